@@ -1,0 +1,1 @@
+//! Bencode: a borrowing decoder with limits, a canonical encoder, serde both ways.

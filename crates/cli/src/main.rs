@@ -1,0 +1,2 @@
+//! The `torrent` command line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The brain of a BitTorrent engine: peers, picker, choker, peer book, budgets.

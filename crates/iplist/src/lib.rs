@@ -1,0 +1,1 @@
+//! IP blocklists: P2P, eMule DAT and CIDR text, and a packed form searched in place.

@@ -1,0 +1,1 @@
+//! Sockets for BitTorrent, and tokio faces of the pure machines.

@@ -1,0 +1,1 @@
+//! A BitTorrent engine as a library: Client, Torrent, File, Piece.

@@ -1,0 +1,1 @@
+//! A deterministic simulator of BitTorrent swarms: virtual clock, network and disk.

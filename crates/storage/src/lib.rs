@@ -1,0 +1,1 @@
+//! Torrent storage: backends, resume state, disk threads, recheck and creation on all cores.

@@ -1,0 +1,1 @@
+//! Plain values of a BitTorrent engine: time, hashes, pieces, blocks, bitfields, limits.

@@ -1,0 +1,1 @@
+//! BitTorrent peer wire messages: views over bytes, legal-only values, framing.
