@@ -1,1 +1,34 @@
-//! Plain values of a BitTorrent engine: time, hashes, pieces, blocks, bitfields, limits.
+//! Plain values of a BitTorrent engine: time, hashes, pieces, blocks, bitfields and limits.
+//!
+//! Nothing here reads a clock, opens a socket or asks for entropy. Every machine of the workspace speaks in these
+//! values, so that the same code runs on real sockets and in the simulator.
+//!
+//! It does not know any wire format or file format: those are `wire` and `metainfo`.
+//!
+//! ```
+//! use riverrun_types::{Geometry, PieceIndex};
+//!
+//! let geometry = Geometry::new(100_000, 32 * 1024).unwrap();
+//! assert_eq!(geometry.pieces(), 4);
+//! assert_eq!(geometry.piece_len(PieceIndex(3)), 1696);
+//! assert_eq!(geometry.blocks_in(PieceIndex(0)), 2);
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod bitfield;
+mod geometry;
+mod hashes;
+pub mod limits;
+mod map;
+mod peer;
+mod rng;
+mod time;
+
+pub use bitfield::{Bitfield, BitfieldError, Ones};
+pub use geometry::{BLOCK_LEN, BlockIndex, BlockRef, Geometry, GeometryError, PieceIndex};
+pub use hashes::{InfoHash, InfoHashV2, InfoHashes, ParseHashError};
+pub use map::{KeyedMap, KeyedState};
+pub use peer::{PeerId, PeerSource};
+pub use rng::{Entropy, Rng};
+pub use time::Time;

@@ -1,0 +1,266 @@
+//! Pieces and blocks: the arithmetic of one torrent's payload.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::limits;
+
+/// The length of a block, in bytes: what one request asks for (BEP 3). Only the last block of a torrent may be shorter.
+pub const BLOCK_LEN: u32 = 16 * 1024;
+
+/// The number of a piece, from 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct PieceIndex(pub u32);
+
+/// The number of a block inside its piece, from 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct BlockIndex(pub u32);
+
+impl PieceIndex {
+    /// As an index into a slice.
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl BlockIndex {
+    /// As an index into a slice.
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Where the block begins in its piece, in bytes.
+    pub const fn begin(self) -> u32 {
+        self.0 * BLOCK_LEN
+    }
+}
+
+impl fmt::Display for PieceIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for PieceIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "piece {}", self.0)
+    }
+}
+
+impl fmt::Debug for BlockIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "block {}", self.0)
+    }
+}
+
+/// A run of bytes inside a piece, as requests and piece messages name it (BEP 3). Not necessarily within a torrent:
+/// [`Geometry::contains`] says so.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockRef {
+    /// The piece.
+    pub piece: PieceIndex,
+    /// Where the run begins in the piece, in bytes.
+    pub begin: u32,
+    /// How long it is, in bytes.
+    pub len: u32,
+}
+
+impl BlockRef {
+    /// The block this begins, where it begins at a block's start.
+    pub fn block(self) -> Option<BlockIndex> {
+        self.begin.is_multiple_of(BLOCK_LEN).then_some(BlockIndex(self.begin / BLOCK_LEN))
+    }
+}
+
+impl fmt::Debug for BlockRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}..{}", self.piece.0, self.begin, u64::from(self.begin) + u64::from(self.len))
+    }
+}
+
+/// How a torrent's payload is cut: total length, piece length, and nothing else.
+///
+/// A v2 torrent pads each file to whole pieces; its geometry describes the padded space, and the storage layout says
+/// which bytes of it exist.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Geometry {
+    total: u64,
+    piece_len: u32,
+    pieces: u32,
+}
+
+/// Why a payload can't be cut this way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum GeometryError {
+    /// The piece length is 0 or over [`limits::PIECE_LEN`].
+    PieceLen(u64),
+    /// The payload is longer than [`limits::FILE_LEN`].
+    TotalLen(u64),
+    /// More pieces than [`limits::PIECES`].
+    Pieces(u64),
+}
+
+impl fmt::Display for GeometryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GeometryError::PieceLen(n) => {
+                write!(f, "piece length {n} is outside 1 to {} bytes", limits::PIECE_LEN)
+            }
+            GeometryError::TotalLen(n) => {
+                write!(f, "length {n} is over the limit of {} bytes", limits::FILE_LEN)
+            }
+            GeometryError::Pieces(n) => write!(f, "{n} pieces are over the limit of {}", limits::PIECES),
+        }
+    }
+}
+
+impl std::error::Error for GeometryError {}
+
+impl Geometry {
+    /// Cuts `total` bytes into pieces of `piece_len` bytes, the last one shorter where it does not come out even.
+    pub fn new(total: u64, piece_len: u32) -> Result<Geometry, GeometryError> {
+        if piece_len == 0 || piece_len > limits::PIECE_LEN {
+            return Err(GeometryError::PieceLen(piece_len.into()));
+        }
+        if total > limits::FILE_LEN {
+            return Err(GeometryError::TotalLen(total));
+        }
+        let pieces = total.div_ceil(piece_len.into());
+        match u32::try_from(pieces) {
+            Ok(pieces) if pieces <= limits::PIECES => Ok(Geometry { total, piece_len, pieces }),
+            _ => Err(GeometryError::Pieces(pieces)),
+        }
+    }
+
+    /// Length of the payload, in bytes.
+    pub const fn total_len(&self) -> u64 {
+        self.total
+    }
+
+    /// Length of every piece but perhaps the last, in bytes.
+    pub const fn nominal_piece_len(&self) -> u32 {
+        self.piece_len
+    }
+
+    /// How many pieces there are.
+    pub const fn pieces(&self) -> u32 {
+        self.pieces
+    }
+
+    /// Every piece, in order.
+    pub fn piece_indexes(&self) -> impl DoubleEndedIterator<Item = PieceIndex> + ExactSizeIterator + use<> {
+        (0..self.pieces).map(PieceIndex)
+    }
+
+    /// Whether there is such a piece.
+    pub const fn has_piece(&self, piece: PieceIndex) -> bool {
+        piece.0 < self.pieces
+    }
+
+    /// Length of `piece`, in bytes; 0 where there is no such piece.
+    pub fn piece_len(&self, piece: PieceIndex) -> u32 {
+        let range = self.piece_range(piece);
+        (range.end - range.start) as u32
+    }
+
+    /// Where `piece` lies in the payload; empty where there is no such piece.
+    pub fn piece_range(&self, piece: PieceIndex) -> Range<u64> {
+        let start = (u64::from(piece.0) * u64::from(self.piece_len)).min(self.total);
+        start..(start + u64::from(self.piece_len)).min(self.total)
+    }
+
+    /// How many blocks `piece` has.
+    pub fn blocks_in(&self, piece: PieceIndex) -> u32 {
+        self.piece_len(piece).div_ceil(BLOCK_LEN)
+    }
+
+    /// How many blocks the longest piece has.
+    pub const fn blocks_per_piece(&self) -> u32 {
+        self.piece_len.div_ceil(BLOCK_LEN)
+    }
+
+    /// The bytes of one block; of length 0 where there is no such block.
+    pub fn block(&self, piece: PieceIndex, block: BlockIndex) -> BlockRef {
+        let len = self.piece_len(piece);
+        let begin = block.0.saturating_mul(BLOCK_LEN).min(len);
+        BlockRef { piece, begin, len: (len - begin).min(BLOCK_LEN) }
+    }
+
+    /// Whether `run` lies wholly inside its piece and is not empty.
+    pub fn contains(&self, run: BlockRef) -> bool {
+        run.len > 0 && u64::from(run.begin) + u64::from(run.len) <= u64::from(self.piece_len(run.piece))
+    }
+
+    /// The block that `run` is, where it is exactly one of our blocks.
+    pub fn exact_block(&self, run: BlockRef) -> Option<BlockIndex> {
+        let block = run.block()?;
+        (run.len > 0 && self.block(run.piece, block) == run).then_some(block)
+    }
+
+    /// Where `run` begins in the payload, in bytes.
+    pub fn offset_of(&self, run: BlockRef) -> u64 {
+        u64::from(run.piece.0) * u64::from(self.piece_len) + u64::from(run.begin)
+    }
+
+    /// The piece that holds byte `offset` of the payload.
+    pub fn piece_at(&self, offset: u64) -> Option<PieceIndex> {
+        (offset < self.total).then(|| PieceIndex((offset / u64::from(self.piece_len)) as u32))
+    }
+
+    /// The pieces that a run of payload bytes touches.
+    pub fn pieces_of(&self, bytes: Range<u64>) -> Range<u32> {
+        let end = bytes.end.min(self.total);
+        if bytes.start >= end {
+            return 0..0;
+        }
+        let len = u64::from(self.piece_len);
+        (bytes.start / len) as u32..end.div_ceil(len) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_piece_and_block_may_be_one_byte() {
+        let g = Geometry::new(3 * 40_000 + 1, 40_000).unwrap();
+        assert_eq!((g.pieces(), g.piece_len(PieceIndex(3)), g.piece_len(PieceIndex(4))), (4, 1, 0));
+        assert_eq!(g.blocks_in(PieceIndex(0)), 3);
+        assert_eq!(g.block(PieceIndex(0), BlockIndex(2)).len, 40_000 - 2 * BLOCK_LEN);
+        assert_eq!(g.block(PieceIndex(3), BlockIndex(0)).len, 1);
+        assert_eq!(g.block(PieceIndex(3), BlockIndex(9)).len, 0);
+    }
+
+    #[test]
+    fn runs_are_checked_without_overflow() {
+        let g = Geometry::new(100_000, 32_768).unwrap();
+        let run = |piece, begin, len| BlockRef { piece: PieceIndex(piece), begin, len };
+        assert!(g.contains(run(0, 0, 32_768)) && g.contains(run(3, 0, 1696)));
+        assert!(
+            !g.contains(run(0, u32::MAX, u32::MAX)) && !g.contains(run(4, 0, 1)) && !g.contains(run(0, 0, 0))
+        );
+        assert_eq!(g.exact_block(run(0, 16_384, 16_384)), Some(BlockIndex(1)));
+        assert_eq!(g.exact_block(run(0, 16_384, 16_383)), None);
+        assert_eq!(g.exact_block(run(0, 1, 16_384)), None);
+    }
+
+    #[test]
+    fn byte_ranges_map_to_pieces() {
+        let g = Geometry::new(100, 10).unwrap();
+        assert_eq!(g.pieces_of(0..100), 0..10);
+        assert_eq!(g.pieces_of(9..11), 0..2);
+        assert_eq!(g.pieces_of(10..10), 0..0);
+        assert_eq!(g.pieces_of(95..1000), 9..10);
+        assert_eq!((g.piece_at(99), g.piece_at(100)), (Some(PieceIndex(9)), None));
+    }
+
+    #[test]
+    fn impossible_cuts_are_refused() {
+        assert_eq!(Geometry::new(1, 0), Err(GeometryError::PieceLen(0)));
+        assert!(matches!(Geometry::new(limits::FILE_LEN + 1, 16_384), Err(GeometryError::TotalLen(_))));
+        assert!(matches!(Geometry::new(limits::FILE_LEN, 16_384), Err(GeometryError::Pieces(_))));
+        assert_eq!(Geometry::new(0, 16_384).unwrap().pieces(), 0);
+    }
+}
