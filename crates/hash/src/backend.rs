@@ -1,0 +1,198 @@
+//! Which kernels this process uses, and from how many streams each is worth its lanes.
+
+use std::{fmt, sync::OnceLock};
+
+use crate::cpu::{Armv8, Avx2, Avx512, ShaNi};
+
+/// A family of compression kernels. [`Backend::with_kernel`] forces one, for tests and benchmarks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kernel {
+    /// Plain Rust, one stream.
+    Portable,
+    /// The ARMv8 SHA-2 extension, one stream.
+    Armv8,
+    /// The x86 SHA extension, one stream.
+    ShaNi,
+    /// The x86 SHA extension, two streams interleaved.
+    ShaNiX2,
+    /// AVX2, eight streams.
+    Avx2X8,
+    /// AVX-512 F and BW, sixteen streams.
+    Avx512X16,
+}
+
+impl Kernel {
+    /// Every kernel, whether or not this CPU can run it.
+    pub const ALL: [Self; 6] =
+        [Self::Portable, Self::Armv8, Self::ShaNi, Self::ShaNiX2, Self::Avx2X8, Self::Avx512X16];
+
+    /// Whether this CPU can run the kernel.
+    pub fn available(self) -> bool {
+        Backend::with_kernel(self).is_some()
+    }
+
+    /// How many streams one call of the kernel advances.
+    pub const fn lanes(self) -> usize {
+        match self {
+            Self::Portable | Self::Armv8 | Self::ShaNi => 1,
+            Self::ShaNiX2 => 2,
+            Self::Avx2X8 => 8,
+            Self::Avx512X16 => 16,
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Portable => "portable",
+            Self::Armv8 => "armv8 x1",
+            Self::ShaNi => "sha-ni x1",
+            Self::ShaNiX2 => "sha-ni x2",
+            Self::Avx2X8 => "avx2 x8",
+            Self::Avx512X16 => "avx-512 x16",
+        })
+    }
+}
+
+/// The kernel for a stream that is alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum One {
+    Portable,
+    ShaNi(ShaNi),
+    Armv8(Armv8),
+}
+
+/// The kernels of one hash function, and the number of ready streams from which each wide one is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) one: One,
+    pub(crate) pair: Option<ShaNi>,
+    pub(crate) wide8: Option<(Avx2, usize)>,
+    pub(crate) wide16: Option<(Avx512, usize)>,
+}
+
+impl Plan {
+    const PORTABLE: Self = Self { one: One::Portable, pair: None, wide8: None, wide16: None };
+
+    /// How many streams at once the widest kernel takes.
+    pub(crate) fn lanes(&self) -> usize {
+        match self {
+            Self { wide16: Some(_), .. } => 16,
+            Self { wide8: Some(_), .. } => 8,
+            Self { pair: Some(_), .. } => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// A set of kernels that this CPU can run, and the rule that chooses between them.
+///
+/// The choice by CPU feature, where `n` is the number of streams that have data at the moment:
+///
+/// | CPU has | SHA-1 | SHA-256 |
+/// |---|---|---|
+/// | SHA-NI and AVX-512 | x16 from `n` = 7, else x2, x1 | x16 from `n` = 12, else x2, x1 |
+/// | SHA-NI | x2, x1 | x2, x1 |
+/// | AVX-512, no SHA-NI (Skylake-X, Cascade Lake) | x16 from 9, x8 from 3, else portable | the same |
+/// | AVX2, no SHA-NI | x8 from 3, else portable | x8 from 4, else portable |
+/// | ARMv8 SHA-2 | x1 | x1 |
+/// | none of them | portable | portable |
+///
+/// A wide kernel takes the same time for one stream as for all its lanes, so `n` is where the useful lanes overtake
+/// the next narrower kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Backend {
+    pub(crate) sha1: Plan,
+    pub(crate) sha256: Plan,
+}
+
+/// The kernels that suit this CPU, detected at the first call and the same ever after.
+pub fn backend() -> &'static Backend {
+    static CHOSEN: OnceLock<Backend> = OnceLock::new();
+    CHOSEN.get_or_init(Backend::detect)
+}
+
+impl Backend {
+    /// Looks at the CPU's features and chooses; see the table above.
+    fn detect() -> Self {
+        let (sha_ni, avx2, avx512) = (ShaNi::detect(), Avx2::detect(), Avx512::detect());
+        if sha_ni.is_some() {
+            // Eight AVX2 lanes are no faster than two of SHA-NI.
+            let plan = |from16| Plan {
+                one: one(),
+                pair: sha_ni,
+                wide8: None,
+                wide16: avx512.map(|proof| (proof, from16)),
+            };
+            return Self { sha1: plan(7), sha256: plan(12) };
+        }
+        let plan = |from8| Plan {
+            one: one(),
+            pair: None,
+            wide8: avx2.map(|proof| (proof, from8)),
+            wide16: avx512.map(|proof| (proof, if avx2.is_some() { 9 } else { from8 })),
+        };
+        Self { sha1: plan(3), sha256: plan(4) }
+    }
+
+    /// A backend that sends everything it can through `kernel`, or `None` where the CPU cannot run it.
+    ///
+    /// The wide kernels then run even for one stream among dead lanes when called through the `_many` functions;
+    /// lone streams (`update`, `sha1`, `sha256`) use the portable kernel beside them.
+    pub fn with_kernel(kernel: Kernel) -> Option<Self> {
+        let plain = Plan::PORTABLE;
+        let plan = match kernel {
+            Kernel::Portable => plain,
+            Kernel::Armv8 => Plan { one: One::Armv8(Armv8::detect()?), ..plain },
+            Kernel::ShaNi => Plan { one: One::ShaNi(ShaNi::detect()?), ..plain },
+            Kernel::ShaNiX2 => {
+                let proof = ShaNi::detect()?;
+                Plan { one: One::ShaNi(proof), pair: Some(proof), ..plain }
+            }
+            Kernel::Avx2X8 => Plan { wide8: Some((Avx2::detect()?, 1)), ..plain },
+            Kernel::Avx512X16 => Plan { wide16: Some((Avx512::detect()?, 1)), ..plain },
+        };
+        Some(Self { sha1: plan, sha256: plan })
+    }
+
+    /// How many streams at once are worthwhile: the lanes of the widest kernel in use, 1 to 16.
+    pub fn lanes(&self) -> usize {
+        self.sha1.lanes().max(self.sha256.lanes())
+    }
+}
+
+fn one() -> One {
+    match (ShaNi::detect(), Armv8::detect()) {
+        (Some(proof), _) => One::ShaNi(proof),
+        (_, Some(proof)) => One::Armv8(proof),
+        _ => One::Portable,
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((_, from)) = self.wide16 {
+            write!(f, "{} from {from} streams, ", Kernel::Avx512X16)?;
+        }
+        if let Some((_, from)) = self.wide8 {
+            write!(f, "{} from {from} streams, ", Kernel::Avx2X8)?;
+        }
+        if self.pair.is_some() {
+            write!(f, "{}, ", Kernel::ShaNiX2)?;
+        }
+        let one = match self.one {
+            One::Portable => Kernel::Portable,
+            One::ShaNi(_) => Kernel::ShaNi,
+            One::Armv8(_) => Kernel::Armv8,
+        };
+        write!(f, "{one}")
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SHA-1: {}; SHA-256: {}", self.sha1, self.sha256)
+    }
+}
