@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::limits;
 
@@ -78,15 +79,19 @@ impl fmt::Debug for BlockRef {
     }
 }
 
-/// How a torrent's payload is cut: total length, piece length, and nothing else.
+/// How a torrent's payload is cut: total length, piece length, and where a piece is shorter than the others.
 ///
-/// A v2 torrent pads each file to whole pieces; its geometry describes the padded space, and the storage layout says
-/// which bytes of it exist.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A v2 torrent starts each file at a piece boundary (BEP 52). Its geometry describes the space with the gaps in it,
+/// and [`Geometry::with_short_pieces`] says which pieces end early because their file does: the bytes from there to the
+/// next piece are in no file and never on the wire.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Geometry {
     total: u64,
+    data: u64,
     piece_len: u32,
     pieces: u32,
+    /// Pieces that end before the next one begins, with their lengths, ascending. `None` for every v1 torrent.
+    short: Option<Arc<[(u32, u32)]>>,
 }
 
 /// Why a payload can't be cut this way.
@@ -99,6 +104,9 @@ pub enum GeometryError {
     TotalLen(u64),
     /// More pieces than [`limits::PIECES`].
     Pieces(u64),
+    /// The list of short pieces is not ascending, names a missing piece, or gives a length of 0 or of more than the
+    /// piece has.
+    ShortPiece(PieceIndex),
 }
 
 impl fmt::Display for GeometryError {
@@ -111,6 +119,9 @@ impl fmt::Display for GeometryError {
                 write!(f, "length {n} is over the limit of {} bytes", limits::FILE_LEN)
             }
             GeometryError::Pieces(n) => write!(f, "{n} pieces are over the limit of {}", limits::PIECES),
+            GeometryError::ShortPiece(n) => {
+                write!(f, "piece {n} is out of order, missing, or of a length it cannot have")
+            }
         }
     }
 }
@@ -128,17 +139,56 @@ impl Geometry {
         }
         let pieces = total.div_ceil(piece_len.into());
         match u32::try_from(pieces) {
-            Ok(pieces) if pieces <= limits::PIECES => Ok(Geometry { total, piece_len, pieces }),
+            Ok(pieces) if pieces <= limits::PIECES => {
+                Ok(Geometry { total, data: total, piece_len, pieces, short: None })
+            }
             _ => Err(GeometryError::Pieces(pieces)),
         }
     }
 
-    /// Length of the payload, in bytes.
+    /// The same cut where the given pieces, in ascending order, have fewer bytes than the distance to the next piece.
+    ///
+    /// ```
+    /// use riverrun_types::{Geometry, PieceIndex};
+    /// // Two v2 files of 20 000 bytes each, cut into pieces of 16 KiB.
+    /// let cut = Geometry::new(2 * 16_384 + 20_000, 16_384)?.with_short_pieces(&[(PieceIndex(1), 3_616)])?;
+    /// assert_eq!(cut.piece_len(PieceIndex(1)), 3_616);
+    /// assert_eq!((cut.total_len(), cut.data_len()), (52_768, 40_000));
+    /// # Ok::<(), riverrun_types::GeometryError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`GeometryError::ShortPiece`] names the first entry that is not ascending, has no such piece, or a length that
+    /// is 0 or more than the piece has.
+    pub fn with_short_pieces(mut self, short: &[(PieceIndex, u32)]) -> Result<Geometry, GeometryError> {
+        self.short = None;
+        self.data = self.total;
+        let mut next = 0;
+        for &(piece, len) in short {
+            let room = self.piece_len(piece);
+            if piece.0 < next || len == 0 || len > room {
+                return Err(GeometryError::ShortPiece(piece));
+            }
+            self.data -= u64::from(room - len);
+            next = piece.0 + 1;
+        }
+        if self.data < self.total {
+            self.short = Some(short.iter().map(|&(piece, len)| (piece.0, len)).collect());
+        }
+        Ok(self)
+    }
+
+    /// Length of the payload space, in bytes: gaps between v2 files included.
     pub const fn total_len(&self) -> u64 {
         self.total
     }
 
-    /// Length of every piece but perhaps the last, in bytes.
+    /// Sum of the lengths of all pieces, in bytes: the payload space without its gaps.
+    pub const fn data_len(&self) -> u64 {
+        self.data
+    }
+
+    /// Distance from one piece to the next, in bytes: the length of every piece that is not the last or a short one.
     pub const fn nominal_piece_len(&self) -> u32 {
         self.piece_len
     }
@@ -164,10 +214,18 @@ impl Geometry {
         (range.end - range.start) as u32
     }
 
-    /// Where `piece` lies in the payload; empty where there is no such piece.
+    /// Where `piece` lies in the payload; empty where there is no such piece. The gap after a short piece is not in it.
     pub fn piece_range(&self, piece: PieceIndex) -> Range<u64> {
         let start = (u64::from(piece.0) * u64::from(self.piece_len)).min(self.total);
-        start..(start + u64::from(self.piece_len)).min(self.total)
+        match self.short_len(piece) {
+            Some(len) => start..start + u64::from(len),
+            None => start..(start + u64::from(self.piece_len)).min(self.total),
+        }
+    }
+
+    fn short_len(&self, piece: PieceIndex) -> Option<u32> {
+        let short = self.short.as_ref()?;
+        short.binary_search_by_key(&piece.0, |&(piece, _)| piece).ok().map(|at| short[at].1)
     }
 
     /// How many blocks `piece` has.
@@ -203,7 +261,7 @@ impl Geometry {
         u64::from(run.piece.0) * u64::from(self.piece_len) + u64::from(run.begin)
     }
 
-    /// The piece that holds byte `offset` of the payload.
+    /// The piece that holds byte `offset` of the payload; for a byte in a gap, the short piece before it.
     pub fn piece_at(&self, offset: u64) -> Option<PieceIndex> {
         (offset < self.total).then(|| PieceIndex((offset / u64::from(self.piece_len)) as u32))
     }
@@ -254,6 +312,30 @@ mod tests {
         assert_eq!(g.pieces_of(10..10), 0..0);
         assert_eq!(g.pieces_of(95..1000), 9..10);
         assert_eq!((g.piece_at(99), g.piece_at(100)), (Some(PieceIndex(9)), None));
+    }
+
+    #[test]
+    fn short_pieces_end_early_and_nothing_reaches_into_their_gap() {
+        let cut = Geometry::new(100, 10).unwrap();
+        let g = cut.clone().with_short_pieces(&[(PieceIndex(0), 4), (PieceIndex(7), 1)]).unwrap();
+        assert_eq!(
+            (g.piece_len(PieceIndex(0)), g.piece_len(PieceIndex(1)), g.piece_len(PieceIndex(7))),
+            (4, 10, 1)
+        );
+        assert_eq!((g.total_len(), g.data_len()), (100, 85));
+        assert_eq!(g.piece_range(PieceIndex(7)), 70..71);
+        assert!(!g.contains(BlockRef { piece: PieceIndex(0), begin: 4, len: 1 }));
+        assert_eq!(g.block(PieceIndex(0), BlockIndex(0)).len, 4);
+        assert_eq!(g.piece_at(5), Some(PieceIndex(0)));
+        let refused = |list: &[(u32, u32)]| {
+            let list: Vec<_> = list.iter().map(|&(p, l)| (PieceIndex(p), l)).collect();
+            cut.clone().with_short_pieces(&list).unwrap_err()
+        };
+        assert_eq!(refused(&[(3, 0)]), GeometryError::ShortPiece(PieceIndex(3)));
+        assert_eq!(refused(&[(3, 11)]), GeometryError::ShortPiece(PieceIndex(3)));
+        assert_eq!(refused(&[(10, 1)]), GeometryError::ShortPiece(PieceIndex(10)));
+        assert_eq!(refused(&[(3, 1), (3, 1)]), GeometryError::ShortPiece(PieceIndex(3)));
+        assert_eq!(cut.clone().with_short_pieces(&[]).unwrap(), cut);
     }
 
     #[test]
