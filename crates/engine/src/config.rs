@@ -1,0 +1,135 @@
+//! What a torrent's brain may be told, with defaults that suit most swarms.
+
+use std::fmt;
+use std::time::Duration;
+
+use types::PeerId;
+
+use crate::SeedPolicy;
+
+/// Settings of every torrent of one client. [`Config::validate`] is called by whoever takes one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// What we call ourselves in handshakes (BEP 3; prefix by BEP 20).
+    pub peer_id: PeerId,
+    /// What we call ourselves in the extension handshake (BEP 10, `v`). Default `riverrun/VERSION`.
+    pub client_name: String,
+    /// The port we accept connections on, told to peers we dial (BEP 10, `p`). None where we don't listen.
+    pub listen_port: Option<u16>,
+    /// Most connections of one torrent, both ways. Default 80.
+    pub max_peers: u32,
+    /// Most dials of one torrent under way. Default 25.
+    pub max_half_open: u32,
+    /// Regular upload slots of one torrent; one more in five is optimistic. Default 8.
+    pub upload_slots: u32,
+    /// Which peers a seed serves first. Default round-robin.
+    pub seed_policy: SeedPolicy,
+    /// Most blocks asked of one peer at once, whatever its speed: 2,000 (32 MiB) fills 2.5 Gbit/s at 100 ms.
+    pub max_requests: u32,
+    /// How many requests of a peer we keep, told to it (BEP 10, `reqq`). Default 2,000, which is also the most.
+    pub accept_requests: u32,
+    /// Blocks handed to one connection's send queue at once. More fills longer pipes and uses more memory. Default 16.
+    pub send_ahead: u32,
+    /// How long a dialed or accepted connection may take for its handshake. Default 20 s.
+    pub handshake_timeout: Duration,
+    /// Silence after which a peer is dropped. Default 120 s, as BEP 3 clients expect; below 120 s honest peers are lost.
+    pub idle_timeout: Duration,
+    /// Silence after which we send a keep-alive. Default 100 s.
+    pub keep_alive: Duration,
+    /// How long a peer may owe us every piece before it counts as snubbing us. Default 20 s.
+    pub snub_after: Duration,
+    /// The choker's round. Default 10 s.
+    pub choke_interval: Duration,
+    /// First wait before a failed address is tried again; each further failure adds as much. Default 60 s.
+    pub retry_after: Duration,
+    /// Failures in a row after which an address is forgotten. Default 3.
+    pub max_failures: u8,
+    /// How long an address that sent corrupt data is shut out. Default 1 h.
+    pub ban_time: Duration,
+    /// Addresses remembered for one torrent. Default 1,000.
+    pub max_known_peers: usize,
+}
+
+/// A setting outside its range.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError {
+    /// The field's name.
+    pub field: &'static str,
+    /// What is allowed.
+    pub allowed: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "setting `{}` must be {}", self.field, self.allowed)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// The defaults, under this name.
+    pub fn new(peer_id: PeerId) -> Config {
+        Config {
+            peer_id,
+            client_name: concat!("riverrun/", env!("CARGO_PKG_VERSION")).to_owned(),
+            listen_port: None,
+            max_peers: 80,
+            max_half_open: 25,
+            upload_slots: 8,
+            seed_policy: SeedPolicy::default(),
+            max_requests: 2_000,
+            accept_requests: types::limits::INBOUND_REQUESTS as u32,
+            send_ahead: 16,
+            handshake_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(120),
+            keep_alive: Duration::from_secs(100),
+            snub_after: Duration::from_secs(20),
+            choke_interval: Duration::from_secs(10),
+            retry_after: Duration::from_secs(60),
+            max_failures: 3,
+            ban_time: Duration::from_secs(3600),
+            max_known_peers: 1_000,
+        }
+    }
+
+    /// Checks every setting.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let rule = |ok: bool, field, allowed| if ok { Ok(()) } else { Err(ConfigError { field, allowed }) };
+        let span = |d: Duration| d >= Duration::from_secs(1) && d <= Duration::from_secs(86_400);
+        rule(self.max_peers >= 1, "max_peers", "at least 1")?;
+        rule(self.max_half_open >= 1, "max_half_open", "at least 1")?;
+        rule(self.upload_slots >= 1, "upload_slots", "at least 1")?;
+        rule((1..=20_000).contains(&self.max_requests), "max_requests", "1 to 20000")?;
+        let most = types::limits::INBOUND_REQUESTS as u32;
+        rule((1..=most).contains(&self.accept_requests), "accept_requests", "1 to 2000")?;
+        rule((1..=1_000).contains(&self.send_ahead), "send_ahead", "1 to 1000")?;
+        rule(self.max_known_peers >= 1, "max_known_peers", "at least 1")?;
+        for (value, field) in [
+            (self.handshake_timeout, "handshake_timeout"),
+            (self.idle_timeout, "idle_timeout"),
+            (self.keep_alive, "keep_alive"),
+            (self.snub_after, "snub_after"),
+            (self.choke_interval, "choke_interval"),
+            (self.retry_after, "retry_after"),
+            (self.ban_time, "ban_time"),
+        ] {
+            rule(span(value), field, "1 s to 1 day")?;
+        }
+        rule(self.client_name.len() <= 64, "client_name", "at most 64 bytes")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_nonsense_is_named() {
+        let mut config = Config::new(PeerId([1; 20]));
+        assert_eq!(config.validate(), Ok(()));
+        config.choke_interval = Duration::ZERO;
+        assert_eq!(config.validate().unwrap_err().field, "choke_interval");
+    }
+}

@@ -1,0 +1,228 @@
+//! What goes into a torrent's brain and what comes out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use types::{BlockRef, PeerId, PeerSource, PieceIndex, Time};
+use wire::{Message, Reserved};
+
+use crate::{ConnId, Disconnect, Order};
+
+/// Who opened a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// We did.
+    Dialed,
+    /// The peer did.
+    Accepted,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// Addresses of the swarm, to be tried as slots allow.
+    Addresses {
+        /// Where they were learned.
+        source: PeerSource,
+        /// Addresses with a port that is not 0.
+        addrs: &'a [SocketAddr],
+    },
+    /// A dialed address did not answer, refused, or failed its handshake before [`Input::Connected`].
+    DialFailed {
+        /// The address of [`Output::Dial`].
+        addr: SocketAddr,
+    },
+    /// Both handshakes are done and name this torrent.
+    Connected {
+        /// The connection.
+        conn: ConnId,
+        /// Its remote end.
+        addr: SocketAddr,
+        /// Who opened it.
+        origin: Origin,
+        /// What the peer can do (BEP 4).
+        reserved: Reserved,
+        /// What the peer calls itself.
+        peer_id: PeerId,
+    },
+    /// The connection is gone, whoever closed it. Not sent for one that [`Output::Disconnect`] named.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A message other than a piece.
+    Message {
+        /// The connection.
+        conn: ConnId,
+        /// The message.
+        message: Message<'a>,
+    },
+    /// A block that [`Torrent::expect_block`](crate::Torrent::expect_block) took has arrived whole.
+    BlockReceived {
+        /// The connection.
+        conn: ConnId,
+        /// The block.
+        block: BlockRef,
+    },
+    /// A block of [`Output::SendBlock`] has left through the socket.
+    BlockSent {
+        /// The connection.
+        conn: ConnId,
+        /// The block.
+        block: BlockRef,
+    },
+    /// A block of [`Output::SendBlock`] could not be read; it was not sent.
+    BlockUnreadable {
+        /// The connection.
+        conn: ConnId,
+        /// The block.
+        block: BlockRef,
+    },
+    /// The piece passed its hash and is stored: it may be announced and served.
+    PieceStored {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// The piece failed its hash; its old writes have drained and it may be picked again.
+    PieceFailed {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// The disk refuses to work: stop asking the swarm.
+    DiskTrouble(&'a DiskTrouble),
+    /// The disk works again.
+    DiskClear,
+    /// What the user wants.
+    Command(Command),
+    /// The deadline of [`Output::Wait`] has come.
+    Timer,
+}
+
+/// A disk that is full, read-only, gone or broken, in words for the user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DiskTrouble {
+    /// A stable code such as `disk_full`, the same in the API, in JSON and behind the exit codes.
+    pub code: &'static str,
+    /// One sentence that names the path and what to do.
+    pub message: Arc<str>,
+}
+
+/// What the user wants of a torrent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Connect, download and serve.
+    Start,
+    /// Close all connections and stay quiet.
+    Pause,
+    /// Download exactly the pieces set here (the rest is neither asked for nor counted as missing).
+    Want(types::Bitfield),
+    /// The order of pieces among equals.
+    Order(Order),
+    /// Serve peers, or never upload.
+    AllowUpload(bool),
+    /// Replaces the set of verified pieces, after a recheck. Peers are told only of what is new.
+    Have(types::Bitfield),
+    /// Most connections of this torrent.
+    MaxPeers(u32),
+}
+
+/// What a block whose header arrived is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// Asked for and missing: keep it.
+    Take,
+    /// Asked for, but no longer of use (another copy came first, or the disk is in trouble): read it past.
+    Skip,
+    /// Never asked for: read it past; the peer pays for it.
+    Unasked,
+}
+
+/// What to do next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Open a connection. Answered by [`Input::Connected`] or [`Input::DialFailed`].
+    Dial {
+        /// Where to.
+        addr: SocketAddr,
+    },
+    /// Send these framed messages, in order with [`Output::SendBlock`] of the same connection.
+    Send {
+        /// The connection.
+        conn: ConnId,
+        /// One or more whole messages.
+        bytes: Vec<u8>,
+    },
+    /// Send a piece message with this verified block. Answered by [`Input::BlockSent`] or [`Input::BlockUnreadable`],
+    /// unless the connection closes.
+    SendBlock {
+        /// The connection.
+        conn: ConnId,
+        /// The block, inside one piece that we have.
+        block: BlockRef,
+    },
+    /// Close the connection and forget it.
+    Disconnect {
+        /// The connection.
+        conn: ConnId,
+        /// Why, in typed words.
+        why: Disconnect,
+    },
+    /// Something a user may want to know.
+    Event(Event),
+    /// Nothing more to do before this moment, unless there is input.
+    Wait(Time, WaitReason),
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum WaitReason {
+    /// Nothing is waited for.
+    Idle,
+    /// The next look at slots and choking.
+    Choke,
+    /// A request, a silent peer, or a keep-alive.
+    Peer,
+    /// The next dial.
+    Dial,
+    /// A disk that may work again.
+    Disk,
+    /// Bytes may pass again.
+    Rate,
+}
+
+/// Something a user may want to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A piece is verified and stored.
+    PieceCompleted(PieceIndex),
+    /// A piece failed its hash.
+    PieceFailed(PieceIndex),
+    /// Every wanted piece is here.
+    Completed,
+    /// A peer joined.
+    PeerConnected {
+        /// Its address.
+        addr: SocketAddr,
+    },
+    /// A peer left.
+    PeerDisconnected {
+        /// Its address.
+        addr: SocketAddr,
+        /// Why, where we know.
+        why: Disconnect,
+    },
+    /// An address sent corrupt data and is shut out for a while.
+    PeerBanned {
+        /// Its address.
+        addr: SocketAddr,
+    },
+    /// The disk stopped the download.
+    DiskTrouble(DiskTrouble),
+    /// The disk works again.
+    DiskRecovered,
+}

@@ -1,0 +1,176 @@
+//! The client's view over its shards: which torrent lives where, and who may use how much.
+
+use std::collections::BTreeMap;
+
+use types::InfoHash;
+
+use crate::TorrentId;
+
+/// What one shard may use until the next lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Lease {
+    /// Payload and protocol bytes a second to be received; None is no limit.
+    pub download: Option<u64>,
+    /// Bytes a second to be sent; None is no limit.
+    pub upload: Option<u64>,
+    /// Connections at once.
+    pub connections: u32,
+}
+
+/// What one shard used and would have used since the last lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    /// Bytes a second received.
+    pub download: u64,
+    /// Bytes a second sent.
+    pub upload: u64,
+    /// Connections open.
+    pub connections: u32,
+    /// Whether the download lease held it back.
+    pub wants_download: bool,
+    /// Whether the upload lease held it back.
+    pub wants_upload: bool,
+}
+
+/// One row for each torrent, one for each shard; no sockets, no clock.
+#[derive(Clone, Debug)]
+pub struct Session {
+    shards: Vec<Usage>,
+    rows: BTreeMap<TorrentId, Row>,
+    names: BTreeMap<InfoHash, TorrentId>,
+    next: u32,
+    total: Lease,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    shard: usize,
+    names: Vec<InfoHash>,
+}
+
+impl Session {
+    /// A session over `shards` shards (at least one) with the client's whole budget.
+    pub fn new(shards: usize, total: Lease) -> Session {
+        Session {
+            shards: vec![Usage::default(); shards.max(1)],
+            rows: BTreeMap::new(),
+            names: BTreeMap::new(),
+            next: 0,
+            total,
+        }
+    }
+
+    /// Gives a torrent a number and the shard with the fewest torrents. Err names the torrent that has one of the names.
+    pub fn add(
+        &mut self,
+        names: impl IntoIterator<Item = InfoHash>,
+    ) -> Result<(TorrentId, usize), TorrentId> {
+        let names: Vec<InfoHash> = names.into_iter().collect();
+        if let Some(known) = names.iter().find_map(|name| self.names.get(name)) {
+            return Err(*known);
+        }
+        let mut load = vec![0usize; self.shards.len()];
+        self.rows.values().for_each(|row| load[row.shard] += 1);
+        let shard = (0..load.len()).min_by_key(|&i| load[i]).unwrap_or(0);
+        let id = TorrentId(self.next);
+        self.next += 1;
+        self.names.extend(names.iter().map(|name| (*name, id)));
+        self.rows.insert(id, Row { shard, names });
+        Ok((id, shard))
+    }
+
+    /// Forgets a torrent. Returns the shard it lived on.
+    pub fn remove(&mut self, id: TorrentId) -> Option<usize> {
+        let row = self.rows.remove(&id)?;
+        row.names.iter().for_each(|name| {
+            self.names.remove(name);
+        });
+        Some(row.shard)
+    }
+
+    /// The torrent with this name on the wire, and its shard.
+    pub fn find(&self, name: InfoHash) -> Option<(TorrentId, usize)> {
+        let id = *self.names.get(&name)?;
+        self.rows.get(&id).map(|row| (id, row.shard))
+    }
+
+    /// The shard of a torrent.
+    pub fn shard_of(&self, id: TorrentId) -> Option<usize> {
+        self.rows.get(&id).map(|row| row.shard)
+    }
+
+    /// Changes the client's whole budget; it takes effect with the next [`Session::lease`].
+    pub fn set_total(&mut self, total: Lease) {
+        self.total = total;
+    }
+
+    /// Takes what each shard used and says what each may use next.
+    ///
+    /// A shard that was not held back keeps what it used and a tenth more; what is left goes in equal parts to those
+    /// that were, so that no budget lies idle and none is starved.
+    pub fn lease(&mut self, usage: &[Usage]) -> Vec<Lease> {
+        for (slot, used) in self.shards.iter_mut().zip(usage) {
+            *slot = *used;
+        }
+        let down = share(self.total.download, &self.shards, |u| (u.download, u.wants_download));
+        let up = share(self.total.upload, &self.shards, |u| (u.upload, u.wants_upload));
+        let open: u32 = self.shards.iter().map(|u| u.connections).sum();
+        let free = self.total.connections.saturating_sub(open) / self.shards.len() as u32;
+        (0..self.shards.len())
+            .map(|i| Lease {
+                download: down[i],
+                upload: up[i],
+                connections: self.shards[i].connections + free.max(1),
+            })
+            .collect()
+    }
+}
+
+/// Divides a rate among shards.
+fn share(total: Option<u64>, shards: &[Usage], of: impl Fn(&Usage) -> (u64, bool)) -> Vec<Option<u64>> {
+    let Some(total) = total else { return vec![None; shards.len()] };
+    let keep = |u: &Usage| of(u).0 + of(u).0 / 10 + total / 20;
+    let hungry = shards.iter().filter(|u| of(u).1).count();
+    if hungry == 0 {
+        return vec![Some(total / shards.len() as u64); shards.len()];
+    }
+    let kept: u64 = shards.iter().filter(|u| !of(u).1).map(keep).sum::<u64>().min(total / 2);
+    let idle = (shards.len() - hungry) as u64;
+    let part = |u: &Usage| {
+        if of(u).1 { (total - kept) / hungry as u64 } else { keep(u).min(kept / idle.max(1)) }
+    };
+    shards.iter().map(|u| Some(part(u))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(download: u64) -> Lease {
+        Lease { download: Some(download), upload: None, connections: 100 }
+    }
+
+    #[test]
+    fn torrents_spread_over_shards_and_names_are_unique() {
+        let mut session = Session::new(2, total(1));
+        let (a, first) = session.add([InfoHash([1; 20]), InfoHash([2; 20])]).unwrap();
+        let (_, second) = session.add([InfoHash([3; 20])]).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(session.add([InfoHash([2; 20])]), Err(a));
+        assert_eq!(session.find(InfoHash([2; 20])), Some((a, first)));
+        assert_eq!(session.remove(a), Some(first));
+        assert_eq!(session.find(InfoHash([1; 20])), None);
+    }
+
+    #[test]
+    fn leases_never_exceed_the_total_and_follow_need() {
+        let mut session = Session::new(3, total(900));
+        let idle = Usage::default();
+        let busy = Usage { download: 300, wants_download: true, ..idle };
+        let leases = session.lease(&[busy, idle, idle]);
+        let sum: u64 = leases.iter().filter_map(|l| l.download).sum();
+        assert!(sum <= 900, "{leases:?}");
+        assert!(leases[0].download > Some(700), "{leases:?}");
+        assert!(leases[1].download > Some(0) && leases.iter().all(|l| l.upload.is_none()));
+    }
+}

@@ -1,0 +1,95 @@
+//! A torrent as seen from outside, built when somebody asks.
+
+use std::net::SocketAddr;
+
+use types::Bitfield;
+
+use crate::{DiskTrouble, Origin};
+
+/// What a torrent is doing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Told to be quiet.
+    Paused,
+    /// Some wanted piece is missing.
+    Downloading,
+    /// Every wanted piece is here.
+    Seeding,
+    /// The disk refuses to work; the swarm is not asked for anything until it does.
+    Stalled(DiskTrouble),
+}
+
+/// A torrent at one moment.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Verified pieces.
+    pub have: Bitfield,
+    /// Pieces to be had.
+    pub wanted: Bitfield,
+    /// Wanted pieces that are missing.
+    pub missing: u32,
+    /// Pieces of which some blocks are here or asked for.
+    pub partial: u32,
+    /// Payload bytes still to come before every wanted piece is here.
+    pub left: u64,
+    /// Payload bytes received since the torrent was added, the useless ones included.
+    pub downloaded: u64,
+    /// Payload bytes sent since the torrent was added.
+    pub uploaded: u64,
+    /// Payload bytes received in vain: second copies, failed pieces, never asked for.
+    pub wasted: u64,
+    /// Payload bytes received in a second.
+    pub download_rate: u64,
+    /// Payload bytes sent in a second.
+    pub upload_rate: u64,
+    /// Connected peers.
+    pub peers: u32,
+    /// Connected peers that have everything.
+    pub seeds: u32,
+    /// Dials under way.
+    pub half_open: u32,
+    /// Addresses known, connected or not.
+    pub known: u32,
+    /// Connections closed for each kind of fault, as `(code, times)`.
+    pub faults: Vec<(&'static str, u64)>,
+}
+
+/// One connection at one moment.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct PeerSnapshot {
+    /// The remote end.
+    pub addr: SocketAddr,
+    /// What it calls itself, cleaned for printing.
+    pub client: String,
+    /// Who opened the connection.
+    pub origin: Origin,
+    /// Pieces it has.
+    pub pieces: u32,
+    /// We want something it has.
+    pub we_are_interested: bool,
+    /// It does not serve us.
+    pub chokes_us: bool,
+    /// It wants something we have.
+    pub is_interested: bool,
+    /// We don't serve it.
+    pub we_choke: bool,
+    /// It owes us blocks for too long.
+    pub snubbed: bool,
+    /// Blocks asked of it and not here yet.
+    pub requests: u32,
+    /// Blocks it waits for.
+    pub inbound_requests: u32,
+    /// Payload bytes received from it.
+    pub downloaded: u64,
+    /// Payload bytes sent to it.
+    pub uploaded: u64,
+    /// Payload bytes received from it in a second.
+    pub download_rate: u64,
+    /// Payload bytes sent to it in a second.
+    pub upload_rate: u64,
+}
