@@ -111,6 +111,10 @@ impl<'a, 'd> Node<'a, 'd> {
         &self.document.tokens[self.number as usize]
     }
 
+    pub(crate) fn document(&self) -> &'d Document<'a> {
+        self.document
+    }
+
     fn at(&self, number: u32) -> Self {
         Self { document: self.document, number }
     }

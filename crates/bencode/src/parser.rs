@@ -199,10 +199,11 @@ impl Parser {
         let limit = self.options.len_limit();
         if length > limit - begin {
             // Refused before anybody waits for, or buffers, what cannot be accepted.
-            let kind = if self.options.trailing || length <= limit {
-                ErrorKind::StringPastEnd { length }
-            } else {
+            let kind = if self.options.trailing {
                 ErrorKind::TooLong { limit }
+            } else {
+                // The input is no longer than the limit.
+                ErrorKind::StringPastEnd { length }
             };
             return Err(Error::new(kind, at));
         }
