@@ -32,15 +32,15 @@
 //! [`backend`] looks at the CPU's features once per process; nothing is timed, so one machine always chooses alike.
 //! The number of streams that are ready then decides between the kernels the CPU has, see [`Backend`].
 
+mod absent;
 mod backend;
 mod cpu;
 mod many;
 mod sha1;
 mod sha256;
 mod stream;
-
-#[cfg(any(not(target_arch = "x86_64"), not(target_arch = "aarch64")))]
-mod absent;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use backend::{Backend, Kernel, backend};
 pub use stream::{Sha1, Sha256};

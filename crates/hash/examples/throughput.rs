@@ -1,0 +1,67 @@
+//! Prints the throughput of every kernel that this machine has, in GB/s (10^9 bytes per second), one thread.
+//!
+//! `cargo run --release -p riverrun-hash --example throughput`
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+use std::{hint::black_box, time::Instant};
+
+use riverrun_hash::{Backend, Kernel, Sha1, Sha256};
+
+const COUNTS: [usize; 13] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24];
+
+fn main() {
+    println!("chosen: {}", riverrun_hash::backend());
+    let mut backends = vec![("chosen".to_owned(), *riverrun_hash::backend())];
+    for kernel in Kernel::ALL {
+        backends.extend(Backend::with_kernel(kernel).map(|backend| (kernel.to_string(), backend)));
+    }
+    for len in [16 << 10, 256 << 10] {
+        let data: Vec<Vec<u8>> = (0..24).map(|i| vec![i; len]).collect();
+        table(&format!("SHA-1, {} KiB", len >> 10), &backends, |backend, count| {
+            let mut states = vec![Sha1::new(); count];
+            let mut jobs: Vec<_> = states.iter_mut().zip(data.iter().map(Vec::as_slice)).collect();
+            gigabytes(count * len, || backend.update_many_sha1(black_box(&mut jobs)))
+        });
+        table(&format!("SHA-256, {} KiB", len >> 10), &backends, |backend, count| {
+            let mut states = vec![Sha256::new(); count];
+            let mut jobs: Vec<_> = states.iter_mut().zip(data.iter().map(Vec::as_slice)).collect();
+            gigabytes(count * len, || backend.update_many_sha256(black_box(&mut jobs)))
+        });
+    }
+    table("SHA-256 pairs (input bytes)", &backends, |backend, count| {
+        let nodes = vec![[7; 32]; 2 * count];
+        let mut out = vec![[0; 32]; count];
+        gigabytes(64 * count, || backend.sha256_pairs(black_box(&nodes), black_box(&mut out)))
+    });
+}
+
+fn table(title: &str, backends: &[(String, Backend)], mut cell: impl FnMut(&Backend, usize) -> f64) {
+    print!("\n{title:28}");
+    for count in COUNTS {
+        print!("{count:>6}");
+    }
+    println!();
+    for (name, backend) in backends {
+        print!("{name:28}");
+        for count in COUNTS {
+            print!("{:6.2}", cell(backend, count));
+        }
+        println!();
+    }
+}
+
+/// The best of several short runs of `work`, which handles `bytes` bytes.
+fn gigabytes(bytes: usize, mut work: impl FnMut()) -> f64 {
+    let repeats = (4 << 20) / bytes + 1;
+    work();
+    let best = (0..7)
+        .map(|_| {
+            let start = Instant::now();
+            for _ in 0..repeats {
+                work();
+            }
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min);
+    (repeats * bytes) as f64 / best / 1e9
+}
