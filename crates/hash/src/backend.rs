@@ -93,15 +93,17 @@ impl Plan {
 ///
 /// | CPU has | SHA-1 | SHA-256 |
 /// |---|---|---|
-/// | SHA-NI and AVX-512 | x16 from `n` = 7, else x2, x1 | x16 from `n` = 12, else x2, x1 |
+/// | SHA-NI and AVX-512 with full-width units (AMD family 1Ah, Zen 5, and later) | x16 from `n` = 6, else x2, x1 | x16 from 12, else x2, x1 |
+/// | SHA-NI and AVX-512 (Zen 4, Intel since Ice Lake) | x16 from 8, else x2, x1 | x2, x1 |
 /// | SHA-NI | x2, x1 | x2, x1 |
 /// | AVX-512, no SHA-NI (Skylake-X, Cascade Lake) | x16 from 9, x8 from 3, else portable | the same |
-/// | AVX2, no SHA-NI | x8 from 3, else portable | x8 from 4, else portable |
+/// | AVX2, no SHA-NI | x8 from 3, else portable | the same |
 /// | ARMv8 SHA-2 | x1 | x1 |
 /// | none of them | portable | portable |
 ///
 /// A wide kernel takes the same time for one stream as for all its lanes, so `n` is where the useful lanes overtake
-/// the next narrower kernel.
+/// the next narrower kernel. Zen 4 runs a 512-bit operation in two halves, and Intel cores have fewer vector units: there
+/// sixteen lanes of SHA-256 do not overtake SHA-NI, which has four rounds of it in two instructions.
 #[derive(Clone, Copy, Debug)]
 pub struct Backend {
     pub(crate) sha1: Plan,
@@ -117,24 +119,33 @@ pub fn backend() -> &'static Backend {
 impl Backend {
     /// Looks at the CPU's features and chooses; see the table above.
     fn detect() -> Self {
-        let (sha_ni, avx2, avx512) = (ShaNi::detect(), Avx2::detect(), Avx512::detect());
+        Self::choose(one(), ShaNi::detect(), Avx2::detect(), Avx512::detect(), full_width_avx512())
+    }
+
+    fn choose(
+        one: One,
+        sha_ni: Option<ShaNi>,
+        avx2: Option<Avx2>,
+        avx512: Option<Avx512>,
+        full_width_avx512: bool,
+    ) -> Self {
         if sha_ni.is_some() {
-            // Eight AVX2 lanes are no faster than two of SHA-NI.
-            let plan = |from16| Plan {
-                one: one(),
-                pair: sha_ni,
-                wide8: None,
-                wide16: avx512.map(|proof| (proof, from16)),
+            // Eight AVX2 lanes are hardly faster than two of SHA-NI even when full.
+            let plan =
+                |from16: Option<usize>| Plan { one, pair: sha_ni, wide8: None, wide16: avx512.zip(from16) };
+            return if full_width_avx512 {
+                Self { sha1: plan(Some(6)), sha256: plan(Some(12)) }
+            } else {
+                Self { sha1: plan(Some(8)), sha256: plan(None) }
             };
-            return Self { sha1: plan(7), sha256: plan(12) };
         }
         let plan = |from8| Plan {
-            one: one(),
+            one,
             pair: None,
             wide8: avx2.map(|proof| (proof, from8)),
             wide16: avx512.map(|proof| (proof, if avx2.is_some() { 9 } else { from8 })),
         };
-        Self { sha1: plan(3), sha256: plan(4) }
+        Self { sha1: plan(3), sha256: plan(3) }
     }
 
     /// A backend that sends everything it can through `kernel`, or `None` where the CPU cannot run it.
@@ -161,6 +172,29 @@ impl Backend {
     pub fn lanes(&self) -> usize {
         self.sha1.lanes().max(self.sha256.lanes())
     }
+}
+
+/// Whether this is an x86 core known to run every 512-bit operation in one piece on all its vector units. No feature
+/// bit says so; vendor and family do.
+#[cfg(target_arch = "x86_64")]
+fn full_width_avx512() -> bool {
+    use std::arch::x86_64::__cpuid;
+    // SAFETY: every x86-64 CPU has the CPUID instruction with leaves 0 and 1.
+    #[allow(unused_unsafe, reason = "a safe function in newer toolchains")]
+    let (vendor, version) = unsafe { (__cpuid(0), __cpuid(1).eax) };
+    // The extended family counts on from family 15.
+    let family = if version >> 8 & 0xf == 0xf { 15 + (version >> 20 & 0xff) } else { version >> 8 & 0xf };
+    (vendor.ebx, vendor.edx, vendor.ecx) == AMD && family >= 0x1a
+}
+
+/// "AuthenticAMD" as CPUID leaf 0 returns it in EBX, EDX and ECX.
+#[cfg(target_arch = "x86_64")]
+const AMD: (u32, u32, u32) =
+    (u32::from_le_bytes(*b"Auth"), u32::from_le_bytes(*b"enti"), u32::from_le_bytes(*b"cAMD"));
+
+#[cfg(not(target_arch = "x86_64"))]
+fn full_width_avx512() -> bool {
+    false
 }
 
 fn one() -> One {
@@ -194,5 +228,52 @@ impl fmt::Display for Plan {
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SHA-1: {}; SHA-256: {}", self.sha1, self.sha256)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What any CPU that has no more than this one would choose.
+    fn choices() -> Vec<Backend> {
+        let mut all = Vec::new();
+        for bits in 0..16 {
+            let has = |bit: u32| bits >> bit & 1 == 1;
+            let sha_ni = ShaNi::detect().filter(|_| has(0));
+            let avx2 = Avx2::detect().filter(|_| has(1));
+            let avx512 = Avx512::detect().filter(|_| has(2));
+            let one = sha_ni.map_or(One::Portable, One::ShaNi);
+            all.push(Backend::choose(one, sha_ni, avx2, avx512, has(3)));
+        }
+        all
+    }
+
+    #[test]
+    fn every_choice_computes_the_same() {
+        let portable = Backend::with_kernel(Kernel::Portable).expect("runs anywhere");
+        let data: Vec<u8> = (0..20_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        let messages: Vec<&[u8]> =
+            (0..40).map(|i| &data[i..][..if i % 5 == 0 { 9000 } else { i * 97 }]).collect();
+        let nodes: Vec<[u8; 32]> = messages.iter().map(|message| portable.sha256(message)).collect();
+        for backend in choices() {
+            for count in 0..=40 {
+                let mut digests = vec![[0; 20]; count];
+                backend.sha1_many(&messages[..count], &mut digests);
+                assert!(
+                    digests.iter().zip(&messages).all(|(d, m)| *d == portable.sha1(m)),
+                    "{backend}, {count}"
+                );
+                let mut digests = vec![[0; 32]; count];
+                backend.sha256_many(&messages[..count], &mut digests);
+                assert_eq!(digests, nodes[..count], "{backend}, {count}");
+            }
+            for parents in 0..=20 {
+                let mut out = vec![[0; 32]; parents];
+                backend.sha256_pairs(&nodes[..2 * parents], &mut out);
+                let expected = nodes.chunks(2).map(|pair| portable.sha256(pair.as_flattened()));
+                assert!(out.into_iter().zip(expected).all(|(o, e)| o == e), "{backend}, {parents}");
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 pub(crate) const MAX_LANES: usize = 16;
 
 /// Streams the narrow kernels choose from: enough to keep both halves of a pair busy to the end.
-const NARROW_LANES: usize = 4;
+const NARROW_LANES: usize = 8;
 
 /// Blocks a pair of streams runs before the longest two are chosen anew. Small enough that three equal streams share
 /// the pair evenly, large enough that the switch costs nothing.

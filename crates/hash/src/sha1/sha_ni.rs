@@ -22,6 +22,7 @@ pub(super) fn compress2(_: ShaNi, states: [&mut [u32; 5]; 2], data: [&[u8]; 2]) 
 }
 
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[allow(clippy::needless_range_loop, reason = "the block number indexes every stream alike")]
 fn streams<const L: usize>(states: [&mut [u32; 5]; L], data: [&[u8]; L]) {
     let blocks = data.map(|data| data.as_chunks::<BLOCK_LEN>().0);
     // The instructions want `a` in the highest word, and the message words in the same order.

@@ -17,6 +17,7 @@ pub(super) fn compress8(_: Avx2, words: &mut Words<8>, data: &[&[u8]; 8]) {
 }
 
 #[target_feature(enable = "avx2")]
+#[allow(clippy::needless_range_loop, reason = "the block number indexes every stream alike")]
 fn lanes(words: &mut Words<8>, data: &[&[u8]; 8]) {
     let blocks = data.map(|data| data.as_chunks::<BLOCK_LEN>().0);
     let mut state = [_mm256_setzero_si256(); 8];

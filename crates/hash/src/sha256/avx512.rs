@@ -17,6 +17,7 @@ pub(super) fn compress16(_: Avx512, words: &mut Words<8>, data: &[&[u8]; 16]) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
+#[allow(clippy::needless_range_loop, reason = "the block number indexes every stream alike")]
 fn lanes(words: &mut Words<8>, data: &[&[u8]; 16]) {
     let blocks = data.map(|data| data.as_chunks::<BLOCK_LEN>().0);
     let big_endian = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
@@ -25,11 +26,13 @@ fn lanes(words: &mut Words<8>, data: &[&[u8]; 16]) {
         *register = load_row512(row);
     }
     for block in 0..blocks[0].len() {
-        let mut w = [_mm512_setzero_si512(); 16];
-        for (w, blocks) in w.iter_mut().zip(&blocks) {
-            *w = _mm512_shuffle_epi8(load512(&blocks[block]), big_endian);
+        macro_rules! load {
+            ($($lane:literal)*) => {
+                [$(_mm512_shuffle_epi8(load512(&blocks[$lane][block]), big_endian)),*]
+            };
         }
-        rounds(&mut state, transpose16(w));
+        let w = transpose16(load!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15));
+        rounds(&mut state, w);
     }
     for (register, row) in state.iter().zip(&mut words.0) {
         store_row512(row, *register);

@@ -16,34 +16,44 @@ fn compress_block(state: &mut [u32; 8], block: &[u8; BLOCK_LEN]) {
     for (word, bytes) in w.iter_mut().zip(block.as_chunks::<4>().0) {
         *word = u32::from_be_bytes(*bytes);
     }
-    let mut s = *state;
-    for (turn, k) in K.as_chunks::<16>().0.iter().enumerate() {
-        sixteen_rounds(&mut s, &mut w, k, turn > 0);
+    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
+    let constants = K.as_chunks::<16>().0;
+    let mut b_c = b ^ c;
+    // Spelled out, because the ring of schedule words is quick only with constant indices.
+    macro_rules! rounds {
+        ($k:ident: $($t:literal)*) => {$(
+            // Each sum of three rotations is built from the inside out, which needs fewer copies.
+            let sum1 = ((e.rotate_right(14) ^ e).rotate_right(5) ^ e).rotate_right(6);
+            let choose = g ^ (e & (f ^ g));
+            let t1 = h.wrapping_add($k[$t]).wrapping_add(w[$t]).wrapping_add(choose).wrapping_add(sum1);
+            let sum0 = ((a.rotate_right(9) ^ a).rotate_right(11) ^ a).rotate_right(2);
+            // The majority of a, b and c; `a ^ b` is the next round's `b ^ c`.
+            let a_b = a ^ b;
+            let majority = b ^ (a_b & b_c);
+            b_c = a_b;
+            (a, b, c, d, e, f, g, h) = (t1.wrapping_add(sum0).wrapping_add(majority), a, b, c, d.wrapping_add(t1), e, f, g);
+        )*};
     }
-    for (word, add) in state.iter_mut().zip(s) {
+    macro_rules! expand {
+        ($($t:literal)*) => {$(
+            w[$t] = expand(w[$t], w[($t + 1) & 15], w[($t + 9) & 15], w[($t + 14) & 15]);
+        )*};
+    }
+    let k = &constants[0];
+    rounds!(k: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    for k in &constants[1..] {
+        expand!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        rounds!(k: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    }
+    for (word, add) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
         *word = word.wrapping_add(add);
     }
 }
 
-/// Sixteen rounds. `w` is a ring of the last sixteen words of the message schedule; `expand` says whether its words
-/// are to be replaced by the next sixteen on the way.
+/// The next word of the message schedule from those 16, 15, 7 and 2 rounds ago.
 #[inline(always)]
-fn sixteen_rounds(s: &mut [u32; 8], w: &mut [u32; 16], k: &[u32; 16], expand: bool) {
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *s;
-    for t in 0..16 {
-        if expand {
-            let (x, y) = (w[(t + 1) & 15], w[(t + 14) & 15]);
-            let s0 = x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3);
-            let s1 = y.rotate_right(17) ^ y.rotate_right(19) ^ (y >> 10);
-            w[t] = w[t].wrapping_add(s0).wrapping_add(w[(t + 9) & 15]).wrapping_add(s1);
-        }
-        let sum1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
-        let choose = g ^ (e & (f ^ g));
-        let t1 = h.wrapping_add(sum1).wrapping_add(choose).wrapping_add(k[t]).wrapping_add(w[t]);
-        let sum0 = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
-        let majority = (a & b) | (c & (a | b));
-        let t2 = sum0.wrapping_add(majority);
-        (a, b, c, d, e, f, g, h) = (t1.wrapping_add(t2), a, b, c, d.wrapping_add(t1), e, f, g);
-    }
-    *s = [a, b, c, d, e, f, g, h];
+fn expand(ago16: u32, ago15: u32, ago7: u32, ago2: u32) -> u32 {
+    let s0 = ago15.rotate_right(7) ^ ago15.rotate_right(18) ^ (ago15 >> 3);
+    let s1 = ago2.rotate_right(17) ^ ago2.rotate_right(19) ^ (ago2 >> 10);
+    ago16.wrapping_add(s0).wrapping_add(ago7).wrapping_add(s1)
 }

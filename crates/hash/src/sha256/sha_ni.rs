@@ -23,6 +23,7 @@ pub(super) fn compress2(_: ShaNi, states: [&mut [u32; 8]; 2], data: [&[u8]; 2]) 
 }
 
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[allow(clippy::needless_range_loop, reason = "the block number indexes every stream alike")]
 fn streams<const L: usize>(states: [&mut [u32; 8]; L], data: [&[u8]; L]) {
     let blocks = data.map(|data| data.as_chunks::<BLOCK_LEN>().0);
     let constants = K.as_chunks::<4>().0;
