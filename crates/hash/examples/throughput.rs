@@ -32,6 +32,13 @@ fn main() {
             gigabytes(count * len, || backend.update_many_sha256(black_box(&mut jobs)))
         });
     }
+    let pool = vec![1; 256 << 10];
+    table("SHA-1, all lengths to 256 KiB", &backends, |backend, count| {
+        let messages: Vec<&[u8]> = (1..=count).map(|i| &pool[..i * 99_991 % pool.len()]).collect();
+        let mut out = vec![[0; 20]; count];
+        let bytes = messages.iter().map(|message| message.len()).sum();
+        gigabytes(bytes, || backend.sha1_many(black_box(&messages), black_box(&mut out)))
+    });
     table("SHA-256 pairs (input bytes)", &backends, |backend, count| {
         let nodes = vec![[7; 32]; 2 * count];
         let mut out = vec![[0; 32]; count];
@@ -40,13 +47,13 @@ fn main() {
 }
 
 fn table(title: &str, backends: &[(String, Backend)], mut cell: impl FnMut(&Backend, usize) -> f64) {
-    print!("\n{title:28}");
+    print!("\n{title:31}");
     for count in COUNTS {
         print!("{count:>6}");
     }
     println!();
     for (name, backend) in backends {
-        print!("{name:28}");
+        print!("{name:31}");
         for count in COUNTS {
             print!("{:6.2}", cell(backend, count));
         }

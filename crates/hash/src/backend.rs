@@ -94,16 +94,18 @@ impl Plan {
 /// | CPU has | SHA-1 | SHA-256 |
 /// |---|---|---|
 /// | SHA-NI and AVX-512 with full-width units (AMD family 1Ah, Zen 5, and later) | x16 from `n` = 6, else x2, x1 | x16 from 12, else x2, x1 |
-/// | SHA-NI and AVX-512 (Zen 4, Intel since Ice Lake) | x16 from 8, else x2, x1 | x2, x1 |
+/// | SHA-NI and AVX-512 (Zen 4, Intel since Ice Lake) | x16 from 9, x8 from 7, else x2, x1 | x2, x1 |
+/// | SHA-NI and AVX2 | x8 from 7, else x2, x1 | x2, x1 |
 /// | SHA-NI | x2, x1 | x2, x1 |
-/// | AVX-512, no SHA-NI (Skylake-X, Cascade Lake) | x16 from 9, x8 from 3, else portable | the same |
-/// | AVX2, no SHA-NI | x8 from 3, else portable | the same |
+/// | AVX-512, no SHA-NI (Skylake-X, Cascade Lake) | x16 from 9, x8 from 2, else portable | the same |
+/// | AVX2, no SHA-NI | x8 from 2, else portable | the same |
 /// | ARMv8 SHA-2 | x1 | x1 |
 /// | none of them | portable | portable |
 ///
 /// A wide kernel takes the same time for one stream as for all its lanes, so `n` is where the useful lanes overtake
-/// the next narrower kernel. Zen 4 runs a 512-bit operation in two halves, and Intel cores have fewer vector units: there
-/// sixteen lanes of SHA-256 do not overtake SHA-NI, which has four rounds of it in two instructions.
+/// the next narrower kernel. The numbers rest on measurements on Zen 4 and Zen 5 (see the README); Intel cores are
+/// taken to be like Zen 4, which runs a 512-bit operation in two halves. There sixteen lanes of SHA-256 do not overtake
+/// SHA-NI, which has two rounds of it in one instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Backend {
     pub(crate) sha1: Plan,
@@ -130,13 +132,16 @@ impl Backend {
         full_width_avx512: bool,
     ) -> Self {
         if sha_ni.is_some() {
-            // Eight AVX2 lanes are hardly faster than two of SHA-NI even when full.
-            let plan =
-                |from16: Option<usize>| Plan { one, pair: sha_ni, wide8: None, wide16: avx512.zip(from16) };
+            let pairs = Plan { one, pair: sha_ni, wide8: None, wide16: None };
+            let from8 = avx2.map(|proof| (proof, 7));
+            let from16 = |from| avx512.map(|proof| (proof, from));
             return if full_width_avx512 {
-                Self { sha1: plan(Some(6)), sha256: plan(Some(12)) }
+                Self {
+                    sha1: Plan { wide16: from16(6), ..pairs },
+                    sha256: Plan { wide16: from16(12), ..pairs },
+                }
             } else {
-                Self { sha1: plan(Some(8)), sha256: plan(None) }
+                Self { sha1: Plan { wide8: from8, wide16: from16(9), ..pairs }, sha256: pairs }
             };
         }
         let plan = |from8| Plan {
@@ -145,7 +150,7 @@ impl Backend {
             wide8: avx2.map(|proof| (proof, from8)),
             wide16: avx512.map(|proof| (proof, if avx2.is_some() { 9 } else { from8 })),
         };
-        Self { sha1: plan(3), sha256: plan(3) }
+        Self { sha1: plan(2), sha256: plan(2) }
     }
 
     /// A backend that sends everything it can through `kernel`, or `None` where the CPU cannot run it.
@@ -168,7 +173,8 @@ impl Backend {
         Some(Self { sha1: plan, sha256: plan })
     }
 
-    /// How many streams at once are worthwhile: the lanes of the widest kernel in use, 1 to 16.
+    /// How many streams at once are worthwhile: the lanes of the widest kernel in use, 1 to 16. Fewer are never slower
+    /// for each byte than a single one.
     pub fn lanes(&self) -> usize {
         self.sha1.lanes().max(self.sha256.lanes())
     }
