@@ -1,0 +1,148 @@
+//! A whole `.torrent` file.
+
+use std::collections::BTreeMap;
+
+use types::InfoHashes;
+
+use crate::error::{Error, Warnings};
+use crate::field::Field;
+use crate::info::Info;
+use crate::limits::Limits;
+use crate::outer::{Node, Outer};
+
+/// A `.torrent` file: the info dictionary, and around it where to find peers.
+///
+/// Keys that are not known are kept and written again. The info dictionary is written exactly as it was read.
+#[derive(Clone, Debug)]
+pub struct Metainfo {
+    pub(crate) info: Info,
+    pub(crate) outer: Outer,
+    /// Every outer key but `info` and `piece layers`, with its value as read or as last set.
+    pub(crate) raw: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) warnings: Warnings,
+}
+
+impl Metainfo {
+    /// Reads a `.torrent` file. Bencode that is not canonical is accepted where its meaning is clear, see
+    /// [`Metainfo::warnings`].
+    ///
+    /// # Errors
+    /// [`Error`] names the key and the offset of what is wrong.
+    pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Metainfo, Error> {
+        let document = bencode::parse(bytes, &limits.bencode(limits.metainfo_len))?;
+        let root = Field::root(document.root());
+        root.dict()?;
+        let mut info = Info::read(&root.need("info")?, limits)?;
+        if let Some(layers) = root.get("piece layers") {
+            info.read_layers(&layers)?;
+        }
+        let mut warnings = Warnings::default();
+        warnings.push_bencode(document.warnings());
+        let outer = Outer::read(&root, limits, &mut warnings);
+        let mut raw = BTreeMap::new();
+        for (key, value) in root.entries().filter(|(key, _)| !matches!(*key, b"info" | b"piece layers")) {
+            raw.entry(key.to_vec()).or_insert_with(|| value.node().raw().to_vec());
+        }
+        Ok(Metainfo { info, outer, raw, warnings })
+    }
+
+    /// A metainfo around an info dictionary that came from peers, with nothing else in it.
+    pub fn from_info(info: Info) -> Metainfo {
+        Metainfo { info, outer: Outer::default(), raw: BTreeMap::new(), warnings: Warnings::default() }
+    }
+
+    /// The file again: outer keys sorted, the info dictionary as it was read.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let layers = self.encode_layers();
+        let info = [(&b"info"[..], self.info.raw())];
+        let layers = layers.as_deref().map(|layers| (&b"piece layers"[..], layers));
+        let mut entries: BTreeMap<&[u8], &[u8]> = self.raw.iter().map(|(k, v)| (&**k, &**v)).collect();
+        entries.extend(info.into_iter().chain(layers));
+        crate::edit::encode_dict(entries.iter().map(|(key, value)| (*key, *value)))
+    }
+
+    fn encode_layers(&self) -> Option<Vec<u8>> {
+        if !self.info.version().has_v2() {
+            return None;
+        }
+        let layers = self.info.layers.iter().map(|(root, layer)| {
+            let bytes = layer.as_flattened();
+            (root, crate::edit::encode_bytes(bytes))
+        });
+        let layers: Vec<_> = layers.collect();
+        Some(crate::edit::encode_dict(layers.iter().map(|(root, layer)| (&root[..], &**layer))))
+    }
+
+    /// The info dictionary.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// The info dictionary, leaving all else.
+    pub fn into_info(self) -> Info {
+        self.info
+    }
+
+    /// The hashes that name this torrent.
+    pub fn info_hashes(&self) -> InfoHashes {
+        self.info.info_hashes()
+    }
+
+    /// `announce`: the tracker for programs that know only one (BEP 3).
+    pub fn announce(&self) -> Option<&str> {
+        self.outer.announce.as_deref()
+    }
+
+    /// The tiers of trackers to use (BEP 12): `announce-list`, or, where that has none, `announce` alone.
+    pub fn tiers(&self) -> Vec<Vec<String>> {
+        match &self.outer.announce {
+            Some(only) if self.outer.tiers.is_empty() => vec![vec![only.clone()]],
+            _ => self.outer.tiers.clone(),
+        }
+    }
+
+    /// `url-list`: web seeds (BEP 19).
+    pub fn web_seeds(&self) -> &[String] {
+        &self.outer.web_seeds
+    }
+
+    /// `httpseeds`: web seeds of the older kind (BEP 17).
+    pub fn http_seeds(&self) -> &[String] {
+        &self.outer.http_seeds
+    }
+
+    /// DHT nodes to begin at (BEP 5).
+    pub fn nodes(&self) -> &[Node] {
+        &self.outer.nodes
+    }
+
+    /// A note by whoever made the torrent.
+    pub fn comment(&self) -> Option<&str> {
+        self.outer.comment.as_deref()
+    }
+
+    /// The program that made the torrent.
+    pub fn created_by(&self) -> Option<&str> {
+        self.outer.created_by.as_deref()
+    }
+
+    /// When the torrent was made, in seconds since 1970.
+    pub fn creation_date(&self) -> Option<i64> {
+        self.outer.creation_date
+    }
+
+    /// The encoding that `name` and `path` are said to be in. Not used: they are read as UTF-8.
+    pub fn encoding(&self) -> Option<&str> {
+        self.outer.encoding.as_deref()
+    }
+
+    /// Every outer key but `info` and `piece layers`, known or not, with its bencoded value, in ascending order.
+    pub fn outer_keys(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.raw.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// What was odd about the file, outside the info dictionary; for that see [`Info::warnings`].
+    pub fn warnings(&self) -> &Warnings {
+        &self.warnings
+    }
+}
