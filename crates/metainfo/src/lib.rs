@@ -15,6 +15,7 @@
 //! let torrent = Metainfo::from_bytes(bytes, &Limits::default())?;
 //! assert_eq!(torrent.info().name(), "hello");
 //! assert_eq!(torrent.info().files()[0].len(), 5);
+//! println!("{}", torrent.magnet());
 //! # Ok::<(), riverrun_metainfo::Error>(())
 //! ```
 
@@ -30,6 +31,7 @@ mod info;
 mod layers;
 mod layout;
 mod limits;
+pub mod magnet;
 pub mod merkle;
 mod metainfo;
 mod names;
@@ -43,6 +45,7 @@ pub use info::{Info, Obstacle, Version};
 pub use layers::LayerError;
 pub use layout::{Extent, FileLayout, Place};
 pub use limits::Limits;
+pub use magnet::{Magnet, MagnetError};
 pub use metainfo::Metainfo;
 pub use outer::Node;
 pub use verify::{Expected, Mismatch, V2Expected, VerifiedPiece};
