@@ -1,0 +1,67 @@
+//! Opening connections.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::TcpStream;
+
+/// How to dial.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct DialOptions {
+    /// The local IPv4 address to dial IPv4 from; the system chooses where there is none.
+    pub bind_v4: Option<IpAddr>,
+    /// The local IPv6 address to dial IPv6 from; the system chooses where there is none.
+    pub bind_v6: Option<IpAddr>,
+    /// Never dial IPv6.
+    pub ipv4_only: bool,
+    /// Never dial IPv4.
+    pub ipv6_only: bool,
+}
+
+impl DialOptions {
+    /// Whether these options allow to dial `addr` at all.
+    pub fn allow(&self, addr: SocketAddr) -> bool {
+        if super::canonical(addr).is_ipv4() { !self.ipv6_only } else { !self.ipv4_only }
+    }
+}
+
+/// Begins a TCP connection to `addr` and returns at once. The stream becomes writable when the connection is open or has
+/// failed; [`Stream::is_connected`](super::Stream::is_connected) tells which.
+///
+/// `TCP_NODELAY` is on (requests are small and waited for), keep-alive is off (BEP 3 has its own), buffer sizes are left
+/// to the system, which adapts them to the path.
+///
+/// # Errors
+/// The family is not allowed ([`io::ErrorKind::Unsupported`]), the local address can't be had, or the system refuses at
+/// once.
+pub fn dial(addr: SocketAddr, options: &DialOptions) -> io::Result<TcpStream> {
+    let addr = super::canonical(addr);
+    if !options.allow(addr) {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "this address family is switched off"));
+    }
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let bind = if addr.is_ipv4() { options.bind_v4 } else { options.bind_v6 };
+    if let Some(ip) = bind {
+        socket.bind(&SocketAddr::new(ip, 0).into())?;
+    }
+    match socket.connect(&addr.into()) {
+        Ok(()) => {}
+        Err(e) if is_in_progress(&e) => {}
+        Err(e) => return Err(e),
+    }
+    Ok(TcpStream::new(mio::net::TcpStream::from_std(socket.into()), addr))
+}
+
+/// Whether this "error" of a non-blocking connect only says that it takes a while.
+pub(super) fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let in_progress = error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error());
+    #[cfg(not(unix))]
+    let in_progress = false;
+    in_progress || error.kind() == io::ErrorKind::WouldBlock
+}

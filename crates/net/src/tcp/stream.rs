@@ -1,0 +1,112 @@
+//! The seam between a connection and the network.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+
+use mio::{Interest, Registry, Token};
+
+/// A byte stream that never blocks. **Unstable** until every transport stands behind it.
+///
+/// A stream with a descriptor of its own hands it to the poller in [`register`](Stream::register). One without (uTP
+/// shares a UDP socket, a stream of a library's user may live in memory) remembers the token there, and whoever drives it
+/// reports the token as ready. A stream that wraps another (encryption, TLS) passes the call on.
+///
+/// Readiness is edge-triggered: after it was reported, read or write until [`io::ErrorKind::WouldBlock`].
+pub trait Stream: Send + fmt::Debug {
+    /// Reads into the slices, one after the other. 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` where nothing is there; `Interrupted` to be tried again; all else ends the stream.
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
+
+    /// Writes from the slices, one after the other, as much as fits.
+    ///
+    /// # Errors
+    /// `WouldBlock` where nothing fits; `Interrupted` to be tried again; all else ends the stream.
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Begins to report readiness for both directions under `token`. Called once.
+    ///
+    /// # Errors
+    /// What the poller says.
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>;
+
+    /// Ends what [`register`](Stream::register) began, so that another poller can take the stream.
+    ///
+    /// # Errors
+    /// What the poller says.
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()>;
+
+    /// Whether a dialed stream is open by now; called when it was reported writable.
+    ///
+    /// # Errors
+    /// The connection could not be made.
+    fn is_connected(&mut self) -> io::Result<bool>;
+
+    /// The remote end, in [canonical](crate::tcp::canonical) form.
+    fn peer_addr(&self) -> SocketAddr;
+
+    /// Sends what is buffered below and tells the peer that nothing more comes. Best effort.
+    fn shutdown(&mut self) {}
+}
+
+/// Plain TCP, as the system offers it.
+#[derive(Debug)]
+pub struct TcpStream {
+    inner: mio::net::TcpStream,
+    peer: SocketAddr,
+}
+
+impl TcpStream {
+    pub(super) fn new(inner: mio::net::TcpStream, peer: SocketAddr) -> TcpStream {
+        TcpStream { inner, peer: super::canonical(peer) }
+    }
+
+    /// Our end, in [canonical](crate::tcp::canonical) form.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr().map(super::canonical)
+    }
+}
+
+impl Stream for TcpStream {
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.inner.read_vectored(bufs)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.inner.write_vectored(bufs)
+    }
+
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.inner, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.inner)
+    }
+
+    fn is_connected(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.inner.take_error()? {
+            return Err(error);
+        }
+        match self.inner.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(e) if super::dial::is_in_progress(&e) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    fn shutdown(&mut self) {
+        // The peer may be gone already; there is nobody to tell then.
+        let _ = self.inner.shutdown(Shutdown::Write);
+    }
+}
