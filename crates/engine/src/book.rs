@@ -1,1 +1,322 @@
-//! Under construction.
+//! The addresses of one swarm: where they came from, how often they failed, when to try them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use types::{PeerId, PeerSource, Rng, Time};
+
+/// What is known of one address.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    source: PeerSource,
+    failures: u8,
+    state: State,
+    /// Breaks ties at random, so that a swarm does not rush at one peer.
+    lot: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// May be dialed from then on.
+    Waiting(Time),
+    /// Being dialed.
+    Dialing,
+    /// Connected.
+    Connected,
+}
+
+/// Who is shut out at an address. Many honest peers may share one behind a NAT.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Identity {
+    Port(u16),
+    Id(PeerId),
+}
+
+/// How the book behaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) entries: usize,
+    pub(crate) half_open: usize,
+    pub(crate) retry_after: Duration,
+    pub(crate) max_failures: u8,
+}
+
+/// The addresses of one swarm.
+#[derive(Debug)]
+pub(crate) struct Book {
+    entries: BTreeMap<SocketAddr, Entry>,
+    banned: BTreeMap<(IpAddr, Identity), Time>,
+    dialing: usize,
+    limits: Limits,
+}
+
+/// Most addresses shut out at once; beyond it the ban that ends first makes room.
+const MAX_BANS: usize = 1_000;
+/// So many different peers shut out at one address shut out the address.
+const BANS_OF_AN_ADDRESS: usize = 4;
+
+impl Book {
+    pub(crate) fn new(limits: Limits) -> Book {
+        Book { entries: BTreeMap::new(), banned: BTreeMap::new(), dialing: 0, limits }
+    }
+
+    /// Addresses known.
+    pub(crate) fn known(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Dials under way.
+    pub(crate) fn dialing(&self) -> usize {
+        self.dialing
+    }
+
+    /// Learns an address. Known ones keep the better source. When the book is full, a failed address makes room.
+    pub(crate) fn add(&mut self, now: Time, addr: SocketAddr, source: PeerSource, rng: &mut Rng) {
+        let addr = canonical(addr);
+        if addr.port() == 0 || addr.ip().is_unspecified() || addr.ip().is_multicast() {
+            return;
+        }
+        if let Some(entry) = self.entries.get_mut(&addr) {
+            entry.source = entry.source.min(source);
+            // The user, or a tracker, names it anew: it deserves a try now.
+            if source == PeerSource::Manual && matches!(entry.state, State::Waiting(_)) {
+                (entry.failures, entry.state) = (0, State::Waiting(now));
+            }
+            return;
+        }
+        if self.entries.len() >= self.limits.entries && !self.make_room(source) {
+            return;
+        }
+        let entry = Entry { source, failures: 0, state: State::Waiting(now), lot: rng.next_u32() };
+        self.entries.insert(addr, entry);
+    }
+
+    /// Drops the least promising address that is not in use, where it is worth less than one from `source`.
+    fn make_room(&mut self, source: PeerSource) -> bool {
+        let worst = self
+            .entries
+            .iter()
+            .filter(|(_, e)| matches!(e.state, State::Waiting(_)))
+            .max_by_key(|(_, e)| (e.failures, e.source, e.lot))
+            .map(|(addr, e)| (*addr, e.failures > 0 || e.source > source));
+        match worst {
+            Some((addr, true)) => self.entries.remove(&addr).is_some(),
+            _ => false,
+        }
+    }
+
+    /// The next address to dial, which counts as being dialed from now on.
+    pub(crate) fn next(&mut self, now: Time) -> Option<SocketAddr> {
+        if self.dialing >= self.limits.half_open {
+            return None;
+        }
+        let banned = &self.banned;
+        let ready = |(addr, e): &(&SocketAddr, &mut Entry)| match e.state {
+            State::Waiting(at) => at.is_due(now) && ban_end(banned, **addr, None).is_due(now),
+            _ => false,
+        };
+        let best = self.entries.iter_mut().filter(ready).min_by_key(|(_, e)| (e.failures, e.source, e.lot));
+        let (addr, entry) = best?;
+        entry.state = State::Dialing;
+        self.dialing += 1;
+        Some(*addr)
+    }
+
+    /// When an address may be dialed, where any may.
+    pub(crate) fn next_due(&self) -> Time {
+        if self.dialing >= self.limits.half_open {
+            return Time::NEVER;
+        }
+        let due = |(addr, e): (&SocketAddr, &Entry)| match e.state {
+            State::Waiting(at) => Some(at.max(ban_end(&self.banned, *addr, None))),
+            _ => None,
+        };
+        self.entries.iter().filter_map(due).min().unwrap_or(Time::NEVER)
+    }
+
+    /// A dial succeeded, or the peer came by itself from a port that may not be its listening one.
+    pub(crate) fn connected(&mut self, addr: SocketAddr) {
+        self.leave_dialing(addr);
+        if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
+            entry.state = State::Connected;
+        }
+    }
+
+    /// A connection ended well: the address may be tried again after the usual wait.
+    pub(crate) fn closed(&mut self, now: Time, addr: SocketAddr) {
+        self.leave_dialing(addr);
+        if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
+            entry.failures = 0;
+            entry.state = State::Waiting(now + self.limits.retry_after);
+        }
+    }
+
+    /// A dial failed, or the peer misbehaved: each failure makes the wait longer, and at last it is forgotten.
+    pub(crate) fn failed(&mut self, now: Time, addr: SocketAddr) {
+        self.leave_dialing(addr);
+        let addr = canonical(addr);
+        let Some(entry) = self.entries.get_mut(&addr) else { return };
+        entry.failures = entry.failures.saturating_add(1);
+        if entry.failures >= self.limits.max_failures && entry.source != PeerSource::Manual {
+            self.entries.remove(&addr);
+            return;
+        }
+        entry.state = State::Waiting(now + self.limits.retry_after * u32::from(entry.failures));
+    }
+
+    /// The address is of no use for ever: it is ourselves, or speaks something else.
+    pub(crate) fn forget(&mut self, addr: SocketAddr) {
+        self.leave_dialing(addr);
+        self.entries.remove(&canonical(addr));
+    }
+
+    /// Shuts a peer out until `end`: this address and port, and this id at that address.
+    pub(crate) fn ban(&mut self, addr: SocketAddr, id: PeerId, end: Time) {
+        self.forget(addr);
+        let addr = canonical(addr);
+        while self.banned.len() + 2 > MAX_BANS {
+            let Some(first) = self.banned.iter().min_by_key(|(_, end)| **end).map(|(who, _)| *who) else {
+                break;
+            };
+            self.banned.remove(&first);
+        }
+        self.banned.insert((addr.ip(), Identity::Port(addr.port())), end);
+        self.banned.insert((addr.ip(), Identity::Id(id)), end);
+    }
+
+    /// Whether a peer is shut out at present.
+    pub(crate) fn is_banned(&self, now: Time, addr: SocketAddr, id: PeerId) -> bool {
+        !ban_end(&self.banned, canonical(addr), Some(id)).is_due(now)
+    }
+
+    /// Every connection and dial is gone: the torrent rests.
+    pub(crate) fn rest(&mut self, now: Time) {
+        self.dialing = 0;
+        for entry in self.entries.values_mut().filter(|e| !matches!(e.state, State::Waiting(_))) {
+            entry.state = State::Waiting(now);
+        }
+    }
+
+    fn leave_dialing(&mut self, addr: SocketAddr) {
+        if let Some(entry) = self.entries.get_mut(&canonical(addr))
+            && entry.state == State::Dialing
+        {
+            entry.state = State::Connected;
+            self.dialing = self.dialing.saturating_sub(1);
+        }
+    }
+}
+
+/// When a peer may come again: at once where nothing is known against it.
+fn ban_end(banned: &BTreeMap<(IpAddr, Identity), Time>, addr: SocketAddr, id: Option<PeerId>) -> Time {
+    let at_address =
+        banned.range((addr.ip(), Identity::Port(0))..).take_while(|((ip, _), _)| *ip == addr.ip());
+    let (mut end, mut ports, mut last) = (Time::ZERO, 0, Time::NEVER);
+    for ((_, who), until) in at_address {
+        if *who == Identity::Port(addr.port()) || id.is_some_and(|id| *who == Identity::Id(id)) {
+            end = end.max(*until);
+        }
+        if matches!(who, Identity::Port(_)) {
+            (ports, last) = (ports + 1, last.min(*until));
+        }
+    }
+    if ports >= BANS_OF_AN_ADDRESS { end.max(last) } else { end }
+}
+
+/// IPv4 addresses that came mapped into IPv6 are the IPv4 addresses.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETRY: Duration = Duration::from_secs(60);
+
+    fn book(entries: usize, half_open: usize) -> Book {
+        Book::new(Limits { entries, half_open, retry_after: RETRY, max_failures: 3 })
+    }
+
+    fn addr(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn better_sources_come_first_and_half_open_is_bounded() {
+        let (mut book, mut rng) = (book(10, 2), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Dht, &mut rng);
+        book.add(Time::ZERO, addr(2), PeerSource::Tracker, &mut rng);
+        book.add(Time::ZERO, addr(3), PeerSource::Manual, &mut rng);
+        assert_eq!(book.next(Time::ZERO), Some(addr(3)));
+        assert_eq!(book.next(Time::ZERO), Some(addr(2)));
+        assert_eq!((book.next(Time::ZERO), book.next_due()), (None, Time::NEVER));
+        book.connected(addr(3));
+        assert_eq!(book.next(Time::ZERO), Some(addr(1)));
+    }
+
+    #[test]
+    fn failures_wait_longer_and_are_forgotten_at_the_third() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Tracker, &mut rng);
+        let mut now = Time::ZERO;
+        for wait in [1, 2] {
+            assert_eq!(book.next(now), Some(addr(1)));
+            book.failed(now, addr(1));
+            assert_eq!(book.next(now), None);
+            assert_eq!(book.next_due(), now + RETRY * wait);
+            now = book.next_due();
+        }
+        assert!(book.next(now).is_some());
+        book.failed(now, addr(1));
+        assert_eq!((book.known(), book.dialing()), (0, 0));
+    }
+
+    #[test]
+    fn bans_end_and_spare_the_neighbours() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        let id = |n| PeerId([n; 20]);
+        book.ban(addr(7), id(1), Time::from_secs(10));
+        book.add(Time::ZERO, addr(7), PeerSource::Tracker, &mut rng);
+        assert!(book.is_banned(Time::from_secs(9), addr(7), id(2)));
+        assert!(book.is_banned(Time::from_secs(9), addr(50_000), id(1)));
+        assert!(!book.is_banned(Time::from_secs(9), addr(8), id(2)));
+        assert_eq!(book.next(Time::from_secs(9)), None);
+        assert_eq!(book.next_due(), Time::from_secs(10));
+        assert_eq!(book.next(Time::from_secs(10)), Some(addr(7)));
+        assert!(!book.is_banned(Time::from_secs(10), addr(7), id(1)));
+    }
+
+    #[test]
+    fn many_bans_at_one_address_shut_the_address_out() {
+        let mut book = book(10, 5);
+        for n in 0..4 {
+            assert!(!book.is_banned(Time::ZERO, addr(99), PeerId([99; 20])));
+            book.ban(addr(n), PeerId([n as u8; 20]), Time::from_secs(10));
+        }
+        assert!(book.is_banned(Time::ZERO, addr(99), PeerId([99; 20])));
+    }
+
+    #[test]
+    fn a_full_book_prefers_better_sources() {
+        let (mut book, mut rng) = (book(2, 5), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Dht, &mut rng);
+        book.add(Time::ZERO, addr(2), PeerSource::Dht, &mut rng);
+        book.add(Time::ZERO, addr(3), PeerSource::Dht, &mut rng);
+        assert_eq!(book.known(), 2);
+        book.add(Time::ZERO, addr(4), PeerSource::Tracker, &mut rng);
+        assert_eq!((book.known(), book.next(Time::ZERO)), (2, Some(addr(4))));
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_are_not_learned() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        for bad in ["0.0.0.0:1", "127.0.0.1:0", "224.0.0.1:5", "[::]:9", "[ff02::1]:9"] {
+            book.add(Time::ZERO, bad.parse().unwrap(), PeerSource::Pex, &mut rng);
+        }
+        book.add(Time::ZERO, "[::ffff:127.0.0.1]:5".parse().unwrap(), PeerSource::Pex, &mut rng);
+        assert_eq!(book.next(Time::ZERO), Some(addr(5)));
+        assert_eq!(book.known(), 1);
+    }
+}

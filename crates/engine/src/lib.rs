@@ -38,4 +38,4 @@ pub use picker::Order;
 pub use rate::{Bucket, Speed};
 pub use session::{Lease, Session, Usage};
 pub use snapshot::{PeerSnapshot, Phase, Snapshot};
-pub use torrent::{Params, Torrent};
+pub use torrent::{Params, Torrent, reserved};

@@ -1,0 +1,138 @@
+//! One connection as the brain sees it.
+
+mod requests;
+mod uploads;
+
+use std::net::SocketAddr;
+
+use types::{PeerId, Time};
+use wire::Reserved;
+
+use crate::choker::Candidate;
+use crate::picker::Pieces;
+use crate::{ConnId, Origin, PeerSnapshot, Speed};
+
+pub(crate) use requests::Requests;
+pub(crate) use uploads::{Asked, Uploads};
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) who: Who,
+    pub(crate) pieces: Pieces,
+    /// What we ask of it.
+    pub(crate) requests: Requests,
+    /// What it asks of us.
+    pub(crate) uploads: Uploads,
+    pub(crate) interest: Interest,
+    pub(crate) down: Speed,
+    pub(crate) trust: Trust,
+    pub(crate) clock: Clock,
+}
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(crate) struct Who {
+    pub(crate) conn: ConnId,
+    pub(crate) addr: SocketAddr,
+    pub(crate) origin: Origin,
+    pub(crate) peer_id: PeerId,
+    /// What both ends can do.
+    pub(crate) common: Reserved,
+    /// What it calls itself in the extension handshake.
+    pub(crate) client: Option<String>,
+}
+
+/// Who wants something, and who gives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interest {
+    /// We told it that we want something.
+    pub(crate) ours: bool,
+    /// It told us that it wants something.
+    pub(crate) theirs: bool,
+    /// It does not serve us.
+    pub(crate) choked: bool,
+}
+
+/// How far a peer has earned belief.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trust {
+    /// It is among the senders of a failed piece, and gets pieces alone until one passes.
+    pub(crate) parole: bool,
+    /// Failed pieces it had a part in.
+    pub(crate) strikes: u8,
+    /// Its first message came, so that a bitfield is late.
+    pub(crate) spoke: bool,
+    /// Messages without effect.
+    pub(crate) idle_messages: u32,
+}
+
+/// When it last spoke, and when we did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    pub(crate) heard: Time,
+    pub(crate) spoke: Time,
+}
+
+impl Peer {
+    pub(crate) fn new(now: Time, who: Who, pieces: u32, max_requests: u32) -> Peer {
+        Peer {
+            who,
+            pieces: Pieces::Some(types::Bitfield::new(pieces)),
+            requests: Requests::new(now, max_requests),
+            uploads: Uploads::new(now),
+            interest: Interest { ours: false, theirs: false, choked: true },
+            down: Speed::new(now),
+            trust: Trust::default(),
+            clock: Clock { heard: now, spoke: now },
+        }
+    }
+
+    /// Whether both ends speak the fast extension (BEP 6).
+    pub(crate) fn fast(&self) -> bool {
+        self.who.common.fast()
+    }
+
+    pub(crate) fn is_seed(&self) -> bool {
+        match &self.pieces {
+            Pieces::All => true,
+            Pieces::Some(bits) => bits.is_full(),
+        }
+    }
+
+    pub(crate) fn candidate(&mut self, now: Time) -> Candidate {
+        Candidate {
+            conn: self.who.conn,
+            interested: self.interest.theirs,
+            snubbed: self.requests.is_snubbed(),
+            unchoked: !self.uploads.is_choked(),
+            since: self.uploads.since,
+            served: self.uploads.served,
+            gives: self.down.rate(now),
+            takes: self.uploads.speed.rate(now),
+        }
+    }
+
+    pub(crate) fn snapshot(&mut self, now: Time, total: u32) -> PeerSnapshot {
+        PeerSnapshot {
+            addr: self.who.addr,
+            client: self.who.client.clone().unwrap_or_else(|| wire::client_name(&self.who.peer_id)),
+            origin: self.who.origin,
+            pieces: match &self.pieces {
+                Pieces::All => total,
+                Pieces::Some(bits) => bits.count(),
+            },
+            we_are_interested: self.interest.ours,
+            chokes_us: self.interest.choked,
+            is_interested: self.interest.theirs,
+            we_choke: self.uploads.is_choked(),
+            snubbed: self.requests.is_snubbed(),
+            requests: self.requests.len() as u32,
+            inbound_requests: self.uploads.len() as u32,
+            downloaded: self.down.total(),
+            uploaded: self.uploads.speed.total(),
+            download_rate: self.down.rate(now) as u64,
+            upload_rate: self.uploads.speed.rate(now) as u64,
+        }
+    }
+}

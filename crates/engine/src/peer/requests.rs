@@ -1,0 +1,246 @@
+//! What we ask of one peer: how much at once, what is owed, and when silence counts.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use types::{BLOCK_LEN, BlockRef, Time};
+
+/// Blocks we no longer count on but may still get: the peer needs no blame for them.
+const FORGIVEN: usize = 512;
+/// A request queue lasts so long at the peer's rate.
+const AHEAD: f64 = 3.0;
+/// The least a served peer is asked for at once.
+const MIN_WINDOW: u32 = 4;
+
+/// Requests to one peer.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    /// Asked for, with the time, oldest first.
+    owed: VecDeque<(BlockRef, Time)>,
+    forgiven: VecDeque<BlockRef>,
+    /// A block whose header has come and whose end has not.
+    arriving: Option<BlockRef>,
+    window: Window,
+    /// The last time the peer gave us something, or was first asked after owing nothing.
+    progress: Time,
+    snubbed: bool,
+    unasked: u32,
+}
+
+/// How many requests may be under way.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    size: u32,
+    /// Our own limit, and the peer's `reqq`.
+    cap: u32,
+    slow_start: bool,
+    checked: Time,
+    last_rate: f64,
+}
+
+impl Requests {
+    pub(crate) fn new(now: Time, cap: u32) -> Requests {
+        Requests {
+            owed: VecDeque::new(),
+            forgiven: VecDeque::new(),
+            arriving: None,
+            window: Window { size: MIN_WINDOW.min(cap), cap, slow_start: true, checked: now, last_rate: 0.0 },
+            progress: now,
+            snubbed: false,
+            unasked: 0,
+        }
+    }
+
+    /// Blocks asked for and not here.
+    pub(crate) fn len(&self) -> usize {
+        self.owed.len() + usize::from(self.arriving.is_some())
+    }
+
+    pub(crate) fn is_snubbed(&self) -> bool {
+        self.snubbed
+    }
+
+    /// The peer keeps at most so many requests (BEP 10, `reqq`).
+    pub(crate) fn limit(&mut self, reqq: u32) {
+        self.window.cap = self.window.cap.min(reqq.max(1));
+        self.window.size = self.window.size.min(self.window.cap);
+    }
+
+    /// How many blocks to ask for now. Refills in batches, so that requests share segments.
+    pub(crate) fn room(&self) -> usize {
+        let size = if self.snubbed { 1 } else { self.window.size as usize };
+        let under_way = self.len();
+        if under_way > size - size / 4 { 0 } else { size.saturating_sub(under_way) }
+    }
+
+    pub(crate) fn ask(&mut self, now: Time, block: BlockRef) {
+        if self.owed.is_empty() {
+            self.progress = now;
+        }
+        self.owed.push_back((block, now));
+    }
+
+    /// Whether the peer is asked for the block.
+    pub(crate) fn owes(&self, block: BlockRef) -> bool {
+        self.arriving == Some(block) || self.owed.iter().any(|(b, _)| *b == block)
+    }
+
+    /// The header of a block has come. Whether it was asked for, now or earlier.
+    pub(crate) fn begins(&mut self, block: BlockRef) -> bool {
+        // Peers answer in order, so that the block sought is nearly always the first.
+        if let Some(i) = self.owed.iter().position(|(b, _)| *b == block) {
+            self.owed.remove(i);
+            self.arriving = Some(block);
+            return true;
+        }
+        if let Some(i) = self.forgiven.iter().position(|b| *b == block) {
+            self.forgiven.remove(i);
+            self.arriving = Some(block);
+            return true;
+        }
+        self.unasked += 1;
+        false
+    }
+
+    /// Blocks never asked for since the beginning.
+    pub(crate) fn unasked(&self) -> u32 {
+        self.unasked
+    }
+
+    /// A block has arrived whole.
+    pub(crate) fn arrived(&mut self, now: Time, rate: f64) {
+        self.arriving = None;
+        self.progress = now;
+        self.snubbed = false;
+        self.window.grow(now, rate);
+    }
+
+    /// The block will not be asked of this peer any more, and is no offence if it comes.
+    pub(crate) fn forgive(&mut self, block: BlockRef) -> bool {
+        let Some(i) = self.owed.iter().position(|(b, _)| *b == block) else { return false };
+        self.owed.remove(i);
+        self.remember(block);
+        true
+    }
+
+    /// The peer said it will not send the block (BEP 6). Whether it was asked for it.
+    pub(crate) fn rejected(&mut self, block: BlockRef) -> bool {
+        if let Some(i) = self.owed.iter().position(|(b, _)| *b == block) {
+            self.owed.remove(i);
+            return true;
+        }
+        let cancelled = self.forgiven.iter().position(|b| *b == block);
+        cancelled.is_some_and(|i| self.forgiven.remove(i).is_some())
+    }
+
+    /// Gives up everything that is owed; late data is no offence.
+    pub(crate) fn give_up(&mut self) -> Vec<BlockRef> {
+        let owed: Vec<BlockRef> = self.owed.drain(..).map(|(block, _)| block).collect();
+        owed.iter().for_each(|block| self.remember(*block));
+        owed
+    }
+
+    /// Everything that the peer will not bring now that it is gone.
+    pub(crate) fn lost(&mut self) -> Vec<BlockRef> {
+        self.owed.drain(..).map(|(block, _)| block).chain(self.arriving.take()).collect()
+    }
+
+    /// Whether the peer has owed us everything for `patience`.
+    pub(crate) fn check_snub(&mut self, now: Time, patience: Duration) -> bool {
+        if self.owed.is_empty() || self.progress + patience > now {
+            return false;
+        }
+        self.snubbed = true;
+        self.window = Window { size: 1, slow_start: true, ..self.window };
+        // One more request is a probe; it has as long as the first ones had.
+        self.progress = now;
+        true
+    }
+
+    fn remember(&mut self, block: BlockRef) {
+        if self.forgiven.len() == FORGIVEN {
+            self.forgiven.pop_front();
+        }
+        self.forgiven.push_back(block);
+    }
+}
+
+impl Window {
+    /// Slow start adds one for each block that comes, which doubles the queue in a round trip, until the rate stops
+    /// growing; then the queue follows the rate.
+    fn grow(&mut self, now: Time, rate: f64) {
+        if self.slow_start {
+            self.size += 1;
+        }
+        if now.since(self.checked) >= Duration::from_secs(1) {
+            if self.slow_start && rate < self.last_rate + 5_000.0 {
+                self.slow_start = false;
+            }
+            (self.checked, self.last_rate) = (now, rate);
+        }
+        if !self.slow_start {
+            self.size = ((rate * AHEAD / f64::from(BLOCK_LEN)) as u32).max(MIN_WINDOW);
+        }
+        self.size = self.size.min(self.cap);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::PieceIndex;
+
+    fn block(n: u32) -> BlockRef {
+        BlockRef { piece: PieceIndex(n), begin: 0, len: BLOCK_LEN }
+    }
+
+    #[test]
+    fn slow_start_doubles_in_a_round_trip_and_ends_with_the_growth() {
+        let mut r = Requests::new(Time::ZERO, 2_000);
+        for n in 0..100 {
+            r.ask(Time::ZERO, block(n));
+        }
+        (0..100).for_each(|n| {
+            r.begins(block(n));
+            r.arrived(Time::from_millis(100), 1e6);
+        });
+        assert_eq!(r.room(), 104);
+        r.arrived(Time::from_secs(2), 1e6);
+        r.arrived(Time::from_secs(4), 1e6);
+        assert_eq!(r.room(), (3e6 / 16_384.0) as usize);
+    }
+
+    #[test]
+    fn late_data_is_forgiven_and_data_never_asked_for_is_counted() {
+        let mut r = Requests::new(Time::ZERO, 10);
+        r.ask(Time::ZERO, block(1));
+        assert_eq!(r.give_up(), [block(1)]);
+        assert!(r.begins(block(1)) && !r.begins(block(1)));
+        assert_eq!(r.unasked(), 1);
+    }
+
+    #[test]
+    fn silence_snubs_and_one_block_makes_good() {
+        let mut r = Requests::new(Time::ZERO, 10);
+        let patience = Duration::from_secs(20);
+        assert!(!r.check_snub(Time::from_secs(100), patience));
+        r.ask(Time::from_secs(100), block(1));
+        assert!(!r.check_snub(Time::from_secs(119), patience));
+        assert!(r.check_snub(Time::from_secs(120), patience));
+        r.give_up();
+        assert_eq!((r.room(), r.is_snubbed()), (1, true));
+        r.begins(block(1));
+        r.arrived(Time::from_secs(130), 0.0);
+        assert!(!r.is_snubbed());
+    }
+
+    #[test]
+    fn the_peers_own_limit_holds() {
+        let mut r = Requests::new(Time::ZERO, 2_000);
+        r.limit(3);
+        (0..50).for_each(|_| r.arrived(Time::ZERO, 1e9));
+        assert_eq!(r.room(), 3);
+        r.limit(0);
+        assert_eq!(r.room(), 1);
+    }
+}

@@ -1,0 +1,389 @@
+//! Which block to ask for next.
+//!
+//! Rarest first, from [`Rarity`]; pieces that are begun are [`Partial`]s and come first, each with the peer that began
+//! it, so that a fast peer fetches whole pieces. When nothing is left that nobody is asked for, an idle peer is asked for
+//! a block that another one owes us (the end-game); the copies that lose are cancelled.
+
+mod partial;
+mod rarity;
+
+use std::collections::BTreeMap;
+
+use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex, Rng};
+
+use crate::ConnId;
+use partial::{BlockState, Partial};
+use rarity::Rarity;
+
+/// The order of pieces among equals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Order {
+    /// What fewest peers have first (BEP 3's advice); the first pieces at random.
+    #[default]
+    RarestFirst,
+    /// Ascending.
+    Sequential,
+}
+
+/// What a peer has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Pieces {
+    /// Everything.
+    All,
+    /// These.
+    Some(Bitfield),
+}
+
+impl Pieces {
+    pub(crate) fn has(&self, piece: PieceIndex) -> bool {
+        match self {
+            Pieces::All => true,
+            Pieces::Some(bits) => bits.get(piece.0),
+        }
+    }
+}
+
+/// Who asks, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) conn: ConnId,
+    pub(crate) pieces: &'a Pieces,
+    /// It was among the senders of a failed piece: it gets pieces alone until one passes.
+    pub(crate) parole: bool,
+    /// It owes us nothing at present, so that it may join the end-game.
+    pub(crate) idle: bool,
+}
+
+/// What the arrival of a block means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Received {
+    /// A second copy, or one of a piece that is not begun.
+    Useless,
+    /// A block of a piece that is begun; so many peers were asked for it.
+    New { asked: u8 },
+}
+
+/// The senders of a piece whose hash has been told.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Senders {
+    pub(crate) conns: Vec<ConnId>,
+    /// Every block is known to come from `conns`.
+    pub(crate) complete: bool,
+}
+
+/// The state of every piece of one torrent.
+#[derive(Debug)]
+pub(crate) struct Picker {
+    geometry: Geometry,
+    order: Order,
+    rarity: Rarity,
+    partials: BTreeMap<PieceIndex, Partial>,
+    have: Bitfield,
+    wanted: Bitfield,
+    /// Wanted pieces that are missing.
+    missing: u32,
+    peers: u32,
+    /// No missing piece lies before this one.
+    cursor: u32,
+}
+
+impl Picker {
+    pub(crate) fn new(geometry: Geometry, have: Bitfield, wanted: Bitfield) -> Picker {
+        let pieces = geometry.pieces();
+        let mut picker = Picker {
+            geometry,
+            order: Order::default(),
+            rarity: Rarity::new(pieces),
+            partials: BTreeMap::new(),
+            have,
+            wanted,
+            missing: 0,
+            peers: 0,
+            cursor: 0,
+        };
+        picker.refill();
+        picker
+    }
+
+    pub(crate) fn have(&self) -> &Bitfield {
+        &self.have
+    }
+
+    pub(crate) fn wanted(&self) -> &Bitfield {
+        &self.wanted
+    }
+
+    pub(crate) fn missing(&self) -> u32 {
+        self.missing
+    }
+
+    pub(crate) fn partials(&self) -> u32 {
+        self.partials.len() as u32
+    }
+
+    /// Payload bytes to come before every wanted piece is here.
+    pub(crate) fn left(&self) -> u64 {
+        let whole: u64 = (0..self.geometry.pieces())
+            .filter(|&i| self.lacks(i))
+            .map(|i| u64::from(self.geometry.piece_len(PieceIndex(i))))
+            .sum();
+        let here = |(piece, p): (&PieceIndex, &Partial)| {
+            let bytes = u64::from(p.here()) * u64::from(types::BLOCK_LEN);
+            bytes.min(self.geometry.piece_len(*piece).into())
+        };
+        whole - self.partials.iter().filter(|(piece, _)| self.lacks(piece.0)).map(here).sum::<u64>()
+    }
+
+    pub(crate) fn set_order(&mut self, order: Order) {
+        self.order = order;
+    }
+
+    /// Blocks of an earlier run.
+    pub(crate) fn restore(&mut self, piece: PieceIndex, stored: &Bitfield) {
+        if self.geometry.has_piece(piece) && !self.have.get(piece.0) {
+            self.begin(piece).restore(stored);
+        }
+    }
+
+    /// Changes what is to be had.
+    pub(crate) fn want(&mut self, wanted: Bitfield) {
+        if wanted.len() == self.wanted.len() {
+            self.wanted = wanted;
+            self.refill();
+        }
+    }
+
+    /// Replaces what is here, after a recheck. Returns the pieces that are new.
+    pub(crate) fn replace_have(&mut self, have: Bitfield) -> Vec<PieceIndex> {
+        if have.len() != self.have.len() {
+            return Vec::new();
+        }
+        let fresh = have.ones().filter(|&i| !self.have.get(i)).map(PieceIndex).collect();
+        self.partials.retain(|piece, _| !have.get(piece.0));
+        self.have = have;
+        self.refill();
+        fresh
+    }
+
+    /// A peer comes (`true`) or goes.
+    pub(crate) fn peer(&mut self, pieces: &Pieces, comes: bool) {
+        self.peers = if comes { self.peers + 1 } else { self.peers.saturating_sub(1) };
+        match pieces {
+            Pieces::All => self.rarity.seed(comes),
+            Pieces::Some(bits) => self.rarity.peer(bits, comes),
+        }
+    }
+
+    /// A peer got one more piece.
+    pub(crate) fn peer_has(&mut self, piece: PieceIndex) {
+        self.rarity.change(piece, true);
+    }
+
+    /// Whether a peer has something to be had.
+    pub(crate) fn is_interesting(&self, pieces: &Pieces) -> bool {
+        match pieces {
+            _ if self.missing == 0 => false,
+            Pieces::All => true,
+            Pieces::Some(bits) => bits.ones().any(|i| self.lacks(i)),
+        }
+    }
+
+    /// Whether this piece is to be had.
+    pub(crate) fn lacks(&self, piece: u32) -> bool {
+        self.wanted.get(piece) && !self.have.get(piece)
+    }
+
+    /// Up to `count` blocks to ask this peer for; they count as asked.
+    pub(crate) fn pick(&mut self, asker: Asker<'_>, count: usize, rng: &mut Rng) -> Vec<BlockRef> {
+        let mut out = Vec::new();
+        if self.missing == 0 || count == 0 {
+            return out;
+        }
+        self.pick_begun(asker, count, &mut out, |partial| partial.owner == Some(asker.conn));
+        if asker.parole {
+            self.pick_begun(asker, count, &mut out, |p| p.owner.is_none() && p.is_untouched());
+        } else {
+            // While few pieces are begun each keeps its owner; with many, all hands finish them.
+            let crowded = self.partials.len() as u32 > self.peers + self.peers / 2 + 4;
+            self.pick_begun(asker, count, &mut out, |p| p.owner.is_none() || crowded && !p.exclusive);
+        }
+        while out.len() < count {
+            let Some(piece) = self.next_piece(asker, rng) else { break };
+            let partial = self.begin(piece);
+            (partial.owner, partial.exclusive) = (Some(asker.conn), asker.parole);
+            self.pick_begun(asker, count, &mut out, |partial| partial.owner == Some(asker.conn));
+        }
+        if !asker.parole {
+            self.pick_begun(asker, count, &mut out, |p| !p.exclusive);
+        }
+        if out.is_empty() && asker.idle && !asker.parole {
+            out.extend(self.endgame(asker, rng));
+        }
+        out
+    }
+
+    /// Free blocks of pieces that are begun and that `may` let this peer in.
+    fn pick_begun(
+        &mut self,
+        asker: Asker<'_>,
+        count: usize,
+        out: &mut Vec<BlockRef>,
+        may: impl Fn(&Partial) -> bool,
+    ) {
+        let (geometry, wanted) = (&self.geometry, &self.wanted);
+        let open = |(piece, p): &(&PieceIndex, &mut Partial)| {
+            p.free() > 0 && wanted.get(piece.0) && asker.pieces.has(**piece) && may(p)
+        };
+        for (&piece, partial) in self.partials.iter_mut().filter(open) {
+            let room = count - out.len();
+            if room == 0 {
+                return;
+            }
+            let free: Vec<BlockIndex> =
+                partial.iter().filter(|(_, s)| *s == BlockState::Free).map(|(b, _)| b).take(room).collect();
+            for block in free {
+                partial.ask(block);
+                out.push(geometry.block(piece, block));
+            }
+            if partial.owner.is_none() {
+                partial.owner = Some(asker.conn);
+            }
+        }
+    }
+
+    /// The piece this peer should begin.
+    fn next_piece(&mut self, asker: Asker<'_>, rng: &mut Rng) -> Option<PieceIndex> {
+        if self.order == Order::Sequential {
+            self.cursor +=
+                (self.cursor..self.geometry.pieces()).take_while(|&i| self.have.get(i)).count() as u32;
+            let rarity = &self.rarity;
+            return (self.cursor..self.geometry.pieces())
+                .map(PieceIndex)
+                .find(|&piece| rarity.contains(piece) && asker.pieces.has(piece));
+        }
+        let early = self.have.count() < 4;
+        let queue = self.rarity.queue(rng);
+        // The first pieces are drawn at random, so that a newcomer soon has something of its own to give.
+        let start = if early { rng.below(queue.len()) } else { 0 };
+        match asker.pieces {
+            // A peer with few pieces is cheaper to look through than the queue.
+            Pieces::Some(bits) if (bits.count() as usize) < queue.len() / 64 => {
+                let rarity = &self.rarity;
+                bits.ones().map(PieceIndex).filter(|p| rarity.contains(*p)).min_by_key(|p| rarity.rank(*p))
+            }
+            pieces => {
+                let (before, after) = queue.split_at(start);
+                after.iter().chain(before).map(|&i| PieceIndex(i)).find(|p| pieces.has(*p))
+            }
+        }
+    }
+
+    /// A random block that somebody else owes us, when there is nothing else to ask anybody for.
+    fn endgame(&mut self, asker: Asker<'_>, rng: &mut Rng) -> Option<BlockRef> {
+        let free =
+            self.partials.iter().any(|(piece, p)| p.free() > 0 && self.wanted.get(piece.0) && !p.exclusive);
+        if free || self.rarity.reachable(rng) > 0 {
+            return None;
+        }
+        let wanted = &self.wanted;
+        let open = |(piece, p): &(&PieceIndex, &Partial)| {
+            wanted.get(piece.0) && !p.exclusive && p.owner != Some(asker.conn) && asker.pieces.has(**piece)
+        };
+        let owed: Vec<(PieceIndex, BlockIndex)> = self
+            .partials
+            .iter()
+            .filter(open)
+            .flat_map(|(piece, p)| p.iter().map(|(block, state)| (*piece, block, state)))
+            .filter(|(_, _, state)| *state == BlockState::Asked(1))
+            .map(|(piece, block, _)| (piece, block))
+            .collect();
+        let &(piece, block) = rng.choose(&owed)?;
+        self.partials.get_mut(&piece)?.ask(block);
+        Some(self.geometry.block(piece, block))
+    }
+
+    /// A peer will not send this block.
+    pub(crate) fn release(&mut self, block: BlockRef) {
+        let Some((partial, index)) = self.partial_of(block) else { return };
+        partial.release(index);
+        if partial.is_untouched() && !partial.exclusive {
+            self.partials.remove(&block.piece);
+            self.offer(block.piece);
+        }
+    }
+
+    /// Whether this block is still of use.
+    pub(crate) fn needs(&self, block: BlockRef) -> bool {
+        let state = || self.partials.get(&block.piece)?.state(self.geometry.exact_block(block)?);
+        matches!(state(), Some(BlockState::Free | BlockState::Asked(_)))
+    }
+
+    /// A block has arrived.
+    pub(crate) fn receive(&mut self, block: BlockRef, from: ConnId) -> Received {
+        let received = self.partial_of(block).and_then(|(partial, index)| partial.receive(index, from));
+        received.map_or(Received::Useless, |asked| Received::New { asked })
+    }
+
+    /// The peer is gone or silent: others may finish what it began.
+    pub(crate) fn disown(&mut self, conn: ConnId) {
+        for partial in self.partials.values_mut().filter(|p| p.owner == Some(conn)) {
+            partial.owner = None;
+            // An attempt by one peer alone that broke off is no verdict; let it be begun anew by another one alone.
+            if partial.exclusive && !partial.is_untouched() && !partial.is_whole() && partial.here() > 0 {
+                partial.exclusive = false;
+            }
+        }
+    }
+
+    /// The piece passed and is stored. Returns who sent it, or None where it was here already.
+    pub(crate) fn passed(&mut self, piece: PieceIndex) -> Option<Senders> {
+        if !self.have.insert(piece.0) {
+            return None;
+        }
+        self.missing -= u32::from(self.wanted.get(piece.0));
+        self.rarity.remove(piece);
+        Some(self.partials.remove(&piece).map_or_else(Senders::default, |p| senders(&p)))
+    }
+
+    /// The piece failed and may be asked for again. Returns who sent it.
+    pub(crate) fn failed(&mut self, piece: PieceIndex) -> Senders {
+        let Some(partial) = self.partials.get_mut(&piece) else { return Senders::default() };
+        let blame = senders(partial);
+        partial.restart();
+        blame
+    }
+
+    fn partial_of(&mut self, block: BlockRef) -> Option<(&mut Partial, BlockIndex)> {
+        let index = self.geometry.exact_block(block)?;
+        Some((self.partials.get_mut(&block.piece)?, index))
+    }
+
+    fn begin(&mut self, piece: PieceIndex) -> &mut Partial {
+        self.rarity.remove(piece);
+        let blocks = self.geometry.blocks_in(piece);
+        self.partials.entry(piece).or_insert_with(|| Partial::new(blocks))
+    }
+
+    /// Lets a piece be begun, where it is to be had at all.
+    fn offer(&mut self, piece: PieceIndex) {
+        if self.lacks(piece.0) {
+            self.rarity.insert(piece);
+        }
+    }
+
+    fn refill(&mut self) {
+        self.missing = (0..self.geometry.pieces()).filter(|&i| self.lacks(i)).count() as u32;
+        self.cursor = 0;
+        let (wanted, have, partials) = (&self.wanted, &self.have, &self.partials);
+        let free = |i: &u32| wanted.get(*i) && !have.get(*i) && !partials.contains_key(&PieceIndex(*i));
+        self.rarity.reset((0..self.geometry.pieces()).filter(free));
+    }
+}
+
+fn senders(partial: &Partial) -> Senders {
+    Senders { conns: partial.senders().to_vec(), complete: !partial.has_unknown_sender() }
+}
+
+#[cfg(test)]
+mod tests;

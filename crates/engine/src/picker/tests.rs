@@ -1,0 +1,137 @@
+use super::*;
+
+const A: ConnId = ConnId::new(1, 0);
+const B: ConnId = ConnId::new(2, 0);
+
+fn picker(pieces: u32) -> Picker {
+    let geometry = Geometry::new(u64::from(pieces) * 65_536, 65_536).unwrap();
+    Picker::new(geometry, Bitfield::new(pieces), Bitfield::full(pieces))
+}
+
+fn asker<'a>(conn: ConnId, pieces: &'a Pieces) -> Asker<'a> {
+    Asker { conn, pieces, parole: false, idle: false }
+}
+
+#[test]
+fn a_peer_fetches_whole_pieces_and_no_block_twice() {
+    let (mut p, mut rng) = (picker(8), Rng::from_number(1));
+    p.peer(&Pieces::All, true);
+    p.peer(&Pieces::All, true);
+    let first = p.pick(asker(A, &Pieces::All), 4, &mut rng);
+    assert!(first.iter().all(|b| b.piece == first[0].piece), "{first:?}");
+    let second = p.pick(asker(B, &Pieces::All), 4, &mut rng);
+    assert_ne!(first[0].piece, second[0].piece);
+    let mut all: Vec<_> = p.pick(asker(A, &Pieces::All), 1000, &mut rng);
+    all.extend(first.iter().chain(&second));
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 32);
+}
+
+#[test]
+fn the_rarest_piece_comes_first() {
+    let (mut p, mut rng) = (picker(20), Rng::from_number(2));
+    for i in 0..4 {
+        p.have.insert(i);
+    }
+    p.refill();
+    let mut most = Bitfield::full(20);
+    most.remove(13);
+    for _ in 0..5 {
+        p.peer(&Pieces::Some(most.clone()), true);
+    }
+    p.peer(&Pieces::Some(Bitfield::full(20)), true);
+    assert_eq!(p.pick(asker(A, &Pieces::Some(Bitfield::full(20))), 1, &mut rng)[0].piece, PieceIndex(13));
+    assert_ne!(p.pick(asker(B, &Pieces::Some(most)), 1, &mut rng)[0].piece, PieceIndex(13));
+}
+
+#[test]
+fn nothing_unwanted_or_absent_is_picked() {
+    let (mut p, mut rng) = (picker(8), Rng::from_number(3));
+    let only: Bitfield = (0..8).map(|i| i < 2).collect();
+    p.want(only);
+    let peer = Pieces::Some((0..8).map(|i| i >= 1).collect());
+    p.peer(&peer, true);
+    let blocks = p.pick(asker(A, &peer), 1000, &mut rng);
+    assert_eq!(blocks.len(), 4);
+    assert!(blocks.iter().all(|b| b.piece == PieceIndex(1)));
+    assert_eq!(p.missing(), 2);
+}
+
+#[test]
+fn sequential_order_ascends() {
+    let (mut p, mut rng) = (picker(8), Rng::from_number(4));
+    p.set_order(Order::Sequential);
+    p.peer(&Pieces::All, true);
+    let pieces: Vec<u32> = p.pick(asker(A, &Pieces::All), 1000, &mut rng).iter().map(|b| b.piece.0).collect();
+    assert!(pieces.is_sorted());
+}
+
+#[test]
+fn the_endgame_asks_an_idle_peer_once_for_what_another_owes() {
+    let (mut p, mut rng) = (picker(1), Rng::from_number(5));
+    p.peer(&Pieces::All, true);
+    p.peer(&Pieces::All, true);
+    assert_eq!(p.pick(asker(A, &Pieces::All), 1000, &mut rng).len(), 4);
+    assert!(p.pick(asker(B, &Pieces::All), 10, &mut rng).is_empty());
+    let idle = Asker { idle: true, ..asker(B, &Pieces::All) };
+    let twice = p.pick(idle, 10, &mut rng);
+    assert_eq!(twice.len(), 1);
+    assert_eq!(p.receive(twice[0], B), Received::New { asked: 2 });
+    assert!(!p.needs(twice[0]));
+    assert_eq!(p.receive(twice[0], A), Received::Useless);
+}
+
+#[test]
+fn a_failed_piece_is_fetched_from_one_peer_alone() {
+    let (mut p, mut rng) = (picker(1), Rng::from_number(6));
+    p.peer(&Pieces::All, true);
+    for (i, block) in p.pick(asker(A, &Pieces::All), 4, &mut rng).into_iter().enumerate() {
+        p.receive(block, if i == 0 { A } else { B });
+    }
+    let blame = p.failed(PieceIndex(0));
+    assert_eq!(blame, Senders { conns: vec![A, B], complete: true });
+    let parole = Asker { parole: true, ..asker(A, &Pieces::All) };
+    // The failed piece is open to whoever comes first, and then to nobody else.
+    let blocks = p.pick(asker(B, &Pieces::All), 2, &mut rng);
+    assert_eq!(blocks.len(), 2);
+    assert!(p.pick(parole, 4, &mut rng).is_empty());
+    blocks.into_iter().chain(p.pick(asker(B, &Pieces::All), 4, &mut rng)).for_each(|b| {
+        p.receive(b, B);
+    });
+    assert_eq!(p.passed(PieceIndex(0)), Some(Senders { conns: vec![B], complete: true }));
+    assert_eq!((p.missing(), p.left()), (0, 0));
+}
+
+#[test]
+fn released_blocks_are_asked_for_again() {
+    let (mut p, mut rng) = (picker(2), Rng::from_number(7));
+    p.peer(&Pieces::All, true);
+    let blocks = p.pick(asker(A, &Pieces::All), 8, &mut rng);
+    p.receive(blocks[0], A);
+    blocks[1..].iter().for_each(|b| p.release(*b));
+    p.disown(A);
+    let again = p.pick(asker(B, &Pieces::All), 100, &mut rng);
+    assert_eq!(again.len(), 7);
+    assert!(!again.contains(&blocks[0]));
+    assert_eq!(p.left(), 2 * 65_536 - 16_384);
+}
+
+#[test]
+fn an_earlier_run_leaves_only_the_rest_to_be_asked_for() {
+    let (mut p, mut rng) = (picker(1), Rng::from_number(8));
+    p.peer(&Pieces::All, true);
+    p.restore(PieceIndex(0), &[true, false, true, true].into_iter().collect());
+    p.restore(PieceIndex(9), &Bitfield::full(4));
+    let rest = p.pick(asker(A, &Pieces::All), 100, &mut rng);
+    assert_eq!(rest.iter().map(|b| b.begin).collect::<Vec<_>>(), [16_384]);
+    p.receive(rest[0], A);
+    assert!(!p.failed(PieceIndex(0)).complete);
+}
+
+#[test]
+fn state_per_piece_stays_within_ten_bytes() {
+    let rarity = Rarity::new(1_000);
+    let bytes = rarity.bytes();
+    assert!(bytes <= 10 * 1_000, "{bytes}");
+}

@@ -1,0 +1,194 @@
+//! Asking peers for blocks, and what becomes of them.
+
+use types::{Bitfield, BlockRef, PieceIndex, Time};
+use wire::Message;
+
+use super::Torrent;
+use crate::picker::{Asker, Received, Senders};
+use crate::{Arrival, ConnId, Disconnect, DiskTrouble, Event, Fault, Output};
+
+/// Blocks never asked for that a peer may send before it is dropped; crossed cancels and restarts explain a few.
+const UNASKED: u32 = 64;
+
+impl Torrent {
+    /// Asks every hungry peer for as much as its queue holds.
+    pub(super) fn feed(&mut self, now: Time) {
+        while let Some(conn) = self.hungry.pop_first() {
+            self.ask(now, conn);
+        }
+    }
+
+    fn ask(&mut self, now: Time, conn: ConnId) {
+        if self.state.trouble.is_some() || !self.state.running {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.interest.choked || !peer.interest.ours {
+            return;
+        }
+        let room = peer.requests.room();
+        let idle = peer.requests.len() == 0;
+        let asker = Asker { conn, pieces: &peer.pieces, parole: peer.trust.parole, idle };
+        let blocks = self.picker.pick(asker, room, &mut self.rng);
+        let nothing = blocks.is_empty() && idle && room > 0 && !self.picker.is_interesting(&peer.pieces);
+        blocks.iter().for_each(|block| peer.requests.ask(now, *block));
+        blocks.into_iter().for_each(|block| self.send(now, conn, Message::Request(block)));
+        if nothing {
+            self.set_interest(now, conn, false);
+        }
+    }
+
+    /// What a block whose header has come is worth.
+    pub(super) fn arrival(&mut self, now: Time, conn: ConnId, block: BlockRef) -> Arrival {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Arrival::Skip };
+        peer.clock.heard = now;
+        let len = u64::from(block.len);
+        self.tally.down.add(now, len);
+        if !peer.requests.begins(block) {
+            self.tally.wasted += len;
+            if peer.requests.unasked() > UNASKED {
+                self.fault(now, conn, Fault::UnaskedData);
+            }
+            return Arrival::Unasked;
+        }
+        if self.state.trouble.is_none() && self.picker.needs(block) {
+            return Arrival::Take;
+        }
+        // It counts as delivered: the peer kept its word.
+        self.tally.wasted += len;
+        let rate = peer.down.rate(now);
+        peer.requests.arrived(now, rate);
+        peer.down.add(now, len);
+        self.picker.release(block);
+        self.hungry.insert(conn);
+        Arrival::Skip
+    }
+
+    pub(super) fn block_received(&mut self, now: Time, conn: ConnId, block: BlockRef) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.down.add(now, block.len.into());
+            let rate = peer.down.rate(now);
+            peer.requests.arrived(now, rate);
+            peer.clock.heard = now;
+            self.hungry.insert(conn);
+        }
+        match self.picker.receive(block, conn) {
+            Received::New { asked } if asked > 1 => self.cancel_copies(now, conn, block),
+            Received::New { .. } => {}
+            Received::Useless => self.tally.wasted += u64::from(block.len),
+        }
+    }
+
+    /// The others that were asked for the block need not send it.
+    fn cancel_copies(&mut self, now: Time, winner: ConnId, block: BlockRef) {
+        let mut losers = Vec::new();
+        for peer in self.peers.values_mut().filter(|peer| peer.who.conn != winner) {
+            if peer.requests.forgive(block) {
+                losers.push(peer.who.conn);
+            }
+        }
+        for conn in losers {
+            self.send(now, conn, Message::Cancel(block));
+            self.hungry.insert(conn);
+        }
+    }
+
+    /// Takes back everything asked of a peer. With `cancel` the peer is told.
+    pub(super) fn take_back(&mut self, now: Time, conn: ConnId, cancel: bool) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let blocks = peer.requests.give_up();
+        for block in blocks {
+            self.picker.release(block);
+            if cancel {
+                self.send(now, conn, Message::Cancel(block));
+            }
+        }
+        self.picker.disown(conn);
+        self.hungry.extend(self.peers.keys().filter(|other| **other != conn));
+    }
+
+    pub(super) fn piece_stored(&mut self, now: Time, piece: PieceIndex) {
+        let Some(senders) = self.picker.passed(piece) else { return };
+        if let Senders { conns, complete: true } = &senders
+            && let [only] = conns[..]
+            && let Some(peer) = self.peers.get_mut(&only)
+        {
+            peer.trust.parole = false;
+            self.hungry.insert(only);
+        }
+        self.out.push_back(Output::Event(Event::PieceCompleted(piece)));
+        self.announce(now, piece);
+        if self.is_complete() {
+            self.completed(now);
+        }
+    }
+
+    /// Tells everyone who lacks it that a piece is here.
+    fn announce(&mut self, now: Time, piece: PieceIndex) {
+        let lacking: Vec<ConnId> =
+            self.peers.values().filter(|peer| !peer.pieces.has(piece)).map(|peer| peer.who.conn).collect();
+        lacking.into_iter().for_each(|conn| self.send(now, conn, Message::Have(piece)));
+    }
+
+    pub(super) fn completed(&mut self, now: Time) {
+        self.out.push_back(Output::Event(Event::Completed));
+        self.review_interest(now);
+        self.part_from_seeds(now);
+        self.choke_round(now);
+    }
+
+    /// Two ends that want nothing of each other make room for others.
+    pub(super) fn part_from_seeds(&mut self, now: Time) {
+        if !self.picker.have().is_full() {
+            return;
+        }
+        let seeds: Vec<ConnId> =
+            self.peers.values().filter(|peer| peer.is_seed()).map(|peer| peer.who.conn).collect();
+        seeds.into_iter().for_each(|conn| self.part_with(now, conn, Disconnect::Useless));
+    }
+
+    /// The hash failed. A piece of one sender convicts it; of several, each gets its next piece alone.
+    pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex) {
+        let Senders { conns, complete } = self.picker.failed(piece);
+        self.tally.wasted += u64::from(self.geometry.piece_len(piece));
+        self.out.push_back(Output::Event(Event::PieceFailed(piece)));
+        if let ([only], true) = (&conns[..], complete) {
+            self.fault(now, *only, Fault::CorruptData);
+        } else {
+            for conn in conns {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.trust.parole = true;
+                    peer.trust.strikes = peer.trust.strikes.saturating_add(1);
+                }
+            }
+        }
+        self.hungry.extend(self.peers.keys());
+    }
+
+    pub(super) fn disk_trouble(&mut self, now: Time, trouble: &DiskTrouble) {
+        if self.state.trouble.is_none() {
+            self.out.push_back(Output::Event(Event::DiskTrouble(trouble.clone())));
+        }
+        self.state.trouble = Some(trouble.clone());
+        let all: Vec<ConnId> = self.peers.keys().copied().collect();
+        all.into_iter().for_each(|conn| self.take_back(now, conn, true));
+    }
+
+    pub(super) fn disk_clear(&mut self) {
+        if self.state.trouble.take().is_some() {
+            self.out.push_back(Output::Event(Event::DiskRecovered));
+            self.hungry.extend(self.peers.keys());
+        }
+    }
+
+    /// A recheck found what is really here.
+    pub(super) fn replace_have(&mut self, now: Time, have: Bitfield) {
+        let was_complete = self.is_complete();
+        let fresh = self.picker.replace_have(have);
+        fresh.into_iter().for_each(|piece| self.announce(now, piece));
+        if self.is_complete() && !was_complete {
+            self.completed(now);
+        }
+        self.review_interest(now);
+    }
+}

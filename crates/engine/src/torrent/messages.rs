@@ -1,0 +1,216 @@
+//! What peers say.
+
+use std::net::{IpAddr, SocketAddr};
+
+use types::{Bitfield, BlockRef, PeerSource, PieceIndex, Time};
+use wire::Message;
+use wire::extended::ExtendedHandshake;
+
+use super::Torrent;
+use crate::picker::Pieces;
+use crate::{ConnId, Fault, Origin};
+
+/// Messages without effect that a peer may send at once, and in a second on the whole.
+const IDLE_MESSAGES: u32 = 1_000;
+pub(super) const IDLE_MESSAGES_A_SECOND: u32 = 10;
+
+impl Torrent {
+    /// The first messages to a peer: what we have, and the extension handshake.
+    pub(super) fn greet(&mut self, now: Time, conn: ConnId) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        let (fast, extended, addr) = (peer.fast(), peer.who.common.extension_protocol(), peer.who.addr);
+        let have = self.picker.have();
+        match (have.count(), have.is_full()) {
+            (_, true) if fast => self.send(now, conn, Message::HaveAll),
+            (0, _) if fast => self.send(now, conn, Message::HaveNone),
+            (0, _) => {}
+            _ => {
+                let bytes = have.as_bytes().to_vec();
+                self.send(now, conn, Message::Bitfield(&bytes));
+            }
+        }
+        if extended {
+            let payload = self.extended_handshake(addr.ip());
+            self.send(now, conn, Message::Extended { id: 0, payload: &payload });
+        }
+    }
+
+    fn extended_handshake(&self, peer: IpAddr) -> Vec<u8> {
+        let handshake = ExtendedHandshake {
+            client: Some(self.config.client_name.clone()),
+            port: self.config.listen_port,
+            request_queue: Some(self.config.accept_requests),
+            your_ip: Some(peer.to_canonical()),
+            ..ExtendedHandshake::default()
+        };
+        handshake.encode()
+    }
+
+    pub(super) fn message(&mut self, now: Time, conn: ConnId, message: Message<'_>) -> Result<(), Fault> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        peer.clock.heard = now;
+        match message {
+            Message::Choke => self.choked(now, conn),
+            Message::Unchoke => self.unchoked(conn),
+            Message::Interested => self.interested(now, conn, true),
+            Message::NotInterested => self.interested(now, conn, false),
+            Message::Have(piece) => self.peer_has(now, conn, piece),
+            Message::Bitfield(bytes) => {
+                let bits =
+                    Bitfield::from_bytes(bytes, self.geometry.pieces()).map_err(|_| Fault::BadBitfield)?;
+                self.peer_pieces(now, conn, Pieces::Some(bits))
+            }
+            Message::HaveAll if peer.fast() => self.peer_pieces(now, conn, Pieces::All),
+            Message::HaveNone if peer.fast() => {
+                self.peer_pieces(now, conn, Pieces::Some(Bitfield::new(self.geometry.pieces())))
+            }
+            Message::Request(block) => self.requested(now, conn, block),
+            Message::Cancel(block) => {
+                self.cancelled(now, conn, block);
+                self.without_effect(conn)
+            }
+            Message::Reject(block) if peer.fast() => self.rejected(conn, block),
+            Message::HaveAll | Message::HaveNone | Message::Reject(_) => Err(Fault::NotNegotiated),
+            Message::Suggest(piece) | Message::AllowedFast(piece) => {
+                // Suggestions are free to be ignored (BEP 6), but not to be nonsense.
+                if !self.geometry.has_piece(piece) {
+                    return Err(Fault::PieceOutOfRange);
+                }
+                self.without_effect(conn)
+            }
+            Message::HashRequest(range) => {
+                self.send(now, conn, Message::HashReject(range));
+                self.without_effect(conn)
+            }
+            Message::Extended { id: 0, payload } => self.extended(now, conn, payload),
+            // Payload travels by `expect_block`; what else there is we have not agreed on, or need not know.
+            Message::Piece { .. } => Err(Fault::BadMessage),
+            _ => self.without_effect(conn),
+        }
+    }
+
+    /// Messages without effect are patience spent.
+    fn without_effect(&mut self, conn: ConnId) -> Result<(), Fault> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        peer.trust.idle_messages += 1;
+        if peer.trust.idle_messages > IDLE_MESSAGES { Err(Fault::MessageFlood) } else { Ok(()) }
+    }
+
+    fn choked(&mut self, now: Time, conn: ConnId) -> Result<(), Fault> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        if peer.interest.choked {
+            return self.without_effect(conn);
+        }
+        peer.interest.choked = true;
+        if !peer.fast() {
+            // All requests are void; what is on its way may still come (BEP 3).
+            self.take_back(now, conn, false);
+        }
+        self.without_effect(conn)
+    }
+
+    fn unchoked(&mut self, conn: ConnId) -> Result<(), Fault> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        peer.interest.choked = false;
+        self.hungry.insert(conn);
+        self.without_effect(conn)
+    }
+
+    fn interested(&mut self, now: Time, conn: ConnId, interested: bool) -> Result<(), Fault> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let changed = peer.interest.theirs != interested;
+        peer.interest.theirs = interested;
+        if changed && interested {
+            self.offer_slot(now, conn);
+        }
+        self.without_effect(conn)
+    }
+
+    fn peer_has(&mut self, now: Time, conn: ConnId, piece: PieceIndex) -> Result<(), Fault> {
+        if !self.geometry.has_piece(piece) {
+            return Err(Fault::PieceOutOfRange);
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        peer.trust.spoke = true;
+        let (fresh, full) = match &mut peer.pieces {
+            Pieces::All => (false, true),
+            Pieces::Some(bits) => (bits.insert(piece.0), bits.is_full()),
+        };
+        if !fresh {
+            return self.without_effect(conn);
+        }
+        self.picker.peer_has(piece);
+        if full {
+            self.picker.peer(&peer.pieces, false);
+            peer.pieces = Pieces::All;
+            self.picker.peer(&peer.pieces, true);
+        }
+        if self.picker.lacks(piece.0) {
+            self.set_interest(now, conn, true);
+            self.hungry.insert(conn);
+        }
+        if full {
+            self.part_from_seeds(now);
+        }
+        Ok(())
+    }
+
+    /// The first word about what a peer has; it comes once.
+    fn peer_pieces(&mut self, now: Time, conn: ConnId, pieces: Pieces) -> Result<(), Fault> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        if peer.trust.spoke {
+            return Err(Fault::BadBitfield);
+        }
+        peer.trust.spoke = true;
+        let pieces = match pieces {
+            Pieces::Some(bits) if bits.is_full() => Pieces::All,
+            other => other,
+        };
+        self.picker.peer(&peer.pieces, false);
+        peer.pieces = pieces;
+        self.picker.peer(&peer.pieces, true);
+        let wanted = self.picker.is_interesting(&peer.pieces);
+        self.set_interest(now, conn, wanted);
+        self.part_from_seeds(now);
+        Ok(())
+    }
+
+    /// The peer will not send a block we asked for (BEP 6).
+    fn rejected(&mut self, conn: ConnId, block: BlockRef) -> Result<(), Fault> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        if !peer.requests.owes(block) {
+            peer.requests.rejected(block);
+            return self.without_effect(conn);
+        }
+        peer.requests.rejected(block);
+        self.picker.release(block);
+        let choked = peer.interest.choked;
+        // Another one may have it; asking the same peer at once again would be a loop.
+        self.picker.disown(conn);
+        self.hungry.extend(self.peers.keys().filter(|other| **other != conn || choked));
+        self.without_effect(conn)
+    }
+
+    fn extended(&mut self, now: Time, conn: ConnId, payload: &[u8]) -> Result<(), Fault> {
+        let handshake = ExtendedHandshake::decode(payload).map_err(|_| Fault::BadMessage)?;
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        if let Some(reqq) = handshake.request_queue {
+            peer.requests.limit(reqq);
+        }
+        if let Some(name) = handshake.client {
+            peer.who.client = Some(printable(&name));
+        }
+        let (addr, origin) = (peer.who.addr, peer.who.origin);
+        if let (Some(port), Origin::Accepted) = (handshake.port, origin) {
+            let listens = SocketAddr::new(addr.ip(), port);
+            self.book.add(now, listens, PeerSource::Incoming, &mut self.rng);
+        }
+        self.without_effect(conn)
+    }
+}
+
+/// A name from a stranger, fit for a terminal.
+fn printable(name: &str) -> String {
+    const LONGEST: usize = 64;
+    name.chars().map(|c| if c.is_control() { '.' } else { c }).take(LONGEST).collect()
+}

@@ -1,0 +1,405 @@
+//! The brain of one torrent: who is in, what happened, what to do next.
+//!
+//! `messages` reads the peers, `fetch` asks them for blocks, `serve` answers them, `upkeep` does what time demands. This
+//! file owns the table of peers and the queue of outputs.
+
+mod fetch;
+mod messages;
+mod serve;
+mod upkeep;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use types::{Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PieceIndex, Rng, Time};
+use wire::{Message, Reserved};
+
+use crate::book::{self, Book};
+use crate::choker::Choker;
+use crate::peer::{Interest, Peer, Who};
+use crate::picker::Picker;
+use crate::{
+    Arrival, Blame, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Input, Origin, Output,
+    PeerSnapshot, Phase, Snapshot, Speed,
+};
+
+/// What a torrent's brain begins with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Params {
+    /// Settings.
+    pub config: Arc<Config>,
+    /// The torrent's names.
+    pub hashes: InfoHashes,
+    /// How its payload is cut.
+    pub geometry: Geometry,
+    /// Pieces that are verified and stored.
+    pub have: Bitfield,
+    /// Pieces to be had; verified ones may be among them.
+    pub wanted: Bitfield,
+    /// Blocks that lie stored and unhashed from an earlier run: the data path hashes them again before they count.
+    pub unhashed: Vec<(PieceIndex, Bitfield)>,
+    /// Whether it is private (BEP 27).
+    pub private: bool,
+    /// Whether peers are served.
+    pub upload: bool,
+}
+
+impl Params {
+    /// A torrent of which nothing is here and everything is wanted.
+    pub fn new(config: Arc<Config>, hashes: InfoHashes, geometry: Geometry) -> Params {
+        let have = Bitfield::new(geometry.pieces());
+        let wanted = Bitfield::full(geometry.pieces());
+        Params { config, hashes, geometry, have, wanted, unhashed: Vec::new(), private: false, upload: true }
+    }
+}
+
+/// The brain of one torrent. It begins paused: [`Command::Start`] wakes it.
+#[derive(Debug)]
+pub struct Torrent {
+    config: Arc<Config>,
+    hashes: InfoHashes,
+    geometry: Geometry,
+    picker: Picker,
+    choker: Choker,
+    book: Book,
+    peers: BTreeMap<ConnId, Peer>,
+    /// Peers that may be asked for more.
+    hungry: BTreeSet<ConnId>,
+    state: State,
+    tally: Tally,
+    out: VecDeque<Output>,
+    rng: Rng,
+}
+
+/// What the torrent is about.
+#[derive(Debug)]
+struct State {
+    running: bool,
+    upload: bool,
+    trouble: Option<DiskTrouble>,
+    max_peers: u32,
+    next_tick: Time,
+    next_round: Time,
+}
+
+/// What was counted.
+#[derive(Debug)]
+struct Tally {
+    down: Speed,
+    up: Speed,
+    wasted: u64,
+    faults: BTreeMap<&'static str, u64>,
+}
+
+impl Torrent {
+    /// A torrent at rest.
+    pub fn new(params: Params, now: Time, rng: Rng) -> Torrent {
+        let Params { config, hashes, geometry, have, wanted, unhashed, private: _, upload } = params;
+        let mut picker = Picker::new(geometry.clone(), have, wanted);
+        unhashed.iter().for_each(|(piece, blocks)| picker.restore(*piece, blocks));
+        let limits = book::Limits {
+            entries: config.max_known_peers,
+            half_open: config.max_half_open as usize,
+            retry_after: config.retry_after,
+            max_failures: config.max_failures,
+        };
+        Torrent {
+            hashes,
+            geometry,
+            picker,
+            choker: Choker::new(config.upload_slots, config.seed_policy),
+            book: Book::new(limits),
+            peers: BTreeMap::new(),
+            hungry: BTreeSet::new(),
+            state: State {
+                running: false,
+                upload,
+                trouble: None,
+                max_peers: config.max_peers,
+                next_tick: now,
+                next_round: now,
+            },
+            tally: Tally { down: Speed::new(now), up: Speed::new(now), wasted: 0, faults: BTreeMap::new() },
+            out: VecDeque::new(),
+            rng,
+            config,
+        }
+    }
+
+    /// Takes in something that happened. An error is a rule that the peer of the input broke; the brain has already
+    /// queued its [`Output::Disconnect`], so that the caller needs no more than a log line.
+    pub fn handle(&mut self, now: Time, input: Input<'_>) -> Result<(), Fault> {
+        match input {
+            Input::Addresses { source, addrs } => {
+                addrs.iter().for_each(|addr| self.book.add(now, *addr, source, &mut self.rng));
+                self.dial(now);
+            }
+            Input::DialFailed { addr } => self.dial_failed(now, addr),
+            Input::Connected { conn, addr, origin, reserved, peer_id } => {
+                self.join(now, Who { conn, addr, origin, peer_id, common: reserved, client: None });
+            }
+            Input::Closed { conn } => self.part(now, conn, Disconnect::ByPeer),
+            Input::Message { conn, message } => {
+                return self.message(now, conn, message).inspect_err(|fault| self.fault(now, conn, *fault));
+            }
+            Input::BlockReceived { conn, block } => self.block_received(now, conn, block),
+            Input::BlockSent { conn, block } => self.block_sent(now, conn, block),
+            Input::BlockUnreadable { conn, block } => self.block_unreadable(now, conn, block),
+            Input::PieceStored { piece } => self.piece_stored(now, piece),
+            Input::PieceFailed { piece } => self.piece_failed(now, piece),
+            Input::DiskTrouble(trouble) => self.disk_trouble(now, trouble),
+            Input::DiskClear => self.disk_clear(),
+            Input::Command(command) => self.command(now, command),
+            Input::Timer => self.upkeep(now),
+        }
+        Ok(())
+    }
+
+    /// What to do next; [`Output::Wait`] when there is nothing more.
+    pub fn poll(&mut self, now: Time) -> Output {
+        if self.out.is_empty() {
+            self.feed(now);
+        }
+        if let Some(output) = self.out.pop_front() {
+            return output;
+        }
+        let (at, why) = self.deadline();
+        Output::Wait(at, why)
+    }
+
+    /// Whether the block whose header just arrived is to be kept. Counts it against the peer where it was not asked for.
+    /// [`Arrival::Take`] reserves it: it is answered by [`Input::BlockReceived`], or by [`Input::Closed`].
+    pub fn expect_block(&mut self, now: Time, conn: ConnId, block: BlockRef) -> Arrival {
+        self.arrival(now, conn, block)
+    }
+
+    /// The torrent at this moment.
+    pub fn snapshot(&mut self, now: Time) -> Snapshot {
+        Snapshot {
+            phase: self.phase(),
+            have: self.picker.have().clone(),
+            wanted: self.picker.wanted().clone(),
+            missing: self.picker.missing(),
+            partial: self.picker.partials(),
+            left: self.picker.left(),
+            downloaded: self.tally.down.total(),
+            uploaded: self.tally.up.total(),
+            wasted: self.tally.wasted,
+            download_rate: self.tally.down.rate(now) as u64,
+            upload_rate: self.tally.up.rate(now) as u64,
+            peers: self.peers.len() as u32,
+            seeds: self.peers.values().filter(|peer| peer.is_seed()).count() as u32,
+            half_open: self.book.dialing() as u32,
+            known: self.book.known() as u32,
+            faults: self.tally.faults.iter().map(|(code, times)| (*code, *times)).collect(),
+        }
+    }
+
+    /// Its connections at this moment.
+    pub fn peers(&mut self, now: Time) -> Vec<PeerSnapshot> {
+        let pieces = self.geometry.pieces();
+        self.peers.values_mut().map(|peer| peer.snapshot(now, pieces)).collect()
+    }
+
+    /// Whether every wanted piece is here.
+    pub fn is_complete(&self) -> bool {
+        self.picker.missing() == 0
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.state {
+            State { running: false, .. } => Phase::Paused,
+            State { trouble: Some(trouble), .. } => Phase::Stalled(trouble.clone()),
+            _ if self.is_complete() => Phase::Seeding,
+            _ => Phase::Downloading,
+        }
+    }
+
+    /// Both handshakes are done: the peer is in, or is told why not.
+    fn join(&mut self, now: Time, who: Who) {
+        if let Some(why) = self.refusal(now, &who) {
+            if why == Disconnect::Ourselves {
+                self.book.forget(who.addr);
+            } else {
+                self.book.closed(now, who.addr);
+            }
+            self.out.push_back(Output::Disconnect { conn: who.conn, why });
+            return;
+        }
+        if let Some(other) = self.twin_to_drop(&who) {
+            self.part_with(now, other, Disconnect::Duplicate);
+        }
+        self.book.connected(who.addr);
+        let (conn, addr, reserved) = (who.conn, who.addr, who.common);
+        let who = Who { common: reserved.common(self.reserved()), ..who };
+        let peer = Peer::new(now, who, self.geometry.pieces(), self.config.max_requests);
+        self.picker.peer(&peer.pieces, true);
+        self.peers.insert(conn, peer);
+        self.out.push_back(Output::Event(Event::PeerConnected { addr }));
+        self.greet(now, conn);
+        self.state.next_tick = self.state.next_tick.min(now + upkeep::TICK);
+    }
+
+    /// Why a peer may not join.
+    fn refusal(&self, now: Time, who: &Who) -> Option<Disconnect> {
+        if who.peer_id == self.config.peer_id {
+            return Some(Disconnect::Ourselves);
+        }
+        if !self.state.running {
+            return Some(Disconnect::Stopped);
+        }
+        if self.book.is_banned(now, who.addr, who.peer_id) {
+            return Some(Disconnect::Banned);
+        }
+        let twin = self.twin(who.peer_id, who.addr);
+        if twin.is_some() {
+            return self.twin_to_drop(who).is_none().then_some(Disconnect::Duplicate);
+        }
+        (self.peers.len() >= self.state.max_peers as usize).then_some(Disconnect::Full)
+    }
+
+    fn twin(&self, id: PeerId, addr: SocketAddr) -> Option<&Peer> {
+        self.peers.values().find(|peer| peer.who.peer_id == id && peer.who.addr.ip() == addr.ip())
+    }
+
+    /// Of two connections between the same two clients both must drop the same one: that which the smaller id opened
+    /// stays. Of two with the same opener the older stays.
+    fn twin_to_drop(&self, newcomer: &Who) -> Option<ConnId> {
+        let twin = self.twin(newcomer.peer_id, newcomer.addr)?;
+        let stays = if self.config.peer_id < newcomer.peer_id { Origin::Dialed } else { Origin::Accepted };
+        (twin.who.origin != newcomer.origin && newcomer.origin == stays).then_some(twin.who.conn)
+    }
+
+    /// What we can do (BEP 4).
+    pub(crate) fn reserved(&self) -> Reserved {
+        reserved(&self.hashes)
+    }
+
+    /// A peer broke a rule.
+    fn fault(&mut self, now: Time, conn: ConnId, fault: Fault) {
+        self.part_with(now, conn, Disconnect::Fault(fault));
+    }
+
+    /// Closes a connection.
+    fn part_with(&mut self, now: Time, conn: ConnId, why: Disconnect) {
+        if self.peers.contains_key(&conn) {
+            self.out.push_back(Output::Disconnect { conn, why });
+            self.part(now, conn, why);
+        }
+    }
+
+    /// A connection is gone.
+    fn part(&mut self, now: Time, conn: ConnId, why: Disconnect) {
+        let Some(mut peer) = self.peers.remove(&conn) else { return };
+        self.hungry.remove(&conn);
+        self.picker.peer(&peer.pieces, false);
+        peer.requests.lost().into_iter().for_each(|block| self.picker.release(block));
+        self.picker.disown(conn);
+        self.settle_address(now, &peer, why);
+        self.out.push_back(Output::Event(Event::PeerDisconnected { addr: peer.who.addr, why }));
+        self.hungry.extend(self.peers.keys());
+        if !peer.uploads.is_choked() {
+            self.state.next_round = self.state.next_round.min(now + upkeep::TICK);
+        }
+    }
+
+    /// What the book learns from the end of a connection: one place maps blame to what follows for the address.
+    fn settle_address(&mut self, now: Time, peer: &Peer, why: Disconnect) {
+        let addr = peer.who.addr;
+        if let Disconnect::Fault(fault) = why {
+            *self.tally.faults.entry(why.code()).or_default() += 1;
+            if fault == Fault::CorruptData {
+                self.book.ban(addr, peer.who.peer_id, now + self.config.ban_time);
+                self.out.push_back(Output::Event(Event::PeerBanned { addr }));
+                return;
+            }
+        }
+        match why.blame() {
+            _ if !why.may_retry() => self.book.forget(addr),
+            Blame::Misbehaved => self.book.failed(now, addr),
+            _ if why == Disconnect::Useless && self.is_complete() => self.book.forget(addr),
+            // A peer that never gave or took anything is no better than one that did not answer.
+            _ if peer.down.total() == 0 && peer.uploads.speed.total() == 0 => self.book.failed(now, addr),
+            _ => self.book.closed(now, addr),
+        }
+    }
+
+    fn dial_failed(&mut self, now: Time, addr: SocketAddr) {
+        self.book.failed(now, addr);
+        self.dial(now);
+    }
+
+    fn command(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Start => {
+                self.state.running = true;
+                self.state.next_tick = now;
+                self.dial(now);
+            }
+            Command::Pause => self.pause(now),
+            Command::Want(wanted) => {
+                self.picker.want(wanted);
+                self.review_interest(now);
+            }
+            Command::Order(order) => self.picker.set_order(order),
+            Command::AllowUpload(allow) => {
+                self.state.upload = allow;
+                self.choke_round(now);
+            }
+            Command::Have(have) => self.replace_have(now, have),
+            Command::MaxPeers(max) => self.state.max_peers = max.max(1),
+        }
+    }
+
+    fn pause(&mut self, now: Time) {
+        self.state.running = false;
+        let all: Vec<ConnId> = self.peers.keys().copied().collect();
+        all.into_iter().for_each(|conn| self.part_with(now, conn, Disconnect::Stopped));
+        self.book.rest(now);
+    }
+
+    /// Queues a message, in one run of bytes with the one before where both go to the same peer.
+    fn send(&mut self, now: Time, conn: ConnId, message: Message<'_>) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.clock.spoke = now;
+        }
+        match self.out.back_mut() {
+            Some(Output::Send { conn: last, bytes }) if *last == conn => message.encode(bytes),
+            _ => self.out.push_back(Output::Send { conn, bytes: message.to_vec() }),
+        }
+    }
+
+    /// Tells a peer whether we want what it has.
+    fn set_interest(&mut self, now: Time, conn: ConnId, wanted: bool) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Interest { ours, choked, .. } = &mut peer.interest;
+        if *ours != wanted {
+            *ours = wanted;
+            if wanted && !*choked {
+                self.hungry.insert(conn);
+            }
+            self.send(now, conn, if wanted { Message::Interested } else { Message::NotInterested });
+        }
+    }
+
+    fn review_interest(&mut self, now: Time) {
+        let changed: Vec<(ConnId, bool)> = self
+            .peers
+            .values()
+            .map(|peer| (peer.who.conn, self.picker.is_interesting(&peer.pieces)))
+            .collect();
+        changed.into_iter().for_each(|(conn, wanted)| self.set_interest(now, conn, wanted));
+        self.hungry.extend(self.peers.keys());
+    }
+}
+
+/// The reserved bits of our handshake for a torrent with these names (BEP 4, 6, 10, 52).
+pub fn reserved(hashes: &InfoHashes) -> Reserved {
+    let hybrid = hashes.get_v1().is_some() && hashes.get_v2().is_some();
+    Reserved::NONE.with_extension_protocol(true).with_fast(true).with_v2(hybrid)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Answering peers: slots, requests, blocks.
+
+use std::collections::BTreeSet;
+
+use types::{BLOCK_LEN, BlockRef, Time};
+use wire::Message;
+
+use super::Torrent;
+use crate::choker::Candidate;
+use crate::peer::Asked;
+use crate::{ConnId, Fault, Output};
+
+/// A full turn of a slot while seeding, in pieces (libtorrent's measure as well).
+const TURN_PIECES: u64 = 20;
+
+impl Torrent {
+    /// Hands out the slots anew.
+    pub(super) fn choke_round(&mut self, now: Time) {
+        let seeding = self.is_complete();
+        let candidates: Vec<Candidate> = self.peers.values_mut().map(|peer| peer.candidate(now)).collect();
+        let turn = TURN_PIECES * u64::from(self.geometry.nominal_piece_len());
+        let chosen: BTreeSet<ConnId> = match self.state.upload {
+            true => self.choker.round(now, seeding, turn, &candidates).into_iter().collect(),
+            false => BTreeSet::new(),
+        };
+        for peer in candidates {
+            match (chosen.contains(&peer.conn), peer.unchoked) {
+                (true, false) => self.unchoke(now, peer.conn),
+                (false, true) => self.choke(now, peer.conn),
+                _ => {}
+            }
+        }
+    }
+
+    /// A peer became interested: a free slot is given at once, not at the next round.
+    pub(super) fn offer_slot(&mut self, now: Time, conn: ConnId) {
+        let taken = self.peers.values().filter(|peer| !peer.uploads.is_choked()).count();
+        if self.state.upload && taken < self.choker.slots() {
+            self.unchoke(now, conn);
+        }
+    }
+
+    fn unchoke(&mut self, now: Time, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.uploads.is_choked() {
+            peer.uploads.unchoke(now);
+            self.send(now, conn, Message::Unchoke);
+        }
+    }
+
+    fn choke(&mut self, now: Time, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let (dropped, fast) = (peer.uploads.choke(now), peer.fast());
+        self.send(now, conn, Message::Choke);
+        // With the fast extension every request gets an answer; without it a choke is the answer to all (BEP 6).
+        for block in dropped.into_iter().filter(|_| fast) {
+            self.send(now, conn, Message::Reject(block));
+        }
+    }
+
+    /// A peer asks for a block.
+    pub(super) fn requested(&mut self, now: Time, conn: ConnId, block: BlockRef) -> Result<(), Fault> {
+        if !self.geometry.contains(block) {
+            return Err(Fault::BadRequest);
+        }
+        let limit = self.config.accept_requests as usize;
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        // Nobody needs runs longer than a block; clients that ask for them take a refusal.
+        let here = self.picker.have().get(block.piece.0) && block.len <= BLOCK_LEN;
+        let asked = if here { peer.uploads.ask(block, limit)? } else { Asked::Refused };
+        match (asked, peer.fast()) {
+            (Asked::Queued, _) => self.serve(now, conn),
+            (Asked::Refused, true) => self.send(now, conn, Message::Reject(block)),
+            // Without the fast extension there is no refusal; one for a piece that we never had is a mistake of the peer.
+            (Asked::Refused, false) if !here => return Err(Fault::BadRequest),
+            (Asked::Refused, false) => {}
+        }
+        Ok(())
+    }
+
+    /// A peer takes a request back. The fast extension wants an answer all the same (BEP 6).
+    pub(super) fn cancelled(&mut self, now: Time, conn: ConnId, block: BlockRef) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.uploads.cancel(block) && peer.fast() {
+            self.send(now, conn, Message::Reject(block));
+        }
+    }
+
+    /// Hands waiting blocks to the data path, a few ahead of the socket.
+    pub(super) fn serve(&mut self, now: Time, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        while let Some(block) = peer.uploads.next(self.config.send_ahead) {
+            peer.clock.spoke = now;
+            self.out.push_back(Output::SendBlock { conn, block });
+        }
+    }
+
+    pub(super) fn block_sent(&mut self, now: Time, conn: ConnId, block: BlockRef) {
+        self.tally.up.add(now, block.len.into());
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.uploads.sent(now, block.len.into());
+            self.serve(now, conn);
+        }
+    }
+
+    pub(super) fn block_unreadable(&mut self, now: Time, conn: ConnId, block: BlockRef) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.uploads.unreadable();
+        if peer.fast() {
+            self.send(now, conn, Message::Reject(block));
+        }
+        self.serve(now, conn);
+    }
+}

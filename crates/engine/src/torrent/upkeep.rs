@@ -1,0 +1,110 @@
+//! What time demands: silence, keep-alives, dials, slots.
+
+use std::time::Duration;
+
+use types::Time;
+use wire::Message;
+
+use super::Torrent;
+use crate::{ConnId, Disconnect, Output, WaitReason};
+
+/// The coarse clock of a torrent with peers.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+/// Most dials begun in one tick, so that a long list of addresses is no burst of SYNs.
+const DIALS_A_TICK: usize = 30;
+
+impl Torrent {
+    /// The next moment at which time alone demands something. A torrent at rest, or without peers and addresses to try,
+    /// waits for ever.
+    pub(super) fn deadline(&self) -> (Time, WaitReason) {
+        if !self.state.running {
+            return (Time::NEVER, WaitReason::Idle);
+        }
+        let mut first = (Time::NEVER, WaitReason::Idle);
+        let mut consider = |at: Time, why| {
+            if at < first.0 {
+                first = (at, why);
+            }
+        };
+        if !self.peers.is_empty() {
+            consider(self.state.next_tick, WaitReason::Peer);
+            consider(self.state.next_round, WaitReason::Choke);
+        }
+        if self.has_room() {
+            consider(self.book.next_due().max(self.state.next_tick), WaitReason::Dial);
+        }
+        first
+    }
+
+    pub(super) fn upkeep(&mut self, now: Time) {
+        if !self.state.running {
+            return;
+        }
+        if self.state.next_tick.is_due(now) {
+            self.state.next_tick = now + TICK;
+            self.watch_peers(now);
+            self.dial(now);
+        }
+        if self.state.next_round.is_due(now) {
+            self.state.next_round = now + self.config.choke_interval;
+            self.choke_round(now);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let taken = self.peers.len() + self.book.dialing();
+        taken < self.state.max_peers as usize && (self.state.upload || !self.is_complete())
+    }
+
+    /// Dials what the book proposes, as far as there is room.
+    pub(super) fn dial(&mut self, now: Time) {
+        let mut begun = 0;
+        while self.state.running && self.has_room() && begun < DIALS_A_TICK {
+            let Some(addr) = self.book.next(now) else { break };
+            self.out.push_back(Output::Dial { addr });
+            begun += 1;
+        }
+    }
+
+    /// Looks after silent peers.
+    fn watch_peers(&mut self, now: Time) {
+        let (mut silent, mut quiet, mut snubs) = (Vec::new(), Vec::new(), Vec::new());
+        for peer in self.peers.values_mut() {
+            let conn = peer.who.conn;
+            peer.trust.idle_messages =
+                peer.trust.idle_messages.saturating_sub(super::messages::IDLE_MESSAGES_A_SECOND);
+            if now.since(peer.clock.heard) >= self.config.idle_timeout {
+                silent.push(conn);
+            } else if now.since(peer.clock.spoke) >= self.config.keep_alive {
+                quiet.push(conn);
+            }
+            if peer.requests.check_snub(now, self.config.snub_after) {
+                snubs.push(conn);
+            }
+        }
+        quiet.into_iter().for_each(|conn| self.send(now, conn, Message::KeepAlive));
+        snubs.into_iter().for_each(|conn| self.snub(now, conn));
+        silent.into_iter().for_each(|conn: ConnId| self.part_with(now, conn, Disconnect::Idle));
+    }
+
+    /// The peer owes us everything for too long: others may fetch it, and it is asked for one block as a probe.
+    fn snub(&mut self, now: Time, conn: ConnId) {
+        self.take_back(now, conn, false);
+        self.feed(now);
+        self.hungry.insert(conn);
+    }
+}
+
+impl Torrent {
+    /// Whether nothing is queued; for tests of the deadline.
+    #[cfg(test)]
+    pub(super) fn drain(&mut self, now: Time) -> Vec<Output> {
+        let mut all = Vec::new();
+        loop {
+            match self.poll(now) {
+                Output::Wait(..) => return all,
+                output => all.push(output),
+            }
+        }
+    }
+}
