@@ -1,2 +1,5 @@
 //! The `torrent` command line.
+
+#![forbid(unsafe_code)]
+
 fn main() {}
