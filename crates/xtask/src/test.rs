@@ -52,6 +52,8 @@ pub(crate) struct Stage {
 pub(crate) struct Outcome {
     /// Whether all that ran passed.
     pub(crate) success: bool,
+    /// Whether nothing ran: such a stage counts neither as passed nor as failed.
+    pub(crate) idle: bool,
     /// Test cases, of a stage that counts them.
     pub(crate) cases: Cases,
     /// What did not run, and why.
@@ -71,6 +73,11 @@ impl Outcome {
     /// A stage without cases of its own.
     pub(crate) fn of(success: bool) -> Outcome {
         Outcome { success, ..Outcome::default() }
+    }
+
+    /// A stage that could not run at all.
+    pub(crate) fn idle(needed: bool, line: impl Into<String>) -> Outcome {
+        Outcome { success: true, idle: true, ..Outcome::default() }.without(needed, line)
     }
 
     /// The same, naming something that did not run.

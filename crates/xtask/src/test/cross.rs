@@ -22,12 +22,12 @@ const C_COMPILERS: &[&str] = &["cc", "cmake"];
 /// The stage.
 pub(crate) fn cross(context: &Context<'_>) -> Result<Outcome> {
     let libraries = libraries(context.repo)?;
-    let mut outcome = Outcome::of(true);
+    let mut outcome = Outcome { idle: true, ..Outcome::of(true) };
     for target in TARGETS {
         let mut add = Command::new("rustup");
         add.args(["target", "add", target]).current_dir(context.repo.root());
         if process::capture(add).is_ok_and(|(success, _)| success) {
-            outcome = check(context.repo, target, &libraries, outcome)?;
+            outcome = check(context.repo, target, &libraries, Outcome { idle: false, ..outcome })?;
         } else {
             outcome = outcome.without(false, format!("rustup could not bring the target {target}"));
         }
@@ -71,7 +71,7 @@ fn cargo_check(repo: &Repo, target: &str, packages: &[&str], args: &[&str]) -> R
     if packages.is_empty() {
         return Ok(true);
     }
-    let mut command = repo.cargo(&["check", "--target", target]);
+    let mut command = repo.cargo(&["check", "--keep-going", "--target", target]);
     command.args(args).args(packages.iter().flat_map(|package| ["--package", package]));
     Ok(process::stream(command)?.success)
 }

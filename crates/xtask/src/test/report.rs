@@ -37,7 +37,7 @@ impl Row {
         // A stage without cases counts as one, and no failure may go uncounted.
         if !success {
             cases.failed = cases.failed.max(1);
-        } else if cases == Cases::default() {
+        } else if cases == Cases::default() && !outcome.idle {
             cases.passed = 1;
         }
         Row { name, took: Some(took), success, cases, error, not_run: outcome.not_run }
@@ -113,6 +113,12 @@ mod tests {
     fn a_failure_without_a_failed_case_is_counted() {
         let outcome = Outcome { cases: Cases { passed: 5, failed: 0 }, ..Outcome::default() };
         assert_eq!(row(outcome, false).cases, Cases { passed: 5, failed: 1 });
+    }
+
+    #[test]
+    fn a_stage_that_did_not_run_has_not_passed() {
+        assert_eq!(row(Outcome::idle(false, "no toolchain"), true).cases, Cases::default());
+        assert_eq!(row(Outcome::idle(true, "no cargo-deny"), true).cases, Cases { passed: 0, failed: 1 });
     }
 
     #[test]

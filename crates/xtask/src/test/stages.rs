@@ -33,7 +33,7 @@ const SIM: &str = "riverrun-sim";
 fn stream(command: Command) -> Result<Outcome> {
     let run = process::stream(command)?;
     let outcome =
-        Outcome { success: run.success && run.cases.failed == 0, cases: run.cases, not_run: Vec::new() };
+        Outcome { success: run.success && run.cases.failed == 0, cases: run.cases, ..Outcome::default() };
     Ok(run.not_run.into_iter().fold(outcome, |outcome, line| outcome.without(true, line)))
 }
 
@@ -50,11 +50,20 @@ fn fmt(context: &Context<'_>) -> Result<Outcome> {
 }
 
 fn clippy(context: &Context<'_>) -> Result<Outcome> {
-    stream(context.repo.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    stream(context.repo.cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--keep-going",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }
 
 fn docs(context: &Context<'_>) -> Result<Outcome> {
-    let mut command = context.repo.cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    let mut command =
+        context.repo.cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--keep-going"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     stream(command)
 }
@@ -69,7 +78,7 @@ fn tidy(context: &Context<'_>) -> Result<Outcome> {
 
 fn deny(context: &Context<'_>) -> Result<Outcome> {
     if let Err(error) = deny::CARGO_DENY.ensure() {
-        return Ok(Outcome::of(true).without(true, format!("cargo-deny cannot be installed: {error}")));
+        return Ok(Outcome::idle(true, format!("cargo-deny cannot be installed: {error}")));
     }
     let verdict = deny::check(context.repo)?;
     let outcome = Outcome::of(verdict.success);
@@ -81,7 +90,7 @@ fn deny(context: &Context<'_>) -> Result<Outcome> {
 
 fn laws(context: &Context<'_>) -> Result<Outcome> {
     let cases = laws::show(context.repo)?;
-    Ok(Outcome { success: cases.failed == 0, cases, not_run: Vec::new() })
+    Ok(Outcome { success: cases.failed == 0, cases, ..Outcome::default() })
 }
 
 fn unit(context: &Context<'_>) -> Result<Outcome> {
@@ -99,10 +108,19 @@ fn msrv(context: &Context<'_>) -> Result<Outcome> {
     install.args(["toolchain", "install", &toolchain, "--profile", "minimal", "--no-self-update"]);
     if !process::capture(install).is_ok_and(|(success, _)| success) {
         let line = format!("rustup could not bring Rust {toolchain}; clippy's incompatible_msrv held it");
-        return Ok(Outcome::of(true).without(false, line));
+        return Ok(Outcome::idle(false, line));
     }
     let mut check = Command::new("rustup");
-    check.args(["run", &toolchain, "cargo", "check", "--workspace", "--all-targets", "--locked"]);
+    check.args([
+        "run",
+        &toolchain,
+        "cargo",
+        "check",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--keep-going",
+    ]);
     check.current_dir(context.repo.root()).env("CARGO_TARGET_DIR", context.repo.target_dir()?.join("msrv"));
     // The outer cargo's own path would win over the toolchain asked for.
     check.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTDOC");
@@ -122,7 +140,7 @@ fn sim(context: &Context<'_>) -> Result<Outcome> {
 /// cell whose counterpart is missing in a line `not run: CELL: REASON`. It is given `--all` when nothing may be missing.
 fn interop(context: &Context<'_>) -> Result<Outcome> {
     if !context.repo.path("interop").is_dir() {
-        return Ok(Outcome::of(true).without(false, "this tree has no interop/"));
+        return Ok(Outcome::idle(false, "this tree has no interop/"));
     }
     let mut command = Command::new(context.repo.path("interop/run"));
     command.current_dir(context.repo.root());
