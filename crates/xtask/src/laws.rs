@@ -72,8 +72,9 @@ fn judge(copy: &mut Copy, law: &Law, before: &str) -> Result<Option<String>> {
     if law.names.iter().all(|words| before.contains(words)) {
         return Ok(Some("FAILED: the tree breaks this law already".to_owned()));
     }
-    for edit in &law.edits {
-        copy.apply(edit)?;
+    if let Err(error) = law.edits.iter().try_for_each(|edit| copy.apply(edit)) {
+        copy.restore()?;
+        return Ok(Some(format!("FAILED: cannot be broken: {error}")));
     }
     let answer = ask(copy, law.check);
     copy.restore()?;

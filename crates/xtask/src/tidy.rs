@@ -8,6 +8,8 @@
 //!   front page.
 //! - `unproven`: `unwrap()` only with the proof in a comment on its line or the line above; `expect` with the proof in
 //!   its message, a literal of at least two words. Programs beside the crates (`fuzz/`, `bench/`, `interop/`) are tests.
+//! - `bypass`: no `allow` or `expect` of the lints that are law: in a pure crate those that keep it pure, anywhere those
+//!   about the rust-version and the arguments of `unsafe`.
 //!
 //! In all files, tests included:
 //!
@@ -56,6 +58,8 @@ pub(crate) enum Rule {
     Undocumented,
     /// An `unwrap` or `expect` has no proof.
     Unproven,
+    /// A lint that is law is switched off.
+    Bypass,
     /// Something says that it is not finished.
     Unfinished,
     /// Tabs, line ends, machine paths.
@@ -70,6 +74,7 @@ impl Rule {
             Rule::FnLines => "fn-lines",
             Rule::Undocumented => "undocumented",
             Rule::Unproven => "unproven",
+            Rule::Bypass => "bypass",
             Rule::Unfinished => "unfinished",
             Rule::Hygiene => "hygiene",
         }
@@ -197,6 +202,7 @@ fn measure(source: &Source, documented: &BTreeSet<String>, report: &mut Report) 
         }
     }
     if !source.is_harness() {
+        syntax::bypasses(source, &mut report.findings);
         report.findings.extend(docs::undocumented(source, documented));
         syntax::unproven(source, &mut report.findings);
     }

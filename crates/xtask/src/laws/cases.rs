@@ -20,7 +20,10 @@ const TYPES: Check = Check::Clippy("riverrun-types");
 
 /// All of them.
 pub(crate) fn laws() -> Vec<Law> {
-    [arrows(), purity(), unsafety(), language(), tidiness(), dependencies()].into_iter().flatten().collect()
+    [arrows(), purity(), unsafety(), language(), tidiness(), hygiene(), dependencies()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn law(says: &'static str, check: Check, edits: Vec<Edit>, names: &'static [&'static str]) -> Law {
@@ -226,44 +229,61 @@ fn tidiness() -> Vec<Law> {
             "no file over 600 lines",
             Tidy,
             in_types(&"// A line.\n".repeat(598)),
-            &["601 lines without its tests, over 600"],
+            &["law.rs:1: 601 lines without its tests, over 600"],
         ),
-        law("no function over 70 lines", Tidy, in_types(&function), &["fn f has 71 lines, over 70"]),
+        law(
+            "no function over 70 lines",
+            Tidy,
+            in_types(&function),
+            &["law.rs:3: fn f has 71 lines, over 70"],
+        ),
         law(
             "every pub is documented",
             Tidy,
             in_types("pub struct A;"),
-            &["struct `A` is pub and undocumented"],
+            &["law.rs:3: struct `A` is pub and undocumented"],
         ),
         law(
             "every pub field is documented",
             Tidy,
             in_types("/// A.\npub struct A {\n    pub b: u8,\n}"),
-            &["field `b` is pub and undocumented"],
+            &["law.rs:5: field `b` is pub and undocumented"],
         ),
         law(
             "an unwrap has its proof",
             Tidy,
             in_types("fn f() {\n    g().unwrap();\n}"),
-            &["`unwrap` without a proof"],
+            &["law.rs:4: `unwrap` without a proof"],
         ),
         law(
             "an expect has its proof",
             Tidy,
             in_types("fn f() {\n    g().expect(\"g\");\n}"),
-            &["`expect` without a proof"],
+            &["law.rs:4: `expect` without a proof"],
         ),
+    ]
+}
+
+fn hygiene() -> Vec<Law> {
+    use Check::Tidy;
+    vec![
         law(
             "nothing unfinished, tests included",
             Tidy,
             in_types(concat!("#[test]\nfn f() {\n    unimple", "mented!();\n}")),
-            &[concat!("`unimple", "mented!` has no place")],
+            &[concat!("law.rs:5: `unimple", "mented!` has no place")],
         ),
         law(
             "no notes of unfinished work",
             Tidy,
             in_types(concat!("// FIX", "ME: later")),
-            &["finish it, or write an issue"],
+            &[concat!("law.rs:3: `FIX", "ME`: finish it")],
+        ),
+        law(
+            "a lint that is law is not switched off",
+            Tidy,
+            in_types("#[allow(clippy::disallowed_methods)]\nfn f() {}"),
+            &["law.rs:3: `disallowed_methods` is law here"],
         ),
         law("no tabs", Tidy, in_types("\tfn f() {}"), &["law.rs:3: a tab"]),
         law(
@@ -276,7 +296,7 @@ fn tidiness() -> Vec<Law> {
             "no machine paths",
             Tidy,
             in_types(concat!("// in /ho", "me/ann/a")),
-            &["is a path of one machine"],
+            &[concat!("law.rs:3: `/ho", "me/...` is a path of one machine")],
         ),
     ]
 }

@@ -80,9 +80,8 @@ fn cargo_check(repo: &Repo, target: &str, packages: &[&str], args: &[&str]) -> R
 fn compiles_c(repo: &Repo, library: &str, args: &[&str]) -> Result<Option<String>> {
     let mut found = None;
     Tree::of(repo, library, args)?.each(|way| {
-        if let [.., by, last] = way
-            && C_COMPILERS.contains(last)
-        {
+        let at = way.iter().position(|name| C_COMPILERS.contains(name));
+        if let Some(by) = at.and_then(|at| way.get(at.checked_sub(1)?)) {
             found = Some((*by).to_owned());
         }
     });

@@ -8,6 +8,7 @@ use syn::visit::Visit;
 
 use super::{Finding, Rule};
 use crate::Result;
+use crate::rooms::{self, Room};
 
 /// A parsed Rust file.
 pub(crate) struct Source {
@@ -78,6 +79,11 @@ impl Source {
     /// Whether the file belongs to fuzzing, benchmarks or interop: programs that check the project, outside its crates.
     pub(crate) fn is_harness(&self) -> bool {
         ["fuzz/", "bench/", "interop/"].iter().any(|directory| self.path.starts_with(directory))
+    }
+
+    /// The room of the crate the file belongs to, if it is in one.
+    pub(crate) fn room(&self) -> Option<&'static Room> {
+        rooms::room_of(self.path.strip_prefix("crates/")?.split('/').next()?)
     }
 
     /// Whether the whole file is a test: in `tests/` or `benches/`, or below a test-only module.

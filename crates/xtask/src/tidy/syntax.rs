@@ -138,6 +138,35 @@ fn expectation(arguments: Option<&TokenTree>) -> Expectation {
     }
 }
 
+/// Lints that hold a law in every crate.
+const LAWFUL: &[&str] = &["incompatible_msrv", "undocumented_unsafe_blocks"];
+
+/// Lints that keep a pure crate pure.
+const PURE: &[&str] = &["disallowed_methods", "disallowed_types"];
+
+/// Attributes outside tests that name a lint which is law: naming one can only mean switching it off. The examples of a
+/// pure crate are programs of their own, and may read the clock.
+pub(crate) fn bypasses(source: &Source, findings: &mut Vec<Finding>) {
+    let pure = source.path.contains("/src/") && source.room().is_some_and(|room| room.pure);
+    each_ident(source.tokens.clone(), &mut |name, line| {
+        let lint = name.as_str();
+        if (LAWFUL.contains(&lint) || pure && PURE.contains(&lint)) && !source.is_test_line(line) {
+            let message = format!("`{lint}` is law here, and is not switched off");
+            findings.push(source.finding(Rule::Bypass, line, lint, 1, message));
+        }
+    });
+}
+
+fn each_ident(tokens: TokenStream, show: &mut impl FnMut(String, usize)) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => each_ident(group.stream(), show),
+            TokenTree::Ident(name) => show(name.to_string(), name.span().start().line),
+            _ => {}
+        }
+    }
+}
+
 /// Macros that mark unfinished work, tests included.
 pub(crate) fn unfinished(source: &Source, findings: &mut Vec<Finding>) {
     unfinished_tokens(source, source.tokens.clone(), findings);
@@ -221,6 +250,22 @@ mod tests {
             lines_unproven("#[cfg(test)]\nmod tests {\n    fn a() { b.unwrap(); }\n}\n"),
             Vec::<usize>::new()
         );
+    }
+
+    #[test]
+    fn a_lint_that_is_law_is_not_switched_off() {
+        let found = |path: &str, text: &str| {
+            let mut findings = Vec::new();
+            bypasses(&Source::parse(path, text.to_owned()).unwrap(), &mut findings);
+            findings.len()
+        };
+        let allow = "#[allow(clippy::disallowed_types)]\nfn a() {}\n";
+        assert_eq!(found("crates/wire/src/a.rs", allow), 1);
+        assert_eq!(found("crates/net/src/a.rs", allow), 0);
+        assert_eq!(found("crates/wire/examples/a.rs", allow), 0);
+        assert_eq!(found("crates/net/src/a.rs", "#![expect(clippy::incompatible_msrv)]\n"), 1);
+        assert_eq!(found("crates/wire/src/a.rs", &format!("#[cfg(test)]\n{allow}")), 0);
+        assert_eq!(found("crates/wire/src/a.rs", "#[allow(dead_code)]\nfn a() {}\n"), 0);
     }
 
     #[test]
