@@ -21,6 +21,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod create;
 pub mod edit;
 mod error;
 mod field;
@@ -43,7 +44,7 @@ pub use error::{Error, ErrorKind, Warning, WarningKind, Warnings};
 pub use file::{Attributes, File, FileIndex};
 pub use info::{Info, Obstacle, Version};
 pub use layers::LayerError;
-pub use layout::{Extent, FileLayout, Place};
+pub use layout::{Extent, Extents, FileLayout, Place};
 pub use limits::Limits;
 pub use magnet::{Magnet, MagnetError};
 pub use metainfo::Metainfo;
