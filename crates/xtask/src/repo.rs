@@ -12,9 +12,12 @@ pub(crate) struct Repo {
 }
 
 impl Repo {
-    /// The workspace this program was built from.
+    /// The workspace whose `cargo xtask` runs this program.
+    ///
+    /// Asked of cargo at run time: checkouts that share a target directory share the built program too.
     pub(crate) fn find() -> Result<Repo> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("run this as `cargo xtask`")?;
+        let manifest = PathBuf::from(manifest);
         let root = manifest.ancestors().nth(2).ok_or("crates/xtask has no workspace above it")?;
         Repo::at(root)
     }
