@@ -1,0 +1,538 @@
+//! One torrent's dealings with its trackers.
+
+mod api;
+mod walk;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use types::{InfoHash, Rng, Time};
+
+use crate::message::{
+    AnnounceEvent, AnnounceReply, AnnounceRequest, Failure, FailureKind, Family, Retry, ScrapeReply,
+};
+use crate::url::TrackerUrl;
+pub use api::{
+    AnnouncerConfig, AnnouncerEvent, AnnouncerInput, AnnouncerOutput, Intervals, Job, JobKind, Status,
+    TierMode, TrackerState,
+};
+use walk::Walk;
+
+/// Longest time that a tracker's `retry in` (BEP 31) keeps us away.
+const RETRY_CEILING: Duration = Duration::from_secs(24 * 3600);
+/// How long a tracker without an address of the wanted family is left alone.
+const NO_ADDRESS_RETRY: Duration = Duration::from_secs(3600);
+
+/// One name of the torrent over one family: trackers count each as a peer of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Lane {
+    info_hash: InfoHash,
+    family: Family,
+}
+
+/// What a tracker was told in a lane.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    /// It got `started`, or may have got it.
+    started: bool,
+    /// It answered `started`.
+    acknowledged: bool,
+    /// It knew us when the download became complete, and has not been told.
+    owes_completed: bool,
+    failures: u32,
+    /// Not to be asked before this.
+    retry_at: Time,
+    tracker_id: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug)]
+struct Tracker {
+    url: TrackerUrl,
+    told: Vec<Told>,
+    last_failure: Option<Failure>,
+    seeders: Option<u32>,
+    leechers: Option<u32>,
+}
+
+impl Tracker {
+    fn new(url: TrackerUrl, lanes: usize) -> Tracker {
+        Tracker { url, told: vec![Told::default(); lanes], last_failure: None, seeders: None, leechers: None }
+    }
+}
+
+/// Where a tracker stands in [`Announcer::trackers`]. Never reused while a job may still name it.
+type TrackerIndex = usize;
+
+#[derive(Clone, Debug)]
+struct InFlight {
+    ticket: u64,
+    tracker: TrackerIndex,
+    lane: usize,
+    /// `None` for a scrape, and for a `stopped`, which no walk waits for.
+    walk: Option<usize>,
+    /// `None` for a scrape.
+    event: Option<AnnounceEvent>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Idle,
+    Running,
+    Stopping,
+}
+
+/// Decides for one torrent which tracker to ask what and when.
+///
+/// It follows BEP 12 (each tier shuffled once, failover, a tracker that answers moves to the front of its tier),
+/// BEP 27 for private torrents, BEP 31 (`retry in`), and clamps what trackers ask for. It sends `started` first to each
+/// tracker, `completed` once to each that knew us before, `stopped` to each that may know us.
+#[derive(Debug)]
+pub struct Announcer {
+    config: AnnouncerConfig,
+    lanes: Vec<Lane>,
+    trackers: Vec<Tracker>,
+    walks: Vec<Walk>,
+    rng: Rng,
+    key: u32,
+    status: Status,
+    phase: Phase,
+    in_flight: Vec<InFlight>,
+    next_ticket: u64,
+    /// The tracker of a private torrent's peers.
+    peers_from: Option<TrackerIndex>,
+    out: VecDeque<AnnouncerOutput>,
+}
+
+impl Announcer {
+    /// An announcer that waits for [`AnnouncerInput::Start`]. Each tier is shuffled with `rng`; trackers of unsupported
+    /// schemes are shown and never asked.
+    pub fn new(config: AnnouncerConfig, mut rng: Rng) -> Announcer {
+        let families = if config.families.is_empty() { &[Family::Any][..] } else { &config.families };
+        let lanes = config
+            .info_hashes
+            .wire_names()
+            .flat_map(|info_hash| families.iter().map(move |family| Lane { info_hash, family: *family }))
+            .collect();
+        let key = rng.next_u32();
+        let tiers = config.tiers.clone();
+        let mut announcer = Announcer {
+            config,
+            lanes,
+            trackers: Vec::new(),
+            walks: Vec::new(),
+            rng,
+            key,
+            status: Status::default(),
+            phase: Phase::Idle,
+            in_flight: Vec::new(),
+            next_ticket: 0,
+            peers_from: None,
+            out: VecDeque::new(),
+        };
+        announcer.lay_out(Time::ZERO, tiers);
+        announcer
+    }
+
+    /// Takes an input. Answers to jobs that are over are ignored.
+    pub fn handle(&mut self, now: Time, input: AnnouncerInput) {
+        match input {
+            AnnouncerInput::Start => self.start(now),
+            AnnouncerInput::Stop => self.stop(now),
+            AnnouncerInput::Status(status) => self.status = status,
+            AnnouncerInput::Completed => self.completed(now),
+            AnnouncerInput::WantPeers => self.walks.iter_mut().for_each(|w| w.hurry(now)),
+            AnnouncerInput::Force => self.force(now),
+            AnnouncerInput::Scrape => self.scrape(now),
+            AnnouncerInput::Trackers(tiers) => self.replace_trackers(now, tiers),
+            AnnouncerInput::Sent(ticket) => self.sent(ticket),
+            AnnouncerInput::Announced { ticket, outcome } => self.announced(now, ticket, outcome),
+            AnnouncerInput::Scraped { ticket, outcome } => self.scraped(ticket, outcome),
+        }
+    }
+
+    /// What is to be done now.
+    pub fn poll(&mut self, now: Time) -> AnnouncerOutput {
+        if let Some(out) = self.out.pop_front() {
+            return out;
+        }
+        if self.phase != Phase::Running {
+            return AnnouncerOutput::Wait(Time::NEVER);
+        }
+        for walk in 0..self.walks.len() {
+            for lane in 0..self.lanes.len() {
+                let due = self.walks[walk].lanes[lane].next;
+                if due.is_due(now)
+                    && !self.walks[walk].lanes[lane].busy
+                    && let Some(tracker) = self.walks[walk].choose(now, lane, &self.trackers)
+                {
+                    return AnnouncerOutput::Job(self.announce(walk, lane, tracker, due));
+                }
+            }
+        }
+        let waits = self.walks.iter().flat_map(|w| &w.lanes).filter(|l| !l.busy).map(|l| l.next);
+        AnnouncerOutput::Wait(waits.min().unwrap_or(Time::NEVER))
+    }
+
+    /// Brings the figures of an announce that has waited up to date.
+    pub fn refresh(&self, request: &mut AnnounceRequest) {
+        request.port = self.status.port;
+        request.uploaded = self.status.uploaded;
+        request.downloaded = self.status.downloaded;
+        request.left = self.status.left;
+    }
+
+    /// Whether nothing is under way and nothing will be, until [`AnnouncerInput::Start`].
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle && self.in_flight.is_empty() && self.out.is_empty()
+    }
+
+    /// The trackers in the order in which they are tried.
+    pub fn trackers(&self) -> Vec<TrackerState> {
+        let order = self.walks.iter().flat_map(|w| &w.order);
+        order
+            .map(|&(tier, index)| {
+                let t = &self.trackers[index];
+                TrackerState {
+                    url: t.url.clone(),
+                    tier,
+                    announced: t.told.iter().any(|told| told.acknowledged),
+                    failures: t.told.iter().map(|told| told.failures).min().unwrap_or_default(),
+                    last_failure: t.last_failure.clone(),
+                    seeders: t.seeders,
+                    leechers: t.leechers,
+                }
+            })
+            .collect()
+    }
+
+    /// Makes the walks over `tiers`, keeping what is known of trackers that were there before.
+    fn lay_out(&mut self, now: Time, tiers: Vec<Vec<TrackerUrl>>) {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut tiers: Vec<Vec<TrackerIndex>> = tiers
+            .into_iter()
+            .map(|tier| {
+                let fresh: Vec<_> = tier.into_iter().filter(|url| seen.insert(url.clone())).collect();
+                fresh.into_iter().map(|url| self.tracker_index(url)).collect()
+            })
+            .collect();
+        tiers.retain(|tier: &Vec<_>| !tier.is_empty());
+        tiers.iter_mut().for_each(|tier| self.rng.shuffle(tier));
+        let mut order = tiers
+            .into_iter()
+            .enumerate()
+            .map(|(n, tier)| tier.into_iter().map(|index| (n, index)).collect::<Vec<_>>());
+        let split = self.config.mode == TierMode::EveryTier && !self.config.private;
+        let groups: Vec<Vec<_>> = if split {
+            order.collect()
+        } else {
+            order.by_ref().reduce(|a, b| [a, b].concat()).into_iter().collect()
+        };
+        let old = std::mem::take(&mut self.walks);
+        for order in groups {
+            let mut walk = Walk::new(now, order, self.lanes.len(), self.config.private);
+            walk.inherit(now, &old);
+            self.walks.push(walk);
+        }
+    }
+
+    fn tracker_index(&mut self, url: TrackerUrl) -> TrackerIndex {
+        match self.trackers.iter().position(|t| t.url == url) {
+            Some(index) => index,
+            None => {
+                let mut tracker = Tracker::new(url, self.lanes.len());
+                if !tracker.url.scheme().is_supported() {
+                    let what = format!("{} trackers are not supported", tracker.url.scheme().as_str());
+                    tracker.last_failure = Some(Failure::new(FailureKind::Unusable, what));
+                    tracker.told.iter_mut().for_each(|told| told.retry_at = Time::NEVER);
+                }
+                self.trackers.push(tracker);
+                self.trackers.len() - 1
+            }
+        }
+    }
+
+    fn start(&mut self, now: Time) {
+        if self.phase == Phase::Stopping {
+            // What is still being said no longer matters: `started` follows.
+            self.abort(|_| true);
+        }
+        if self.phase != Phase::Running {
+            self.phase = Phase::Running;
+            self.walks.iter_mut().for_each(|w| w.restart(now));
+        }
+    }
+
+    fn stop(&mut self, now: Time) {
+        if self.phase != Phase::Running {
+            if self.phase == Phase::Idle {
+                self.out.push_back(AnnouncerOutput::Event(AnnouncerEvent::Stopped));
+            }
+            return;
+        }
+        self.phase = Phase::Stopping;
+        self.abort(|_| true);
+        for tracker in 0..self.trackers.len() {
+            self.tell_stopped(now, tracker);
+        }
+        self.finish_stopping();
+    }
+
+    /// Sends `stopped` in every lane where the tracker may know us.
+    fn tell_stopped(&mut self, now: Time, tracker: TrackerIndex) {
+        for lane in 0..self.lanes.len() {
+            if std::mem::take(&mut self.trackers[tracker].told[lane].started) {
+                let job = self.job(tracker, lane, AnnounceEvent::Stopped, None, now);
+                self.out.push_back(AnnouncerOutput::Job(job));
+            }
+            let told = &mut self.trackers[tracker].told[lane];
+            (told.acknowledged, told.owes_completed) = (false, false);
+        }
+    }
+
+    fn finish_stopping(&mut self) {
+        if self.phase == Phase::Stopping && self.in_flight.is_empty() {
+            self.phase = Phase::Idle;
+            self.out.push_back(AnnouncerOutput::Event(AnnouncerEvent::Stopped));
+        }
+    }
+
+    /// Gives up on jobs under way. Those not yet drained are taken back instead.
+    fn abort(&mut self, which: impl Fn(&InFlight) -> bool) {
+        let (gone, kept) = std::mem::take(&mut self.in_flight).into_iter().partition(|f| which(f));
+        self.in_flight = kept;
+        for job in gone {
+            if let Some(walk) = job.walk {
+                self.walks[walk].lanes[job.lane].busy = false;
+            }
+            let waiting = self.out.len();
+            self.out.retain(|o| !matches!(o, AnnouncerOutput::Job(j) if j.ticket == job.ticket));
+            if self.out.len() == waiting {
+                self.out.push_back(AnnouncerOutput::Abort(job.ticket));
+            }
+        }
+    }
+
+    fn completed(&mut self, now: Time) {
+        for told in self.trackers.iter_mut().flat_map(|t| &mut t.told) {
+            told.owes_completed = told.started;
+        }
+        self.hurry_owed(now);
+    }
+
+    /// Where the tracker in use is owed a `completed`, it gets it at once.
+    fn hurry_owed(&mut self, now: Time) {
+        for walk in &mut self.walks {
+            for (lane, state) in walk.lanes.iter_mut().enumerate() {
+                if state.last.is_some_and(|t| self.trackers[t].told[lane].owes_completed) {
+                    state.next = state.next.min(now);
+                }
+            }
+        }
+    }
+
+    fn force(&mut self, now: Time) {
+        for tracker in self.trackers.iter_mut().filter(|t| t.url.scheme().is_supported()) {
+            tracker.told.iter_mut().for_each(|told| told.retry_at = now);
+        }
+        self.walks.iter_mut().flat_map(|w| &mut w.lanes).for_each(|l| l.next = now);
+    }
+
+    fn scrape(&mut self, now: Time) {
+        let hashes: Vec<InfoHash> = self.config.info_hashes.wire_names().collect();
+        let picks: Vec<TrackerIndex> = self.walks.iter().filter_map(|w| w.in_use(&self.trackers)).collect();
+        for tracker in picks {
+            let ticket = self.ticket();
+            self.in_flight.push(InFlight { ticket, tracker, lane: 0, walk: None, event: None });
+            let job = Job {
+                ticket,
+                tracker: self.trackers[tracker].url.clone(),
+                kind: JobKind::Scrape(hashes.clone()),
+                due: now,
+            };
+            self.out.push_back(AnnouncerOutput::Job(job));
+        }
+    }
+
+    fn replace_trackers(&mut self, now: Time, tiers: Vec<Vec<TrackerUrl>>) {
+        // Jobs name walks by number: those under way are asked again by the new walks.
+        self.abort(|f| f.walk.is_some());
+        self.lay_out(now, tiers);
+        let used: Vec<TrackerIndex> = self.walks.iter().flat_map(|w| &w.order).map(|(_, t)| *t).collect();
+        if self.phase == Phase::Running {
+            for tracker in (0..self.trackers.len()).filter(|t| !used.contains(t)) {
+                self.tell_stopped(now, tracker);
+            }
+        }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.next_ticket
+    }
+
+    /// The regular announce of a walk.
+    fn announce(&mut self, walk: usize, lane: usize, tracker: TrackerIndex, due: Time) -> Job {
+        self.walks[walk].lanes[lane].busy = true;
+        let told = &self.trackers[tracker].told[lane];
+        let event = match (told.acknowledged, told.owes_completed) {
+            (false, _) => AnnounceEvent::Started,
+            (true, true) => AnnounceEvent::Completed,
+            (true, false) => AnnounceEvent::None,
+        };
+        self.job(tracker, lane, event, Some(walk), due)
+    }
+
+    fn job(
+        &mut self,
+        tracker: TrackerIndex,
+        lane: usize,
+        event: AnnounceEvent,
+        walk: Option<usize>,
+        due: Time,
+    ) -> Job {
+        let ticket = self.ticket();
+        self.in_flight.push(InFlight { ticket, tracker, lane, walk, event: Some(event) });
+        let Lane { info_hash, family } = self.lanes[lane];
+        let mut request = AnnounceRequest::new(info_hash, self.config.peer_id, self.status.port);
+        self.refresh(&mut request);
+        request.event = event;
+        request.num_want = if event == AnnounceEvent::Stopped { Some(0) } else { self.status.num_want };
+        request.key = self.key;
+        request.tracker_id = self.trackers[tracker].told[lane].tracker_id.clone();
+        request.ip = self.config.public_ip.filter(|ip| family.allows(*ip));
+        request.family = family;
+        let tracker = self.trackers[tracker].url.clone();
+        Job { ticket, tracker, kind: JobKind::Announce(Box::new(request)), due }
+    }
+
+    fn sent(&mut self, ticket: u64) {
+        let job = self.in_flight.iter().find(|f| f.ticket == ticket && f.walk.is_some());
+        if let Some(job) = job {
+            self.trackers[job.tracker].told[job.lane].started = true;
+        }
+    }
+
+    fn take_job(&mut self, ticket: u64) -> Option<InFlight> {
+        let at = self.in_flight.iter().position(|f| f.ticket == ticket)?;
+        Some(self.in_flight.swap_remove(at))
+    }
+
+    fn announced(&mut self, now: Time, ticket: u64, outcome: Result<AnnounceReply, Failure>) {
+        let Some(job) = self.take_job(ticket) else { return };
+        let event = job.event.unwrap_or_default();
+        match (job.walk, outcome) {
+            (Some(walk), Ok(reply)) => self.succeeded(now, &job, walk, reply),
+            (Some(walk), Err(failure)) => self.failed(now, &job, walk, failure),
+            (None, outcome) => {
+                if let Err(failure) = outcome {
+                    let tracker = self.trackers[job.tracker].url.clone();
+                    let failed = AnnouncerEvent::Failed { tracker, event, failure, retry: None };
+                    self.out.push_back(AnnouncerOutput::Event(failed));
+                }
+            }
+        }
+        self.finish_stopping();
+    }
+
+    fn succeeded(&mut self, now: Time, job: &InFlight, walk: usize, reply: AnnounceReply) {
+        let event = job.event.unwrap_or_default();
+        let tracker = &mut self.trackers[job.tracker];
+        let told = &mut tracker.told[job.lane];
+        (told.started, told.acknowledged) = (true, true);
+        (told.failures, told.retry_at) = (0, now);
+        if event == AnnounceEvent::Completed {
+            told.owes_completed = false;
+        }
+        if reply.tracker_id.is_some() {
+            told.tracker_id.clone_from(&reply.tracker_id);
+        }
+        tracker.last_failure = None;
+        tracker.seeders = reply.seeders.or(tracker.seeders);
+        tracker.leechers = reply.leechers.or(tracker.leechers);
+        let url = tracker.url.clone();
+
+        let limits = self.config.intervals;
+        let clamp = |d: Duration| d.clamp(limits.floor, limits.ceiling.max(limits.floor));
+        let interval = clamp(reply.interval.unwrap_or(limits.default));
+        let least = reply.min_interval.map_or(interval, clamp);
+        let next = interval.max(least);
+        self.walks[walk].succeeded(now, job.lane, job.tracker, next, least);
+        self.hurry_owed(now);
+
+        if self.config.private
+            && let Some(from) = self.peers_from.replace(job.tracker).filter(|t| *t != job.tracker)
+        {
+            let from = self.trackers[from].url.clone();
+            self.out.push_back(AnnouncerOutput::Event(AnnouncerEvent::Switched { from, to: url.clone() }));
+        }
+        self.out.push_back(AnnouncerOutput::Event(AnnouncerEvent::Announced {
+            tracker: url,
+            event,
+            info_hash: self.lanes[job.lane].info_hash,
+            next,
+            seeders: reply.seeders,
+            leechers: reply.leechers,
+            peers: reply.peers,
+            external_ip: reply.external_ip,
+            warning: reply.warning,
+        }));
+    }
+
+    fn failed(&mut self, now: Time, job: &InFlight, walk: usize, failure: Failure) {
+        let wait = self.retry_wait(job, failure.kind);
+        let tracker = &mut self.trackers[job.tracker];
+        let told = &mut tracker.told[job.lane];
+        told.failures = told.failures.saturating_add(1);
+        told.retry_at = wait.map_or(Time::NEVER, |wait| now + wait);
+        if matches!(failure.kind, FailureKind::NoAddress | FailureKind::Unusable) {
+            // It was never reached, so it need not be told `stopped`.
+            told.started = told.acknowledged;
+        }
+        tracker.last_failure = Some(failure.clone());
+        let event = AnnouncerEvent::Failed {
+            tracker: tracker.url.clone(),
+            event: job.event.unwrap_or_default(),
+            failure,
+            retry: wait,
+        };
+        self.out.push_back(AnnouncerOutput::Event(event));
+        self.walks[walk].failed(now, job.lane);
+    }
+
+    /// How long to stay away from a tracker that failed; `None` for ever.
+    fn retry_wait(&mut self, job: &InFlight, kind: FailureKind) -> Option<Duration> {
+        let limits = self.config.intervals;
+        match kind {
+            FailureKind::Unusable | FailureKind::Refused(Retry::Never) => return None,
+            FailureKind::NoAddress => return Some(NO_ADDRESS_RETRY),
+            FailureKind::Refused(Retry::After(wait)) => {
+                return Some(wait.clamp(limits.floor, RETRY_CEILING.max(limits.floor)));
+            }
+            FailureKind::Refused(Retry::Unspecified) | FailureKind::Unreachable => {}
+        }
+        let doublings = self.trackers[job.tracker].told[job.lane].failures.min(6);
+        let wait = limits.first_retry * (1 << doublings);
+        // A tenth more at random, so that those who failed together do not come back together.
+        Some(wait + wait.mul_f64(self.rng.fraction() / 10.0))
+    }
+
+    fn scraped(&mut self, ticket: u64, outcome: Result<ScrapeReply, Failure>) {
+        let Some(job) = self.take_job(ticket) else { return };
+        let tracker = &mut self.trackers[job.tracker];
+        let url = tracker.url.clone();
+        let event = match outcome {
+            Ok(reply) => {
+                if let Some((_, counts)) = reply.swarms.first() {
+                    (tracker.seeders, tracker.leechers) = (Some(counts.seeders), Some(counts.leechers));
+                }
+                AnnouncerEvent::Scraped { tracker: url, swarms: reply.swarms }
+            }
+            Err(failure) => AnnouncerEvent::ScrapeFailed { tracker: url, failure },
+        };
+        self.out.push_back(AnnouncerOutput::Event(event));
+        self.finish_stopping();
+    }
+}
+
+#[cfg(test)]
+mod tests;
