@@ -282,5 +282,4 @@ pub(crate) fn parse_event(word: &[u8]) -> AnnounceEvent {
 }
 
 #[cfg(test)]
-#[path = "http_tests.rs"]
 mod tests;
