@@ -1,0 +1,555 @@
+//! Torrents as files below a directory.
+
+mod cache;
+mod parts;
+#[cfg(not(unix))]
+#[path = "root_std.rs"]
+mod root;
+#[cfg(unix)]
+#[path = "root_unix.rs"]
+mod root;
+mod tracked;
+
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use types::InfoHash;
+
+pub use self::cache::HandleCache;
+use self::parts::PartFile;
+use self::root::Root;
+use self::tracked::Tracked;
+use crate::cut;
+use crate::error::{ErrorKind, Op, StorageError};
+use crate::plan::{FileIndex, FileKind, Place, Plan};
+use crate::storage::{
+    Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory, checked_len,
+};
+use crate::sys;
+
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Access {
+    /// For reading; must exist.
+    Read,
+    /// For both; it and its directories are made where they are missing.
+    Create { executable: bool },
+}
+
+impl Access {
+    fn writes(self) -> bool {
+        self != Access::Read
+    }
+
+    fn creates(self) -> bool {
+        matches!(self, Access::Create { .. })
+    }
+}
+
+struct Opened {
+    file: File,
+    created: bool,
+}
+
+/// How space is reserved when a file is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Preallocate {
+    /// Not at all: a file grows as its end is written.
+    #[default]
+    None,
+    /// The file gets its full length at once, without taking space.
+    Sparse,
+    /// The space is taken at once, so that a full disk is known at the start. Filesystems that can't do it are treated as
+    /// with [`Preallocate::Sparse`].
+    Full,
+}
+
+/// Opens torrents as files below one directory: each file at its path in the torrent.
+///
+/// ```
+/// use std::io::IoSlice;
+/// use std::sync::Arc;
+/// use riverrun_storage::{FileFactory, OpenRequest, Plan, PlanFile, StorageFactory};
+/// use types::{InfoHash, InfoHashes};
+///
+/// let dir = tempfile::tempdir()?;
+/// let plan = Plan::new(vec![PlanFile::regular("album/a", 3), PlanFile::regular("album/b", 5)], None).unwrap();
+/// let request = OpenRequest::new(InfoHashes::v1(InfoHash([1; 20])), Arc::new(plan));
+/// let storage = FileFactory::new(dir.path()).open(&request)?;
+/// storage.write(1, &[IoSlice::new(b"bcde")])?;
+/// assert_eq!(std::fs::read(dir.path().join("album/b"))?, b"de");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileFactory {
+    root: PathBuf,
+    parts_dir: Option<PathBuf>,
+    preallocate: Preallocate,
+    handles: Arc<HandleCache>,
+}
+
+impl FileFactory {
+    /// Files below `root`, which is made when the first file is.
+    pub fn new(root: impl Into<PathBuf>) -> FileFactory {
+        let (parts_dir, preallocate) = (None, Preallocate::None);
+        FileFactory { root: root.into(), parts_dir, preallocate, handles: Arc::default() }
+    }
+
+    /// Where part files go, named `.<info hash>.parts`; else into the root itself.
+    pub fn parts_dir(mut self, dir: impl Into<PathBuf>) -> FileFactory {
+        self.parts_dir = Some(dir.into());
+        self
+    }
+
+    /// How space is reserved.
+    pub fn preallocate(mut self, mode: Preallocate) -> FileFactory {
+        self.preallocate = mode;
+        self
+    }
+
+    /// The limit on open files, shared with other factories.
+    pub fn handles(mut self, handles: Arc<HandleCache>) -> FileFactory {
+        self.handles = handles;
+        self
+    }
+}
+
+impl StorageFactory for FileFactory {
+    fn open(&self, request: &OpenRequest) -> Result<Arc<dyn Storage>, StorageError> {
+        Ok(Arc::new(FileStorage::open(self, request)?))
+    }
+}
+
+/// The files of one torrent.
+#[derive(Debug)]
+struct FileStorage {
+    plan: Arc<Plan>,
+    name: InfoHash,
+    root: Root,
+    parts_path: PathBuf,
+    preallocate: Preallocate,
+    handles: Arc<HandleCache>,
+    owner: u64,
+    device: DeviceId,
+    /// Held for reading by every operation, for writing by the fences.
+    fence: RwLock<Homes>,
+    written: Tracked,
+    created: Tracked,
+}
+
+/// Where the bytes of each file are.
+#[derive(Debug)]
+struct Homes {
+    /// Set for the files whose bytes are in the part file. Empty while there is none.
+    in_parts: Vec<bool>,
+    selection: Selection,
+    parts: Mutex<Option<PartFile>>,
+}
+
+impl Homes {
+    fn in_parts(&self, file: FileIndex) -> bool {
+        self.in_parts.get(file.as_usize()).copied().unwrap_or(false)
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Option<PartFile>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FileStorage {
+    fn open(factory: &FileFactory, request: &OpenRequest) -> Result<FileStorage, StorageError> {
+        let name = request.hashes.primary();
+        let parts_dir = factory.parts_dir.as_ref().unwrap_or(&factory.root);
+        let storage = FileStorage {
+            plan: request.plan.clone(),
+            name,
+            root: Root::new(factory.root.clone()),
+            parts_path: parts_dir.join(format!(".{name}.parts")),
+            preallocate: factory.preallocate,
+            handles: factory.handles.clone(),
+            owner: factory.handles.owner(),
+            device: sys::device_of(&factory.root),
+            fence: RwLock::new(Homes {
+                in_parts: Vec::new(),
+                selection: request.selection.clone(),
+                parts: Mutex::new(None),
+            }),
+            written: Tracked::default(),
+            created: Tracked::default(),
+        };
+        let parts = PartFile::open(&storage.parts_path, name, true)?;
+        let mut homes = storage.exclusive();
+        homes.parts = Mutex::new(parts);
+        // Files that can't move out of the part file now (a full or read-only disk) are read from it meanwhile.
+        let _ = storage.settle(&mut homes, &request.selection);
+        drop(homes);
+        Ok(storage)
+    }
+
+    fn shared(&self) -> RwLockReadGuard<'_, Homes> {
+        self.fence.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn exclusive(&self) -> RwLockWriteGuard<'_, Homes> {
+        self.fence.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path_of(&self, file: FileIndex) -> &str {
+        self.plan.file(file).map_or("", |f| &f.path)
+    }
+
+    fn len_of(&self, file: FileIndex) -> u64 {
+        self.plan.file(file).map_or(0, |f| f.len)
+    }
+
+    /// Gives every file its home for a selection: the part file for those that are unwanted and absent, its own path for
+    /// the rest. What the part file holds of the latter moves over; the first error stops that.
+    fn settle(&self, homes: &mut Homes, selection: &Selection) -> Result<(), StorageError> {
+        let mut held = homes.parts().as_ref().map_or(Vec::new(), PartFile::files);
+        if selection.is_all() && held.is_empty() {
+            homes.in_parts = Vec::new();
+            return Ok(());
+        }
+        let absent =
+            |file| matches!(self.root.stat(self.path_of(file)), Err(e) if e.kind() == ErrorKind::NotFound);
+        let outside = |(file, f): (FileIndex, &crate::plan::PlanFile)| {
+            f.is_stored() && f.len > 0 && !selection.wants(file) && absent(file)
+        };
+        let mut in_parts: Vec<bool> = self.plan.iter().map(outside).collect();
+        held.retain(|file| !in_parts.get(file.as_usize()).copied().unwrap_or(false));
+        let mut result = Ok(());
+        for file in held {
+            if result.is_ok() {
+                result = self.promote(homes, file);
+            }
+            if let (Err(_), Some(home)) = (&result, in_parts.get_mut(file.as_usize())) {
+                *home = true;
+            }
+        }
+        homes.in_parts = in_parts;
+        if result.is_ok() {
+            let parts = homes.parts().take();
+            *homes.parts() = parts.map(PartFile::remove_if_empty).transpose()?.flatten();
+        }
+        result
+    }
+
+    /// Moves what the part file holds of a file into the file. Dying in it is harmless: until the labels are gone, which
+    /// is after the file's data is durable, the next opening does it again, before anything else can be written there.
+    fn promote(&self, homes: &Homes, file: FileIndex) -> Result<(), StorageError> {
+        let mut guard = homes.parts();
+        let Some(parts) = guard.as_mut() else { return Ok(()) };
+        if let Some(plan) = self.plan.file(file).filter(|f| f.is_stored()) {
+            let path = self.root.full(&plan.path);
+            let handle = self.writable(file)?;
+            parts.copy_out(file, plan.len, &handle, &path)?;
+            handle.sync_all().map_err(|e| StorageError::from_io(&path, Op::Sync, e))?;
+            self.root.sync_dirs(&plan.path)?;
+        }
+        parts.forget(file)
+    }
+
+    /// The file open for reading.
+    fn readable(&self, file: FileIndex) -> Result<Arc<File>, StorageError> {
+        if let Some(handle) = self.handles.get(self.owner, file.0, false) {
+            return Ok(handle);
+        }
+        let handle = Arc::new(self.root.open(self.path_of(file), Access::Read)?.file);
+        self.handles.put(self.owner, file.0, handle.clone(), false);
+        Ok(handle)
+    }
+
+    /// The file open for writing, made if it is missing.
+    fn writable(&self, file: FileIndex) -> Result<Arc<File>, StorageError> {
+        if let Some(handle) = self.handles.get(self.owner, file.0, true) {
+            return Ok(handle);
+        }
+        let executable =
+            matches!(self.plan.file(file), Some(f) if f.kind == FileKind::Regular { executable: true });
+        let opened = self.root.open(self.path_of(file), Access::Create { executable })?;
+        if opened.created {
+            self.created.mark(file);
+            self.written.mark(file);
+            self.reserve(file, &opened.file)?;
+        }
+        let handle = Arc::new(opened.file);
+        self.handles.put(self.owner, file.0, handle.clone(), true);
+        Ok(handle)
+    }
+
+    /// Gives a file its length, or its space too. Never shortens one.
+    fn reserve(&self, file: FileIndex, handle: &File) -> Result<(), StorageError> {
+        let len = self.len_of(file);
+        if self.preallocate == Preallocate::None || len == 0 {
+            return Ok(());
+        }
+        let fail = |e| StorageError::from_io(self.root.full(self.path_of(file)), Op::Allocate, e);
+        if self.preallocate == Preallocate::Full && sys::allocate(handle, len).map_err(fail)? {
+            return Ok(());
+        }
+        if handle.metadata().map_err(fail)?.len() < len {
+            handle.set_len(len).map_err(fail)?;
+        }
+        Ok(())
+    }
+
+    fn read_extent(
+        &self,
+        homes: &Homes,
+        file: FileIndex,
+        offset: u64,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Result<(), StorageError> {
+        if homes.in_parts(file) {
+            let found = match homes.parts().as_ref() {
+                Some(parts) => parts.read(file, offset, bufs)?,
+                None => false,
+            };
+            let path = || self.root.full(self.path_of(file));
+            return if found { Ok(()) } else { Err(StorageError::NotFound { path: path() }) };
+        }
+        let handle = self.readable(file)?;
+        let want = cut::len_mut(bufs);
+        let got = sys::read_full(&handle, offset, bufs)
+            .map_err(|e| StorageError::from_io(self.root.full(self.path_of(file)), Op::Read, e))?;
+        if got < want {
+            return Err(self.truncated(file, &handle, offset + want));
+        }
+        Ok(())
+    }
+
+    /// A file that ends too early. It may be another one by now: the next call opens it afresh.
+    fn truncated(&self, file: FileIndex, handle: &File, expected: u64) -> StorageError {
+        self.handles.forget(self.owner, file.0);
+        let found = handle.metadata().map_or(0, |meta| meta.len());
+        StorageError::Truncated { path: self.root.full(self.path_of(file)), expected, found }
+    }
+
+    fn write_extent(
+        &self,
+        homes: &Homes,
+        file: FileIndex,
+        offset: u64,
+        bufs: &mut [IoSlice<'_>],
+    ) -> Result<(), StorageError> {
+        if homes.in_parts(file) {
+            let mut parts = homes.parts();
+            if parts.is_none() {
+                *parts = Some(PartFile::create(&self.parts_path, self.name)?);
+            }
+            return parts.as_mut().map_or(Ok(()), |parts| parts.write(file, offset, bufs));
+        }
+        let handle = self.writable(file)?;
+        let result = sys::write_full(&handle, offset, bufs);
+        // After the write: a sync that takes the mark away must have come later than the data.
+        self.written.mark(file);
+        result.map_err(|e| {
+            // A handle that failed may be stale, as after a remount: the next try opens the file afresh.
+            self.handles.forget(self.owner, file.0);
+            StorageError::from_io(self.root.full(self.path_of(file)), Op::Write, e)
+        })
+    }
+
+    fn sync_file(&self, file: FileIndex) -> Result<(), StorageError> {
+        let fail = |e| StorageError::from_io(self.root.full(self.path_of(file)), Op::Sync, e);
+        self.written.settle(file, || {
+            let handle = self.readable(file)?;
+            handle.sync_data().map_err(fail)?;
+            if sys::is_deleted(&handle) {
+                self.handles.forget(self.owner, file.0);
+                return Err(StorageError::NotFound { path: self.root.full(self.path_of(file)) });
+            }
+            Ok(())
+        })?;
+        self.created.settle(file, || self.root.sync_dirs(self.path_of(file)))
+    }
+
+    /// The text of a link from `link` to `target`, both below the root.
+    fn link_text(link: &str, target: &str) -> String {
+        let (mut from, mut to) = (link.split('/').peekable(), target.split('/').peekable());
+        while from.peek().is_some() && from.peek() == to.peek() {
+            from.next();
+            to.next();
+        }
+        let ups = from.count().saturating_sub(1);
+        let parts: Vec<&str> = std::iter::repeat_n("..", ups).chain(to).collect();
+        if parts.is_empty() { ".".into() } else { parts.join("/") }
+    }
+
+    fn prepare_file(&self, file: FileIndex, kind: &FileKind, len: u64) -> Result<(), StorageError> {
+        let path = self.path_of(file);
+        match kind {
+            FileKind::Regular { executable } => {
+                if len == 0 || self.preallocate == Preallocate::Full {
+                    let handle = self.writable(file)?;
+                    if len > 0 {
+                        self.reserve(file, &handle)?;
+                    }
+                }
+                if *executable && self.root.stat(path).is_ok() {
+                    self.root.set_executable(path)?;
+                }
+                Ok(())
+            }
+            FileKind::Symlink(Some(target)) => {
+                if self.root.symlink(path, &FileStorage::link_text(path, target))? {
+                    self.created.mark(file);
+                }
+                Ok(())
+            }
+            FileKind::Symlink(None) | FileKind::Padding => Ok(()),
+        }
+    }
+}
+
+impl Storage for FileStorage {
+    fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let resident_reads = sys::RESIDENT_READS;
+        Capabilities { resident_reads, sendfile: true, durable: true, writable: true }
+    }
+
+    fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    fn read(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), StorageError> {
+        let len = checked_len(&self.plan, offset, bufs.iter().map(|buf| buf.len()))?;
+        let homes = self.shared();
+        cut::each_mut(&self.plan, offset..offset + len, bufs, |extent, parts| match extent.place {
+            Place::File { file, offset } => self.read_extent(&homes, file, offset, parts),
+            _ => {
+                parts.iter_mut().for_each(|part| part.fill(0));
+                Ok(())
+            }
+        })
+    }
+
+    fn write(&self, offset: u64, bufs: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        let len = checked_len(&self.plan, offset, bufs.iter().map(|buf| buf.len()))?;
+        let homes = self.shared();
+        cut::each(&self.plan, offset..offset + len, bufs, |extent, parts| match extent.place {
+            Place::File { file, offset } => self.write_extent(&homes, file, offset, parts),
+            _ => Ok(()),
+        })
+    }
+
+    fn sync(&self, ranges: &[Range<u64>]) -> Result<(), StorageError> {
+        let homes = self.shared();
+        let mut files: Vec<FileIndex> = Vec::new();
+        for range in ranges {
+            let places = self.plan.extents(range.clone()).map(|extent| extent.place);
+            files.extend(places.filter_map(|place| match place {
+                Place::File { file, .. } => Some(file),
+                _ => None,
+            }));
+        }
+        files.sort_unstable();
+        files.dedup();
+        let (parted, own): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| homes.in_parts(*file));
+        if !parted.is_empty() {
+            homes.parts().as_mut().map_or(Ok(()), PartFile::sync)?;
+        }
+        own.into_iter().try_for_each(|file| self.sync_file(file))
+    }
+
+    fn try_read_resident(
+        &self,
+        offset: u64,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Result<Option<usize>, StorageError> {
+        let len = checked_len(&self.plan, offset, bufs.iter().map(|buf| buf.len()))?;
+        let Ok(homes) = self.fence.try_read() else { return Ok(None) };
+        let Some(extent) = self.plan.extents(offset..offset + len).next() else { return Ok(None) };
+        let Some(first) = bufs.iter_mut().find(|buf| !buf.is_empty()) else { return Ok(None) };
+        let Place::File { file, offset } = extent.place else {
+            let n = first.len().min(usize::try_from(extent.len).unwrap_or(usize::MAX));
+            first[..n].fill(0);
+            return Ok(Some(n));
+        };
+        if homes.in_parts(file) {
+            return Ok(None);
+        }
+        let Some(handle) = self.handles.try_get(self.owner, file.0) else { return Ok(None) };
+        let read = if extent.len == len {
+            sys::read_resident(&handle, offset, bufs)
+        } else {
+            let n = first.len().min(usize::try_from(extent.len).unwrap_or(usize::MAX));
+            sys::read_resident(&handle, offset, &mut [IoSliceMut::new(&mut first[..n])])
+        };
+        match read {
+            Ok(Some(0)) => Err(self.truncated(file, &handle, offset + 1)),
+            Ok(n) => Ok(n),
+            Err(e) => Err(StorageError::from_io(self.root.full(self.path_of(file)), Op::Read, e)),
+        }
+    }
+
+    fn file_at(&self, offset: u64) -> Result<Option<FileSpan>, StorageError> {
+        checked_len(&self.plan, offset, std::iter::once(1))?;
+        let homes = self.shared();
+        match self.plan.extents(offset..self.plan.total_len()).next() {
+            Some(extent) => match extent.place {
+                Place::File { file, offset } if !homes.in_parts(file) => {
+                    Ok(Some(FileSpan { file: self.readable(file)?, offset, len: extent.len }))
+                }
+                _ => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    fn probe(&self) -> Result<Vec<FileState>, StorageError> {
+        let homes = self.shared();
+        let parts = homes.parts().as_ref().map_or((0, 0), PartFile::state);
+        let look = |(file, plan): (FileIndex, &crate::plan::PlanFile)| {
+            if homes.in_parts(file) {
+                FileState { present: false, size: parts.0, mtime: parts.1, in_part_file: true }
+            } else if !plan.is_stored() {
+                FileState::default()
+            } else {
+                let found = self.root.stat(&plan.path);
+                found.map_or(FileState::default(), |(size, mtime)| FileState {
+                    present: true,
+                    size,
+                    mtime,
+                    in_part_file: false,
+                })
+            }
+        };
+        Ok(self.plan.iter().map(look).collect())
+    }
+
+    fn prepare(&self) -> Result<(), StorageError> {
+        let mut homes = self.exclusive();
+        let selection = homes.selection.clone();
+        self.settle(&mut homes, &selection)?;
+        let wanted = self.plan.iter().filter(|(file, _)| selection.wants(*file) && !homes.in_parts(*file));
+        for (file, plan) in wanted {
+            self.prepare_file(file, &plan.kind, plan.len)?;
+        }
+        Ok(())
+    }
+
+    fn set_wanted(&self, selection: &Selection) -> Result<(), StorageError> {
+        let mut homes = self.exclusive();
+        self.settle(&mut homes, selection)?;
+        homes.selection = selection.clone();
+        Ok(())
+    }
+}
+
+impl Drop for FileStorage {
+    fn drop(&mut self) {
+        self.handles.forget_all(self.owner);
+    }
+}
+
+#[cfg(test)]
+mod tests;

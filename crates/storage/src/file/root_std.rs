@@ -1,0 +1,103 @@
+//! Opening files below a directory through the standard library, for systems without `openat`.
+//!
+//! Every component is looked at before it is used; a link that is put there between the look and the use is followed.
+//! Whoever can do that can write into the download directory already.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+use super::{Access, Opened};
+use crate::error::{Op, StorageError};
+
+/// The directory a torrent's files are below.
+#[derive(Debug)]
+pub(crate) struct Root {
+    path: PathBuf,
+}
+
+impl Root {
+    pub(crate) fn new(path: PathBuf) -> Root {
+        Root { path }
+    }
+
+    /// The full path of a file, for messages.
+    pub(crate) fn full(&self, relative: &str) -> PathBuf {
+        let mut path = self.path.clone();
+        path.extend(relative.split('/'));
+        path
+    }
+
+    /// Opens a regular file.
+    pub(crate) fn open(&self, relative: &str, access: Access) -> Result<Opened, StorageError> {
+        self.walk(relative, access.creates())?;
+        let path = self.full(relative);
+        let created = match self.stat(relative) {
+            Ok(_) => false,
+            Err(StorageError::NotFound { .. }) if access.creates() => true,
+            Err(e) => return Err(e),
+        };
+        let (write, create) = (access.writes(), access.creates());
+        let opened = OpenOptions::new().read(true).write(write).create(create).truncate(false).open(&path);
+        let file: File = opened.map_err(|e| StorageError::from_io(path, Op::Open, e))?;
+        Ok(Opened { file, created })
+    }
+
+    /// Whether a regular file is there, with its size and time of change in nanoseconds.
+    pub(crate) fn stat(&self, relative: &str) -> Result<(u64, i64), StorageError> {
+        self.walk(relative, false)?;
+        let path = self.full(relative);
+        let meta = fs::symlink_metadata(&path).map_err(|e| StorageError::from_io(&path, Op::Stat, e))?;
+        let kind = meta.file_type();
+        if kind.is_dir() {
+            return Err(StorageError::IsDirectory { path });
+        } else if kind.is_symlink() {
+            return Err(StorageError::Symlink { path });
+        } else if !kind.is_file() {
+            return Err(StorageError::NotAFile { path });
+        }
+        let changed = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let mtime = changed.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+        Ok((meta.len(), mtime))
+    }
+
+    /// Links need a privilege here that few have: none is made.
+    pub(crate) fn symlink(&self, _relative: &str, _text: &str) -> Result<bool, StorageError> {
+        Ok(false)
+    }
+
+    /// Files carry no such mark here.
+    pub(crate) fn set_executable(&self, _relative: &str) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// Makes the entries durable that lead to a file.
+    pub(crate) fn sync_dirs(&self, relative: &str) -> Result<(), StorageError> {
+        let mut at = self.full(relative);
+        at.pop();
+        crate::sys::sync_dir(&at).map_err(|e| StorageError::from_io(&at, Op::Sync, e))
+    }
+
+    /// Looks at every directory on the way to a file, and makes them if asked to.
+    fn walk(&self, relative: &str, create: bool) -> Result<(), StorageError> {
+        let mut at = self.path.clone();
+        if create {
+            fs::create_dir_all(&at).map_err(|e| StorageError::from_io(&at, Op::Create, e))?;
+        }
+        let (dirs, _) = relative.rsplit_once('/').unwrap_or(("", relative));
+        for part in dirs.split('/').filter(|part| !part.is_empty()) {
+            at.push(part);
+            match fs::symlink_metadata(&at) {
+                Ok(meta) if meta.file_type().is_symlink() => return Err(StorageError::Symlink { path: at }),
+                Ok(meta) if !meta.is_dir() => return Err(StorageError::NotADirectory { path: at }),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound && create => {
+                    fs::create_dir(&at).map_err(|e| StorageError::from_io(&at, Op::Create, e))?;
+                }
+                Err(e) => return Err(StorageError::from_io(at, Op::Stat, e)),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! The seam between a torrent and the place its bytes are in.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut};
+use std::ops::Range;
+use std::sync::Arc;
+
+use types::InfoHashes;
+
+use crate::error::StorageError;
+use crate::plan::{FileIndex, Plan};
+
+/// What a storage can do beyond reading and writing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// [`Storage::try_read_resident`] may answer from memory.
+    pub resident_reads: bool,
+    /// [`Storage::file_at`] may give a file that the kernel can send from.
+    pub sendfile: bool,
+    /// [`Storage::sync`] makes data survive a power cut. Without it pieces are durable only as far as the backend goes.
+    pub durable: bool,
+    /// [`Storage::write`] is possible at all.
+    pub writable: bool,
+}
+
+/// Groups storages that share a device, so that a slow one holds up only its own work.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct DeviceId(pub u64);
+
+/// What is known of one file on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub struct FileState {
+    /// Whether a regular file is there. Padding files and links are never there.
+    pub present: bool,
+    /// Its size, in bytes; 0 where it is absent.
+    pub size: u64,
+    /// When it was last changed, in nanoseconds since 1970; 0 where it is absent or the backend keeps no times.
+    pub mtime: i64,
+    /// Whether its bytes are kept in the part file for now, because it is not wanted and does not exist.
+    pub in_part_file: bool,
+}
+
+/// Which files are wanted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Selection {
+    /// None: all of them.
+    wanted: Option<Box<[bool]>>,
+}
+
+impl Selection {
+    /// Every file.
+    pub fn all() -> Selection {
+        Selection::default()
+    }
+
+    /// The files for which `wanted` holds, by their number. Files beyond its end are wanted.
+    pub fn of(wanted: impl IntoIterator<Item = bool>) -> Selection {
+        let wanted: Box<[bool]> = wanted.into_iter().collect();
+        if wanted.iter().all(|w| *w) { Selection::all() } else { Selection { wanted: Some(wanted) } }
+    }
+
+    /// Whether `file` is wanted.
+    pub fn wants(&self, file: FileIndex) -> bool {
+        self.wanted.as_ref().and_then(|w| w.get(file.as_usize()).copied()).unwrap_or(true)
+    }
+
+    /// Whether every file is wanted.
+    pub fn is_all(&self) -> bool {
+        self.wanted.is_none()
+    }
+}
+
+/// A run of payload bytes that lies in one open file.
+#[derive(Clone, Debug)]
+pub struct FileSpan {
+    /// The file, open for reading. Holding it keeps it open beyond the storage's own limit on open files.
+    pub file: Arc<File>,
+    /// Where the run begins in the file, in bytes.
+    pub offset: u64,
+    /// How many bytes of the payload follow from there in this file; at least 1. The file may end before, if it was
+    /// truncated behind our back.
+    pub len: u64,
+}
+
+/// The bytes of one torrent. **Unstable** until more back ends stand behind it.
+///
+/// One object per torrent, shared by threads. Offsets count in the torrent's payload space: every file of the info
+/// dictionary in order, padding and the gaps of v2 torrents included ([`Plan::extents`]).
+///
+/// # What may run at the same time
+/// [`read`](Storage::read), [`write`](Storage::write), [`sync`](Storage::sync),
+/// [`try_read_resident`](Storage::try_read_resident), [`file_at`](Storage::file_at), [`probe`](Storage::probe) and the
+/// getters may run at any time, from any thread, and don't wait for each other longer than a file takes to open. Two
+/// calls that touch the same bytes, one of them a write, leave the bytes (and a read's result) as either order or a mix
+/// of both would: whoever needs an order waits for the first call to return, as [`DiskPool`](crate::DiskPool) does.
+///
+/// [`prepare`](Storage::prepare) and [`set_wanted`](Storage::set_wanted) are fences: every earlier call has its effect
+/// before them and every later one after them. An implementation ensures that with a lock of its own. Moving, renaming
+/// and deleting, when they come, will be fences too.
+///
+/// # What every call promises
+/// - It may block for as long as its device does, except [`try_read_resident`](Storage::try_read_resident),
+///   [`capabilities`](Storage::capabilities), [`plan`](Storage::plan) and [`device`](Storage::device).
+/// - It does not panic on any input, and a range outside the payload is [`StorageError::OutOfRange`].
+/// - It never follows a path out of its root, and never touches a file that is not in the torrent's list.
+/// - After an error the storage stays usable; the next call tries afresh.
+pub trait Storage: Send + Sync + fmt::Debug {
+    /// The files it stores.
+    fn plan(&self) -> &Arc<Plan>;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The device its work goes to.
+    fn device(&self) -> DeviceId {
+        DeviceId::default()
+    }
+
+    /// Fills all of `bufs`, one after the other, from byte `offset` on: all or an error, and then the contents of the
+    /// buffers are arbitrary. Bytes of padding and gaps are zeros. Reading what was never written gives zeros,
+    /// [`StorageError::Truncated`] or [`StorageError::NotFound`], and creates nothing. Empty buffers are fine.
+    ///
+    /// # Errors
+    /// Names the file that is missing, too short, or can't be read.
+    fn read(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), StorageError>;
+
+    /// Writes all of `bufs`, one after the other, to byte `offset` on: all, or an error and then any part of them may
+    /// have been written. Later reads see the data. Bytes of padding and gaps are dropped. Files and directories are made
+    /// as needed; nothing outside the range is changed, and no file grows beyond its length in the torrent.
+    ///
+    /// # Errors
+    /// Names the file and the reason; [`ErrorKind::stops_download`](crate::ErrorKind::stops_download) says what follows.
+    fn write(&self, offset: u64, bufs: &[IoSlice<'_>]) -> Result<(), StorageError>;
+
+    /// Makes everything in `ranges` durable whose write returned before this call began, the existence of its files
+    /// included. Every file is synced once, however many ranges touch it.
+    ///
+    /// # Errors
+    /// The system may have dropped the data and forgotten that it did, so a second call that succeeds proves nothing:
+    /// after an error hash the pieces of the ranges again before they count as durable.
+    fn sync(&self, ranges: &[Range<u64>]) -> Result<(), StorageError>;
+
+    /// Reads like [`read`](Storage::read) without waiting for a device. `Some(n)`: the first `n` bytes were filled, at
+    /// least 1 of those asked for. `None`: it would wait (or has no such shortcut): use [`read`](Storage::read).
+    ///
+    /// # Errors
+    /// As [`read`](Storage::read).
+    fn try_read_resident(
+        &self,
+        offset: u64,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Result<Option<usize>, StorageError> {
+        let _ = (offset, bufs);
+        Ok(None)
+    }
+
+    /// The file that byte `offset` lies in, for a kernel that sends straight from files. `None` where there is none:
+    /// padding, part file, or a backend without files.
+    ///
+    /// # Errors
+    /// The file can't be opened.
+    fn file_at(&self, offset: u64) -> Result<Option<FileSpan>, StorageError> {
+        let _ = offset;
+        Ok(None)
+    }
+
+    /// The state of every file, in order: what resume data compares its claims with. Creates nothing.
+    ///
+    /// # Errors
+    /// Only what makes the whole storage unreadable. A file that can't be looked at counts as absent.
+    fn probe(&self) -> Result<Vec<FileState>, StorageError>;
+
+    /// Makes what a download needs besides payload: empty files, links, reserved space, permissions. A fence. Called
+    /// before the first write of a session and safe to call again; storages that are only read never see it.
+    ///
+    /// # Errors
+    /// As [`write`](Storage::write).
+    fn prepare(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// Changes which files are wanted. A fence. Bytes of a file that is not wanted and does not exist yet are kept apart
+    /// (they belong to pieces that reach into it) and read back from there; when the file is wanted after all, they move
+    /// into it. The storage starts with the selection of its [`OpenRequest`]. Nothing is lost on the way, also when the
+    /// process dies in it.
+    ///
+    /// # Errors
+    /// As [`write`](Storage::write); then the old selection stays in force.
+    fn set_wanted(&self, selection: &Selection) -> Result<(), StorageError> {
+        let _ = selection;
+        Ok(())
+    }
+}
+
+/// What a factory needs to know to open one torrent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenRequest {
+    /// The torrent's names, for whatever is stored under them.
+    pub hashes: InfoHashes,
+    /// Its files.
+    pub plan: Arc<Plan>,
+    /// Which of them are wanted.
+    pub selection: Selection,
+}
+
+impl OpenRequest {
+    /// Everything wanted.
+    pub fn new(hashes: InfoHashes, plan: Arc<Plan>) -> OpenRequest {
+        OpenRequest { hashes, plan, selection: Selection::all() }
+    }
+
+    /// With a selection.
+    pub fn selection(mut self, selection: Selection) -> OpenRequest {
+        self.selection = selection;
+        self
+    }
+}
+
+/// Opens the storages of a client's torrents. **Unstable**, as [`Storage`] is.
+pub trait StorageFactory: Send + Sync {
+    /// Opens the storage of one torrent. Creates nothing and may be called for data that is not there yet.
+    ///
+    /// # Errors
+    /// The root can't be used at all, or a moving of part data that was interrupted can't be finished.
+    fn open(&self, request: &OpenRequest) -> Result<Arc<dyn Storage>, StorageError>;
+}
+
+/// The whole length of some buffers, and the check that they fit the payload.
+pub(crate) fn checked_len(
+    plan: &Plan,
+    offset: u64,
+    lens: impl Iterator<Item = usize>,
+) -> Result<u64, StorageError> {
+    let mut end = offset;
+    for len in lens {
+        end = end.saturating_add(len as u64);
+    }
+    let total = plan.total_len();
+    if end > total {
+        return Err(StorageError::OutOfRange { offset, end, total });
+    }
+    Ok(end - offset)
+}

@@ -1,0 +1,82 @@
+//! Unix: `preadv`, `pwritev`, `fallocate`.
+
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::unix::fs::MetadataExt;
+
+use crate::storage::DeviceId;
+
+/// One positioned vectored read; may be short.
+pub(crate) fn read_at(file: &File, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    Ok(rustix::io::preadv(file, bufs, offset)?)
+}
+
+/// One positioned vectored write; may be short.
+pub(crate) fn write_at(file: &File, offset: u64, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(rustix::io::pwritev(file, bufs, offset)?)
+}
+
+/// Whether [`read_resident`] ever answers.
+pub(crate) const RESIDENT_READS: bool = cfg!(target_os = "linux");
+
+/// A read that takes what is in memory only; `None` where it would have to wait.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_resident(
+    file: &File,
+    offset: u64,
+    bufs: &mut [IoSliceMut<'_>],
+) -> io::Result<Option<usize>> {
+    use rustix::io::{Errno, ReadWriteFlags};
+    match rustix::io::preadv2(file, bufs, offset, ReadWriteFlags::NOWAIT) {
+        Ok(n) => Ok(Some(n)),
+        // Network and FUSE filesystems may not know the flag, old kernels not the call.
+        Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// A read that takes what is in memory only: this system has none.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read_resident(
+    _file: &File,
+    _offset: u64,
+    _bufs: &mut [IoSliceMut<'_>],
+) -> io::Result<Option<usize>> {
+    Ok(None)
+}
+
+/// Reserves space for the first `len` bytes. `false` where the filesystem can't.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_vendor = "apple"))]
+pub(crate) fn allocate(file: &File, len: u64) -> io::Result<bool> {
+    use rustix::io::Errno;
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, len) {
+        Ok(()) => Ok(true),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Reserves space: this system has no call for it.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_vendor = "apple")))]
+pub(crate) fn allocate(_file: &File, _len: u64) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Whether an open file has been deleted.
+pub(crate) fn is_deleted(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+}
+
+/// The device of the nearest existing directory at or above `path`.
+pub(crate) fn device_of(path: &std::path::Path) -> DeviceId {
+    let mut found = path.ancestors().filter_map(|dir| {
+        let dir = if dir.as_os_str().is_empty() { std::path::Path::new(".") } else { dir };
+        std::fs::metadata(dir).ok()
+    });
+    DeviceId(found.next().map_or(0, |meta| meta.dev()))
+}
+
+/// Makes the entries of a directory durable.
+pub(crate) fn sync_dir(path: &std::path::Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
