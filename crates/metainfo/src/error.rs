@@ -129,7 +129,7 @@ pub enum WarningKind {
     #[error("only the first {0} are kept")]
     Truncated(usize),
     /// A name could not be used on disk as it is.
-    #[error("the name is not safe on disk and became {0:?}")]
+    #[error("the name is not safe, or not unique, on disk and became {0:?}")]
     Renamed(String),
     /// A symbolic link pointed out of the torrent, at nothing, or in a circle; it is not created.
     #[error(

@@ -134,7 +134,13 @@ impl<'a, 'd, 'k> Field<'a, 'd, 'k> {
 fn key_text(key: &[u8]) -> String {
     const SHOWN: usize = 64;
     let plain = !key.is_empty() && key.iter().all(|b| b.is_ascii_graphic() && *b != b'"' || *b == b' ');
+    let hash =
+        key.len() >= 20 && std::str::from_utf8(key).map_or(true, |text| text.contains(char::is_control));
     let cut = &key[..key.len().min(SHOWN)];
     let more = if key.len() > SHOWN { "..." } else { "" };
-    if plain { format!("{}{more}", cut.escape_ascii()) } else { format!("\"{}{more}\"", cut.escape_ascii()) }
+    match (plain, hash) {
+        (true, _) => format!("{}{more}", cut.escape_ascii()),
+        (_, true) => cut.iter().map(|b| format!("{b:02x}")).collect::<String>() + more,
+        _ => format!("\"{}{more}\"", cut.escape_ascii()),
+    }
 }

@@ -1,6 +1,6 @@
 //! The file list of a v1 or hybrid info dictionary (BEP 3, 47).
 
-use crate::error::{Error, ErrorKind, WarningKind, Warnings};
+use crate::error::{Error, ErrorKind, Warning, WarningKind, Warnings};
 use crate::field::Field;
 use crate::file::{Attributes, File};
 use crate::limits::Limits;
@@ -15,8 +15,18 @@ pub(crate) struct Files<'a, 'l> {
     pub(crate) limits: &'l Limits,
     pub(crate) warnings: Warnings,
     pub(crate) files: Vec<File>,
-    /// What symbolic links point to, as the torrent has it, with the index of the link.
-    links: Vec<(usize, Vec<&'a [u8]>)>,
+    links: Vec<Link<'a>>,
+}
+
+/// A symbolic link whose target is not looked up yet.
+struct Link<'a> {
+    /// Its index among the files.
+    file: usize,
+    /// What it points to, as the torrent has it.
+    target: Vec<&'a [u8]>,
+    /// Where the torrent says so.
+    key: String,
+    offset: usize,
 }
 
 /// What is known of a file besides its path.
@@ -37,7 +47,7 @@ impl<'a, 'l> Files<'a, 'l> {
     pub(crate) fn read_v1(&mut self, info: &Field<'a, '_, '_>, name: &'a [u8]) -> Result<bool, Error> {
         let Some(list) = info.get("files") else {
             let facts = self.facts(info, true)?;
-            self.push_single(info, name, facts)?;
+            self.push_single(name, facts);
             return Ok(true);
         };
         if list.list()? == 0 {
@@ -108,11 +118,7 @@ impl<'a, 'l> Files<'a, 'l> {
         let named = named.map_err(|kind| file.error(kind))?;
         if named.raw.is_some() && !padding {
             let kind = || WarningKind::Renamed(named.path.to_string());
-            self.warnings.push(|| crate::Warning {
-                kind: kind(),
-                key: file.key(),
-                offset: file.node().offset(),
-            });
+            self.warnings.push(|| Warning { kind: kind(), key: file.key(), offset: file.node().offset() });
         }
         if facts.attributes.symlink {
             self.link(file)?;
@@ -122,18 +128,9 @@ impl<'a, 'l> Files<'a, 'l> {
     }
 
     /// Adds the only file of a torrent.
-    pub(crate) fn push_single(
-        &mut self,
-        info: &Field<'a, '_, '_>,
-        name: &'a [u8],
-        facts: Facts,
-    ) -> Result<(), Error> {
+    pub(crate) fn push_single(&mut self, name: &'a [u8], facts: Facts) {
         let named = self.names.single(name);
-        if named.raw.is_some() {
-            info.warn(&mut self.warnings, WarningKind::Renamed(named.path.to_string()));
-        }
         self.add(named.path, named.raw, facts);
-        Ok(())
     }
 
     fn add(&mut self, path: Box<str>, raw: Option<crate::file::RawPath>, facts: Facts) {
@@ -147,7 +144,8 @@ impl<'a, 'l> Files<'a, 'l> {
         let path = file.need("symlink path")?;
         path.list()?;
         let target = path.items().map(|component| component.bytes()).collect::<Result<_, _>>()?;
-        self.links.push((self.files.len(), target));
+        let (key, offset) = (path.key(), path.node().offset());
+        self.links.push(Link { file: self.files.len(), target, key, offset });
         Ok(())
     }
 
@@ -155,14 +153,14 @@ impl<'a, 'l> Files<'a, 'l> {
     ///
     /// Chains of links, and targets below a link, are left out: nothing then depends on the order in which links are
     /// made, and no chain leads out.
-    pub(crate) fn resolve_links(&mut self, info: &Field<'_, '_, '_>) {
+    pub(crate) fn resolve_links(&mut self) {
         if self.links.is_empty() {
             return;
         }
         let stored = self.files.iter().enumerate().filter(|(_, file)| file.is_stored());
         let known: std::collections::BTreeMap<Vec<u8>, usize> =
             stored.map(|(at, file)| (file.raw_path().join(&b'/'), at)).collect();
-        for (link, target) in std::mem::take(&mut self.links) {
+        for Link { file: link, target, key, offset } in std::mem::take(&mut self.links) {
             let found = match known.get(&target.join(&b'/')) {
                 Some(file) => Some(self.files[*file].path.clone()),
                 None if target.is_empty() => None,
@@ -173,7 +171,7 @@ impl<'a, 'l> Files<'a, 'l> {
                 self.files[link].path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
             });
             if found.is_none() || inside {
-                info.warn(&mut self.warnings, WarningKind::Symlink);
+                self.warnings.push(|| Warning { kind: WarningKind::Symlink, key, offset });
             } else {
                 self.files[link].symlink = found;
             }

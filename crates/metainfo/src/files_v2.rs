@@ -60,10 +60,11 @@ impl<'a> Files<'a, '_> {
         let single = is_single(tree, name);
         walk(tree, &mut Vec::new(), &mut |file, path| {
             let facts = self.v2_facts(file, single)?;
-            match single {
-                true => self.push_single(file, name, facts),
-                false => self.push(file, path, facts),
+            if !single {
+                return self.push(file, path, facts);
             }
+            self.push_single(name, facts);
+            Ok(())
         })?;
         Ok(single)
     }

@@ -104,6 +104,9 @@ impl Info {
         let piece_len = piece_len(info, version, limits)?;
 
         let mut files = Files::new(name.clone(), limits);
+        if name.as_bytes() != raw_name {
+            name_field.warn(&mut files.warnings, WarningKind::Renamed(name.clone()));
+        }
         let single = match version {
             Version::V1 => files.read_v1(info, raw_name)?,
             Version::V2 => files.read_v2(&info.need("file tree")?, info.need("name")?.bytes()?)?,
@@ -113,7 +116,7 @@ impl Info {
                 single
             }
         };
-        files.resolve_links(info);
+        files.resolve_links();
         let Files { mut warnings, mut files, .. } = files;
         let (layout, geometry) = cut(info, version, &mut files, piece_len, limits)?;
         let (pieces, merkle_root) = v1_hashes(info, version, &geometry)?;

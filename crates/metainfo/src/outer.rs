@@ -94,6 +94,9 @@ impl Reader<'_, '_> {
             let mut urls = Vec::new();
             let alone = tier.node().as_bytes().is_some();
             let nested = tier.items().collect::<Vec<_>>();
+            if !alone && tier.list().is_err() {
+                tier.warn(self.warnings, WarningKind::Ignored("a list of URLs"));
+            }
             for item in if alone { std::slice::from_ref(&tier) } else { &nested } {
                 if count == self.limits.trackers {
                     field.warn(self.warnings, WarningKind::Truncated(count));
