@@ -29,7 +29,7 @@
 //!
 //! # Which kernel runs
 //!
-//! [`backend`] looks at the CPU's features once per process; nothing is timed, so one machine always chooses alike.
+//! [`backend()`] looks at the CPU's features once per process; nothing is timed, so one machine always chooses alike.
 //! The number of streams that are ready then decides between the kernels the CPU has; [`Backend`] has the table, and
 //! the README the figures it rests on. The wide kernels are about a sixth faster on data aligned to 64 bytes.
 

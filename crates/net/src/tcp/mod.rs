@@ -2,7 +2,7 @@
 //! transports stand.
 //!
 //! [`Stream`] is what a shard moves bytes through. Plain TCP is [`TcpStream`]; encryption, uTP and transports of the
-//! library's users stand behind the same trait. [`listen`] opens the listeners of a client, [`dial`] begins a connection.
+//! library's users stand behind the same trait. [`listen()`] opens the listeners of a client, [`dial()`] begins a connection.
 //!
 //! Everything works edge-triggered: register once, and after an event read or write until `WouldBlock`.
 //!
