@@ -9,6 +9,9 @@ pub struct Block {
 }
 
 /// A bounded set of block buffers. Buffers are made on demand and kept for the next use.
+///
+/// A pool buffer waits for disk or hash only, never for a peer: the block that a connection is receiving lies in a
+/// buffer that is lent beyond the limit (one for each connection at most), and counts from when it is whole.
 #[derive(Debug)]
 pub struct Pool {
     free: Vec<Block>,
@@ -76,6 +79,28 @@ impl Pool {
     pub fn give(&mut self, block: Block) {
         self.out = self.out.saturating_sub(1);
         self.free.push(block);
+    }
+
+    /// A buffer of `len` bytes for a block in arrival. It counts once [`Pool::admit`] is called for it.
+    pub(crate) fn lend(&mut self, len: usize) -> Block {
+        let mut block = self.free.pop().unwrap_or_else(Block::new);
+        block.set_len(len);
+        block
+    }
+
+    /// A lent buffer is whole: it counts from now on.
+    pub(crate) fn admit(&mut self) {
+        self.out += 1;
+    }
+
+    /// Takes a lent buffer back that was never admitted.
+    pub(crate) fn unlend(&mut self, block: Block) {
+        self.free.push(block);
+    }
+
+    /// Whether at least half of the buffers are out.
+    pub(crate) fn is_half_used(&self) -> bool {
+        self.out * 2 >= self.limit
     }
 
     /// How many buffers are out.

@@ -1,0 +1,81 @@
+//! One connection.
+
+use std::net::SocketAddr;
+
+use engine::{Origin, TorrentId};
+use types::Time;
+use wire::Handshake;
+
+use crate::handshake::State;
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+
+/// One connection: what it is for, what comes in, what goes out.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) addr: SocketAddr,
+    pub(crate) origin: Origin,
+    pub(crate) stage: Stage,
+    pub(crate) inbound: Inbound,
+    pub(crate) outbound: Outbound,
+    /// When its handshake has to be done.
+    pub(crate) deadline: Time,
+    /// What is left of its turn where rates are limited, in bytes.
+    pub(crate) download_turn: usize,
+    pub(crate) upload_turn: usize,
+    /// It waits in line for a buffer or for rate.
+    pub(crate) recv_parked: bool,
+    pub(crate) sender: Sender,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    Handshake(State),
+    Open(TorrentId),
+}
+
+/// Who moves next on the sending side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sender {
+    /// There was nothing to send.
+    Idle,
+    /// The caller knows that there is something, or that the socket is full.
+    Told,
+    /// It waits in line for rate.
+    Parked,
+}
+
+impl Conn {
+    pub(crate) fn new(addr: SocketAddr, origin: Origin, state: State, deadline: Time) -> Conn {
+        Conn {
+            addr,
+            origin,
+            stage: Stage::Handshake(state),
+            inbound: Inbound::default(),
+            outbound: Outbound::default(),
+            deadline,
+            download_turn: 0,
+            upload_turn: 0,
+            recv_parked: false,
+            sender: Sender::Idle,
+        }
+    }
+
+    /// The torrent, where it is known.
+    pub(crate) fn torrent(&self) -> Option<TorrentId> {
+        match self.stage {
+            Stage::Handshake(state) => state.torrent(),
+            Stage::Open(id) => Some(id),
+        }
+    }
+
+    /// How much may be read beyond the block in arrival: no byte beyond a handshake, so that a connection can be handed
+    /// to another shard with all it said.
+    pub(crate) fn read_limit(&self) -> usize {
+        match self.stage {
+            Stage::Handshake(_) => Handshake::LEN.saturating_sub(self.inbound.gathered_len()),
+            Stage::Open(_) => usize::MAX,
+        }
+    }
+}

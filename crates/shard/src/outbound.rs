@@ -1,0 +1,318 @@
+//! What one connection still has to send, in order.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use types::{BLOCK_LEN, BlockRef};
+use wire::{PIECE_HEADER_LEN, piece_header};
+
+use crate::{Block, Pool};
+
+/// Protocol bytes that may wait for a peer that does not read.
+const MAX_QUEUED: usize = 1 << 20;
+/// Slices and bytes offered to the socket at once.
+const MAX_SLICES: usize = 16;
+const MAX_OFFER: usize = 256 * 1024;
+
+/// Messages and blocks, in wire order. A block that the disk has not filled yet holds back what follows it.
+#[derive(Debug, Default)]
+pub(crate) struct Outbound {
+    queue: VecDeque<Segment>,
+    /// Bytes of the first segment that have left.
+    sent: usize,
+    /// Bytes of protocol messages that wait.
+    queued: usize,
+    /// Buffers held.
+    buffers: usize,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Bytes(Vec<u8>),
+    Block(Chunk),
+}
+
+/// Up to a block's length of a piece message. Its header leaves with the first chunk.
+#[derive(Debug)]
+struct Chunk {
+    header: [u8; PIECE_HEADER_LEN],
+    whole: BlockRef,
+    at: u32,
+    len: u32,
+    block: Option<Block>,
+}
+
+impl Chunk {
+    fn header_len(&self) -> usize {
+        if self.at == 0 { PIECE_HEADER_LEN } else { 0 }
+    }
+
+    fn run(&self) -> BlockRef {
+        BlockRef { piece: self.whole.piece, begin: self.whole.begin + self.at, len: self.len }
+    }
+
+    fn is_last(&self) -> bool {
+        self.at + self.len == self.whole.len
+    }
+}
+
+/// What became of a block that could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lost {
+    /// The piece message was taken out of the queue.
+    Withdrawn(BlockRef),
+    /// Its header has left: the connection can't go on.
+    Committed,
+    /// Nothing waits for it.
+    Unknown,
+}
+
+/// The bytes of a segment: header and payload. None for a block that is not read yet.
+fn parts(segment: &Segment) -> Option<[&[u8]; 2]> {
+    match segment {
+        Segment::Bytes(bytes) => Some([bytes, &[]]),
+        Segment::Block(chunk) => {
+            let block = chunk.block.as_ref()?;
+            Some([&chunk.header[..chunk.header_len()], block.as_ref()])
+        }
+    }
+}
+
+impl Outbound {
+    /// Queues whole messages. False where the peer has not read for too long.
+    pub(crate) fn push(&mut self, bytes: Vec<u8>) -> bool {
+        self.queued += bytes.len();
+        match self.queue.back_mut() {
+            Some(Segment::Bytes(last)) if last.len() + bytes.len() <= MAX_OFFER => last.extend(bytes),
+            _ => self.queue.push_back(Segment::Bytes(bytes)),
+        }
+        self.queued <= MAX_QUEUED
+    }
+
+    /// Queues a piece message whose payload is still to be read, and answers the parts to read, of a block's length each.
+    pub(crate) fn push_block(&mut self, whole: BlockRef) -> impl Iterator<Item = BlockRef> + use<> {
+        let parts = (0..whole.len.div_ceil(BLOCK_LEN)).map(move |n| {
+            let at = n * BLOCK_LEN;
+            (at, (whole.len - at).min(BLOCK_LEN))
+        });
+        let header = piece_header(whole);
+        let chunk = |(at, len)| Segment::Block(Chunk { header, whole, at, len, block: None });
+        self.queue.extend(parts.clone().map(chunk));
+        parts.map(move |(at, len)| BlockRef { piece: whole.piece, begin: whole.begin + at, len })
+    }
+
+    /// A part was read. Answers it back where nothing waits for it.
+    pub(crate) fn fill(&mut self, run: BlockRef, block: Block) -> Option<Block> {
+        match self.chunks().find(|chunk| chunk.block.is_none() && chunk.run() == run) {
+            Some(chunk) => {
+                chunk.block = Some(block);
+                self.buffers += 1;
+                None
+            }
+            None => Some(block),
+        }
+    }
+
+    /// A part can't be read.
+    pub(crate) fn fail(&mut self, run: BlockRef, pool: &mut Pool) -> Lost {
+        let found = self.chunks().find(|chunk| chunk.block.is_none() && chunk.run() == run);
+        let Some(whole) = found.map(|chunk| chunk.whole) else { return Lost::Unknown };
+        let begun = match self.queue.front() {
+            Some(Segment::Block(first)) if first.whole == whole => first.at > 0 || self.sent > 0,
+            _ => false,
+        };
+        if begun {
+            return Lost::Committed;
+        }
+        // The same block may be queued twice: only the first message, with all its parts, goes.
+        let mut left = whole.len.div_ceil(BLOCK_LEN);
+        self.queue.retain_mut(|segment| match segment {
+            Segment::Block(chunk) if left > 0 && chunk.whole == whole => {
+                left -= 1;
+                if let Some(block) = chunk.block.take() {
+                    self.buffers -= 1;
+                    pool.give(block);
+                }
+                false
+            }
+            _ => true,
+        });
+        Lost::Withdrawn(whole)
+    }
+
+    fn chunks(&mut self) -> impl Iterator<Item = &mut Chunk> {
+        self.queue.iter_mut().filter_map(|segment| match segment {
+            Segment::Block(chunk) => Some(chunk),
+            Segment::Bytes(_) => None,
+        })
+    }
+
+    /// Whether something may be sent now.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self.queue.front() {
+            Some(Segment::Bytes(_)) => true,
+            Some(Segment::Block(chunk)) => chunk.block.is_some(),
+            None => false,
+        }
+    }
+
+    /// How many buffers it holds.
+    pub(crate) fn buffers(&self) -> usize {
+        self.buffers
+    }
+
+    /// Offers up to `limit` bytes to `write`, and answers how many it took.
+    pub(crate) fn offer(
+        &self,
+        limit: usize,
+        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let (mut used, mut left, mut skip) = (0, limit.min(MAX_OFFER), self.sent);
+        for part in self.queue.iter().map_while(parts).flatten() {
+            if used == MAX_SLICES || left == 0 {
+                break;
+            }
+            let begun = skip.min(part.len());
+            skip -= begun;
+            let part = &part[begun..(begun + left).min(part.len())];
+            if !part.is_empty() {
+                left -= part.len();
+                slices[used] = IoSlice::new(part);
+                used += 1;
+            }
+        }
+        write(&slices[..used]).map(|n| n.min(limit.min(MAX_OFFER) - left))
+    }
+
+    /// So many bytes have left. Buffers go back to `pool`, blocks whose last byte left to `done`.
+    pub(crate) fn advance(&mut self, bytes: usize, pool: &mut Pool, mut done: impl FnMut(BlockRef)) {
+        self.sent += bytes;
+        while let Some(front) = self.queue.front() {
+            let len = match front {
+                Segment::Bytes(bytes) => bytes.len(),
+                Segment::Block(chunk) => chunk.header_len() + chunk.len as usize,
+            };
+            if self.sent < len {
+                return;
+            }
+            self.sent -= len;
+            match self.queue.pop_front() {
+                Some(Segment::Block(chunk)) => {
+                    self.buffers -= usize::from(chunk.block.is_some());
+                    if chunk.is_last() {
+                        done(chunk.whole);
+                    }
+                    chunk.block.into_iter().for_each(|block| pool.give(block));
+                }
+                Some(Segment::Bytes(bytes)) => self.queued -= bytes.len(),
+                None => {}
+            }
+        }
+    }
+
+    /// Lets go of everything.
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
+        for segment in self.queue.drain(..) {
+            if let Segment::Block(Chunk { block: Some(block), .. }) = segment {
+                pool.give(block);
+            }
+        }
+        *self = Outbound::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::PieceIndex;
+
+    fn run(begin: u32, len: u32) -> BlockRef {
+        BlockRef { piece: PieceIndex(1), begin, len }
+    }
+
+    fn filled(pool: &mut Pool, run: BlockRef) -> Block {
+        let mut block = pool.take(run.len as usize).unwrap();
+        block.as_mut().fill(run.begin as u8);
+        block
+    }
+
+    /// Sends `step` bytes at a time until nothing is ready.
+    fn drain(out: &mut Outbound, pool: &mut Pool, step: usize) -> (Vec<u8>, Vec<BlockRef>) {
+        let (mut wire, mut done) = (Vec::new(), Vec::new());
+        while out.is_ready() {
+            let n = out
+                .offer(step, |slices| {
+                    slices.iter().for_each(|s| wire.extend_from_slice(s));
+                    Ok(slices.iter().map(|s| s.len()).sum())
+                })
+                .unwrap();
+            assert!(n > 0);
+            out.advance(n, pool, |block| done.push(block));
+        }
+        (wire, done)
+    }
+
+    #[test]
+    fn order_is_kept_whatever_the_socket_takes() {
+        for step in [1, 2, 7, 13, 14, 100, usize::MAX] {
+            let (mut out, mut pool) = (Outbound::default(), Pool::new(8));
+            let (a, b) = (run(2, 20), run(5, 3));
+            assert!(out.push(vec![0xaa; 3]));
+            let parts: Vec<_> = out.push_block(a).chain(out.push_block(b)).collect();
+            assert_eq!(parts, [a, b]);
+            assert!(out.push(vec![0xbb; 2]));
+            assert!(out.fill(b, filled(&mut pool, b)).is_none());
+            let (mut wire, mut done) = drain(&mut out, &mut pool, step);
+            assert_eq!(wire, [0xaa; 3]);
+            assert!(out.fill(a, filled(&mut pool, a)).is_none());
+            let (more, sent) = drain(&mut out, &mut pool, step);
+            wire.extend(more);
+            done.extend(sent);
+            let expected =
+                [&[0xaa; 3][..], &piece_header(a), &[2; 20], &piece_header(b), &[5; 3], &[0xbb; 2]].concat();
+            assert_eq!(wire, expected, "{step}");
+            assert_eq!((done, pool.out(), out.buffers(), out.queued), (vec![a, b], 0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn a_long_request_is_one_message_of_several_buffers() {
+        let (mut out, mut pool) = (Outbound::default(), Pool::new(8));
+        let long = run(0, 2 * BLOCK_LEN + 5);
+        let parts: Vec<_> = out.push_block(long).collect();
+        assert_eq!(parts.len(), 3);
+        for part in parts.into_iter().rev() {
+            let block = filled(&mut pool, part);
+            assert!(out.fill(part, block).is_none());
+        }
+        let (wire, done) = drain(&mut out, &mut pool, 10_000);
+        assert_eq!((wire.len(), done), (13 + long.len as usize, vec![long]));
+        assert_eq!(wire[..13], piece_header(long));
+    }
+
+    #[test]
+    fn a_block_that_cannot_be_read_is_withdrawn_unless_its_header_left() {
+        let (mut out, mut pool) = (Outbound::default(), Pool::new(8));
+        let long = run(0, BLOCK_LEN + 5);
+        let parts: Vec<_> = out.push_block(long).collect();
+        out.push(vec![1]);
+        out.fill(parts[1], filled(&mut pool, parts[1]));
+        assert_eq!(out.fail(parts[0], &mut pool), Lost::Withdrawn(long));
+        assert_eq!((pool.out(), out.buffers()), (0, 0));
+        assert_eq!(drain(&mut out, &mut pool, 100).0, [1]);
+        assert_eq!(out.fail(parts[0], &mut pool), Lost::Unknown);
+
+        let parts: Vec<_> = out.push_block(long).collect();
+        out.fill(parts[0], filled(&mut pool, parts[0]));
+        drain(&mut out, &mut pool, 100);
+        assert_eq!(out.fail(parts[1], &mut pool), Lost::Committed);
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_given_up() {
+        let mut out = Outbound::default();
+        assert!(out.push(vec![0; MAX_QUEUED]));
+        assert!(!out.push(vec![0; 1]));
+    }
+}

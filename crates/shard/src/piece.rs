@@ -1,0 +1,265 @@
+//! One piece on its way: a running hash, and where each of its blocks is.
+
+use hash::Sha1;
+use metainfo::{Expected, Mismatch, VerifiedPiece};
+use types::Bitfield;
+
+use crate::{Block, Pool};
+
+/// Blocks read back at once ahead of the hash cursor.
+const READ_AHEAD: usize = 8;
+
+/// Where a block is.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// Not here.
+    Missing,
+    /// In memory only.
+    Arrived(Block),
+    /// Its buffer is with the disk, to be written.
+    Writing,
+    /// On the disk.
+    Stored,
+    /// On the disk; a buffer is on its way back to be hashed.
+    Reading,
+    /// On the disk, and in memory to be hashed.
+    Kept(Block),
+}
+
+/// A piece that is being received. Blocks below the cursor need no more hashing; SHA-1 takes them in order, SHA-256 as
+/// they come.
+#[derive(Debug)]
+pub(crate) struct ActivePiece {
+    expected: Expected,
+    places: Vec<Place>,
+    v1: Option<Sha1>,
+    cursor: usize,
+    leaves: Vec<[u8; 32]>,
+    leaf_done: Bitfield,
+    /// Blocks that came into memory since the last pass.
+    fresh: Vec<usize>,
+    /// Buffers that are hashed and wait for nothing.
+    spare: Vec<Block>,
+    /// Buffers that are with the disk.
+    out: usize,
+    stored: usize,
+    verdict: Option<Result<VerifiedPiece, Mismatch>>,
+}
+
+/// How a piece ended.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// It is right, and every write has returned.
+    Stored(VerifiedPiece),
+    /// It is wrong, and no buffer of it is with the disk any more.
+    Failed,
+}
+
+impl ActivePiece {
+    /// A piece of `blocks` blocks, of which those in `stored` lie unhashed on the disk.
+    pub(crate) fn new(expected: Expected, blocks: u32, stored: Option<&Bitfield>) -> ActivePiece {
+        let on_disk = |n| stored.is_some_and(|stored| stored.get(n));
+        let places: Vec<_> =
+            (0..blocks).map(|n| if on_disk(n) { Place::Stored } else { Place::Missing }).collect();
+        let leaves = expected.v2().map_or(0, |v2| v2.leaves());
+        ActivePiece {
+            v1: expected.v1().map(|_| Sha1::new()),
+            cursor: 0,
+            leaves: vec![[0; 32]; leaves as usize],
+            leaf_done: Bitfield::new(leaves),
+            fresh: Vec::new(),
+            spare: Vec::new(),
+            out: 0,
+            stored: places.iter().filter(|place| matches!(place, Place::Stored)).count(),
+            verdict: None,
+            expected,
+            places,
+        }
+    }
+
+    /// A block came. Answers it back where there is one already.
+    pub(crate) fn arrive(&mut self, at: usize, block: Block) -> Option<Block> {
+        match self.places.get_mut(at) {
+            Some(place @ Place::Missing) => {
+                *place = Place::Arrived(block);
+                self.fresh.push(at);
+                None
+            }
+            _ => Some(block),
+        }
+    }
+
+    /// A write has returned. Answers the buffer where it is not needed: hashed already, or no room to `keep` it.
+    pub(crate) fn written(&mut self, at: usize, block: Block, keep: bool) -> Option<Block> {
+        let needed = self.needs_hash(at);
+        let Some(place @ Place::Writing) = self.places.get_mut(at) else { return Some(block) };
+        self.out -= 1;
+        self.stored += 1;
+        if needed && (keep || at == self.cursor) {
+            *place = Place::Kept(block);
+            None
+        } else {
+            *place = Place::Stored;
+            Some(block)
+        }
+    }
+
+    /// A block was read back. Answers the buffer where nobody asked for it.
+    pub(crate) fn read_back(&mut self, at: usize, block: Block) -> Option<Block> {
+        let Some(place @ Place::Reading) = self.places.get_mut(at) else { return Some(block) };
+        *place = Place::Kept(block);
+        self.out -= 1;
+        self.fresh.push(at);
+        None
+    }
+
+    /// Whether a read of this block is under way.
+    pub(crate) fn is_reading(&self, at: usize) -> bool {
+        matches!(self.places.get(at), Some(Place::Reading))
+    }
+
+    fn needs_hash(&self, at: usize) -> bool {
+        at >= self.cursor && (self.v1.is_some() || self.needs_leaf(at))
+    }
+
+    fn needs_leaf(&self, at: usize) -> bool {
+        at < self.leaves.len() && !self.leaf_done.get(at as u32)
+    }
+
+    /// The blocks that came into memory and have no leaf yet, as `(block, bytes of the file in it)`.
+    pub(crate) fn leaf_jobs(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let jobs = self.fresh.iter().filter(|&&at| self.needs_leaf(at));
+        jobs.filter_map(|&at| {
+            let len = self.expected.v2()?.leaf_len(at as u32) as usize;
+            let bytes = self.in_memory(at)?;
+            Some((at, &bytes[..len.min(bytes.len())]))
+        })
+    }
+
+    /// The SHA-256 of a leaf.
+    pub(crate) fn leaf_done(&mut self, at: usize, digest: [u8; 32]) {
+        if let Some(leaf) = self.leaves.get_mut(at) {
+            *leaf = digest;
+            self.leaf_done.insert(at as u32);
+        }
+    }
+
+    fn in_memory(&self, at: usize) -> Option<&[u8]> {
+        match self.places.get(at)? {
+            Place::Arrived(block) | Place::Kept(block) => Some(block.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// The SHA-1 state and the bytes at the cursor, where they are in memory.
+    pub(crate) fn sha1_job(&mut self) -> Option<(&mut Sha1, &[u8])> {
+        let state = self.v1.as_mut()?;
+        match self.places.get(self.cursor)? {
+            Place::Arrived(block) | Place::Kept(block) => Some((state, block.as_ref())),
+            _ => None,
+        }
+    }
+
+    /// The job of [`ActivePiece::sha1_job`] is done.
+    pub(crate) fn sha1_done(&mut self) {
+        self.release(self.cursor);
+        self.cursor += 1;
+    }
+
+    /// Frees the buffer of a block that is stored and hashed.
+    fn release(&mut self, at: usize) {
+        if let Some(place @ Place::Kept(_)) = self.places.get_mut(at)
+            && let Place::Kept(block) = std::mem::replace(place, Place::Stored)
+        {
+            self.spare.push(block);
+        }
+    }
+
+    /// After a pass of the lanes: moves the cursor over what only SHA-256 was needed for, and judges the piece when all
+    /// of it is hashed.
+    pub(crate) fn settle(&mut self, pool: &mut Pool) {
+        if self.v1.is_none() {
+            while self.cursor < self.places.len() && self.has_been_here(self.cursor) {
+                self.cursor += 1;
+            }
+            for i in 0..self.fresh.len() {
+                if !self.needs_hash(self.fresh[i]) {
+                    self.release(self.fresh[i]);
+                }
+            }
+        }
+        self.spare.drain(..).for_each(|block| pool.give(block));
+        if self.cursor == self.places.len() && self.verdict.is_none() {
+            let sha1 = self.v1.take().map(Sha1::finalize);
+            self.verdict = Some(self.expected.verify(sha1, Some(&self.leaves)));
+        }
+    }
+
+    /// Whether the block came and, where it has a leaf, was hashed.
+    fn has_been_here(&self, at: usize) -> bool {
+        !matches!(self.places[at], Place::Missing) && !self.needs_leaf(at)
+    }
+
+    /// The blocks that came and are to be written, in order; they count as being written from now on.
+    pub(crate) fn to_write(&mut self) -> Vec<(usize, Block)> {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        fresh.sort_unstable();
+        let mut out = Vec::with_capacity(fresh.len());
+        for &at in &fresh {
+            if !matches!(self.places[at], Place::Arrived(_)) {
+                continue;
+            }
+            if let Place::Arrived(block) = std::mem::replace(&mut self.places[at], Place::Writing) {
+                self.out += 1;
+                out.push((at, block));
+            }
+        }
+        fresh.clear();
+        self.fresh = fresh;
+        out
+    }
+
+    /// The next blocks that have to be read back, as far as nothing before them is missing.
+    pub(crate) fn to_read(&self) -> impl Iterator<Item = usize> + '_ {
+        let window = self.cursor..self.places.len().min(self.cursor + READ_AHEAD);
+        window
+            .take_while(|&at| !matches!(self.places[at], Place::Missing))
+            .filter(|&at| matches!(self.places[at], Place::Stored) && self.needs_hash(at))
+    }
+
+    /// A read of this block has been asked for.
+    pub(crate) fn reading(&mut self, at: usize) {
+        if let Some(place @ Place::Stored) = self.places.get_mut(at) {
+            *place = Place::Reading;
+            self.out += 1;
+        }
+    }
+
+    /// Whether the piece has ended. A verdict is answered once.
+    pub(crate) fn end(&mut self) -> Option<End> {
+        let drained = self.out == 0 && self.fresh.is_empty();
+        match self.verdict {
+            Some(Ok(_)) if drained && self.stored == self.places.len() => {
+                self.verdict.take().and_then(Result::ok).map(End::Stored)
+            }
+            Some(Err(_)) if drained => Some(End::Failed),
+            _ => None,
+        }
+    }
+
+    /// The blocks that lie on the disk.
+    pub(crate) fn on_disk(&self) -> Bitfield {
+        let stored = |place: &Place| matches!(place, Place::Stored | Place::Reading | Place::Kept(_));
+        self.places.iter().map(stored).collect()
+    }
+
+    /// Gives all buffers in memory back.
+    pub(crate) fn clear(self, pool: &mut Pool) {
+        for place in self.places {
+            if let Place::Arrived(block) | Place::Kept(block) = place {
+                pool.give(block);
+            }
+        }
+        self.spare.into_iter().for_each(|block| pool.give(block));
+    }
+}

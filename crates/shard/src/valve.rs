@@ -1,0 +1,125 @@
+//! One direction's rate: what may pass now, who waits, and whose turn is next.
+
+use std::collections::VecDeque;
+
+use engine::{Bucket, ConnId, Speed};
+use types::Time;
+
+/// What a connection may move before the next one that waits has its turn, in bytes.
+const TURN: usize = 16 * 1024;
+
+/// A leased rate, shared among connections in turns.
+#[derive(Debug)]
+pub(crate) struct Valve {
+    bucket: Bucket,
+    speed: Speed,
+    line: VecDeque<ConnId>,
+    held_back: bool,
+}
+
+impl Valve {
+    pub(crate) fn new(now: Time) -> Valve {
+        Valve {
+            bucket: Bucket::new(None, now),
+            speed: Speed::new(now),
+            line: VecDeque::new(),
+            held_back: false,
+        }
+    }
+
+    pub(crate) fn set_limit(&mut self, limit: Option<u64>, now: Time) {
+        self.bucket.set_limit(limit, now);
+    }
+
+    /// How many bytes the connection may move now. At 0 it stands in line until [`Valve::next`] names it. `turn` is what
+    /// is left of its turn, kept with the connection.
+    pub(crate) fn allow(&mut self, now: Time, conn: ConnId, turn: &mut usize) -> usize {
+        let available = self.bucket.available(now);
+        if available == usize::MAX {
+            return available;
+        }
+        if *turn == 0 && self.line.is_empty() {
+            *turn = TURN;
+        }
+        let allowed = available.min(*turn);
+        if allowed == 0 {
+            *turn = 0;
+            self.held_back = true;
+            self.line.push_back(conn);
+        }
+        allowed
+    }
+
+    /// Bytes have passed.
+    pub(crate) fn passed(&mut self, now: Time, bytes: usize, turn: &mut usize) {
+        *turn = turn.saturating_sub(bytes);
+        self.bucket.take(bytes);
+        self.speed.add(now, bytes as u64);
+    }
+
+    /// The next connections in line that may move again, as many turns as there are bytes for. Each is to be given a
+    /// turn with [`Valve::turn`].
+    pub(crate) fn next(&mut self, now: Time) -> Vec<ConnId> {
+        if self.line.is_empty() || self.bucket.ready_at(now, TURN) > now {
+            return Vec::new();
+        }
+        let turns = (self.bucket.available(now) / TURN).max(1);
+        self.line.drain(..turns.min(self.line.len())).collect()
+    }
+
+    /// A whole turn.
+    pub(crate) const fn turn() -> usize {
+        TURN
+    }
+
+    /// When [`Valve::next`] has something to say.
+    pub(crate) fn deadline(&mut self, now: Time) -> Time {
+        if self.line.is_empty() { Time::NEVER } else { self.bucket.ready_at(now, TURN) }
+    }
+
+    /// Bytes a second, and whether the limit held anybody back since the last call.
+    pub(crate) fn usage(&mut self, now: Time) -> (u64, bool) {
+        let waits = !self.line.is_empty();
+        (self.speed.rate(now) as u64, std::mem::replace(&mut self.held_back, waits) || waits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_kept_and_shared_in_turns() {
+        let mut valve = Valve::new(Time::ZERO);
+        valve.set_limit(Some(100_000), Time::ZERO);
+        let conns: Vec<_> = (0..5).map(|slot| ConnId::new(slot, 0)).collect();
+        let (mut turns, mut moved) = ([0usize; 5], [0usize; 5]);
+        let mut may: Vec<bool> = vec![true; 5];
+        for ms in 0..20_000 {
+            let now = Time::from_millis(ms);
+            for conn in valve.next(now) {
+                (may[conn.slot()], turns[conn.slot()]) = (true, Valve::turn());
+            }
+            for i in 0..5 {
+                while may[i] {
+                    let n = valve.allow(now, conns[i], &mut turns[i]).min(5_000);
+                    may[i] = n > 0;
+                    valve.passed(now, n, &mut turns[i]);
+                    moved[i] += n;
+                }
+            }
+        }
+        let all: usize = moved.iter().sum();
+        assert!((1_900_000..2_050_000).contains(&all), "{moved:?}");
+        assert!(moved.iter().all(|&n| n.abs_diff(all / 5) < 40_000), "{moved:?}");
+        assert!(valve.usage(Time::from_secs(20)).1);
+    }
+
+    #[test]
+    fn without_a_limit_nobody_waits() {
+        let mut valve = Valve::new(Time::ZERO);
+        assert_eq!(valve.allow(Time::ZERO, ConnId::new(0, 0), &mut 0), usize::MAX);
+        assert_eq!(valve.deadline(Time::ZERO), Time::NEVER);
+        assert_eq!(valve.usage(Time::ZERO), (0, false));
+    }
+}
