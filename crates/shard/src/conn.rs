@@ -70,6 +70,11 @@ impl Conn {
         }
     }
 
+    /// Whether it is not open yet.
+    pub(crate) fn is_dialing(&self) -> bool {
+        matches!(self.stage, Stage::Handshake(State::Dialing(_)))
+    }
+
     /// How much may be read beyond the block in arrival: no byte beyond a handshake, so that a connection can be handed
     /// to another shard with all it said.
     pub(crate) fn read_limit(&self) -> usize {

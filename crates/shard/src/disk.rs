@@ -107,7 +107,8 @@ impl Disk {
                 }
                 _ => {
                     let full = run.replace((at, at + len, vec![block]));
-                    full.into_iter().for_each(|(offset, _, blocks)| self.push(DiskOp::Write { offset, blocks }));
+                    full.into_iter()
+                        .for_each(|(offset, _, blocks)| self.push(DiskOp::Write { offset, blocks }));
                 }
             }
         }
@@ -205,8 +206,7 @@ impl Disk {
     pub(crate) fn give_up(&mut self) -> Vec<(DiskOp, bool)> {
         (self.trouble, self.retry_at) = (false, Time::NEVER);
         let sample = self.sample.take();
-        let is_sample =
-            |op: &DiskOp| matches!(op, DiskOp::Read { offset, .. } if sample == Some(*offset));
+        let is_sample = |op: &DiskOp| matches!(op, DiskOp::Read { offset, .. } if sample == Some(*offset));
         self.failed.drain(..).map(|op| (is_sample(&op), op)).map(|(sample, op)| (op, sample)).collect()
     }
 }

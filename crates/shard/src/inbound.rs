@@ -78,9 +78,9 @@ impl Inbound {
     ///
     /// # Errors
     /// The bytes are no message; the connection can't go on.
-    pub(crate) fn next<'s>(
+    pub(crate) fn next<'s, 'b: 's>(
         &'s mut self,
-        bytes: &mut &'s [u8],
+        bytes: &mut &'b [u8],
         limits: &FrameLimits,
     ) -> Result<Step<'s>, wire::Error> {
         if std::mem::take(&mut self.spent) {

@@ -23,12 +23,36 @@
 
 #![forbid(unsafe_code)]
 
+mod blocks;
+mod conn;
+mod disk;
+mod drain;
+mod greet;
+mod handshake;
+mod inbound;
 mod io;
+mod lanes;
+mod lobby;
+mod member;
+mod members;
+mod outbound;
+mod piece;
 mod pool;
+mod receive;
 mod shard;
+mod sync;
+mod table;
+mod upload;
+mod valve;
 
+pub use blocks::StoredPiece;
 pub use io::{
     Added, Command, DiskDone, DiskError, DiskOp, DiskRequest, Event, Output, RecvOutcome, SendOutcome,
 };
 pub use pool::{Block, Pool};
-pub use shard::{Config, DurablePiece, Shard, StoredPiece};
+pub use shard::{Config, Shard};
+pub use sync::DurablePiece;
+
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;

@@ -69,7 +69,8 @@ impl Member {
     /// Whether the block whose header came is to be kept.
     pub(crate) fn takes(&mut self, now: Time, conn: ConnId, run: BlockRef) -> bool {
         let Some(brain) = &mut self.brain else { return false };
-        brain.expect_block(now, conn, run) == Arrival::Take && self.blocks.geometry().exact_block(run).is_some()
+        brain.expect_block(now, conn, run) == Arrival::Take
+            && self.blocks.geometry().exact_block(run).is_some()
     }
 
     /// A block is whole.

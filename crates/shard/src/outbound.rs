@@ -67,6 +67,14 @@ pub(crate) enum Lost {
     Unknown,
 }
 
+/// The first chunk that waits for these bytes.
+fn waiting(queue: &mut VecDeque<Segment>, run: BlockRef) -> Option<&mut Chunk> {
+    queue.iter_mut().find_map(|segment| match segment {
+        Segment::Block(chunk) if chunk.block.is_none() && chunk.run() == run => Some(chunk),
+        _ => None,
+    })
+}
+
 /// The bytes of a segment: header and payload. None for a block that is not read yet.
 fn parts(segment: &Segment) -> Option<[&[u8]; 2]> {
     match segment {
@@ -103,7 +111,7 @@ impl Outbound {
 
     /// A part was read. Answers it back where nothing waits for it.
     pub(crate) fn fill(&mut self, run: BlockRef, block: Block) -> Option<Block> {
-        match self.chunks().find(|chunk| chunk.block.is_none() && chunk.run() == run) {
+        match waiting(&mut self.queue, run) {
             Some(chunk) => {
                 chunk.block = Some(block);
                 self.buffers += 1;
@@ -115,8 +123,9 @@ impl Outbound {
 
     /// A part can't be read.
     pub(crate) fn fail(&mut self, run: BlockRef, pool: &mut Pool) -> Lost {
-        let found = self.chunks().find(|chunk| chunk.block.is_none() && chunk.run() == run);
-        let Some(whole) = found.map(|chunk| chunk.whole) else { return Lost::Unknown };
+        let Some(whole) = waiting(&mut self.queue, run).map(|chunk| chunk.whole) else {
+            return Lost::Unknown;
+        };
         let begun = match self.queue.front() {
             Some(Segment::Block(first)) if first.whole == whole => first.at > 0 || self.sent > 0,
             _ => false,
@@ -138,13 +147,6 @@ impl Outbound {
             _ => true,
         });
         Lost::Withdrawn(whole)
-    }
-
-    fn chunks(&mut self) -> impl Iterator<Item = &mut Chunk> {
-        self.queue.iter_mut().filter_map(|segment| match segment {
-            Segment::Block(chunk) => Some(chunk),
-            Segment::Bytes(_) => None,
-        })
     }
 
     /// Whether something may be sent now.

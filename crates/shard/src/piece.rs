@@ -113,11 +113,6 @@ impl ActivePiece {
         None
     }
 
-    /// Whether a read of this block is under way.
-    pub(crate) fn is_reading(&self, at: usize) -> bool {
-        matches!(self.places.get(at), Some(Place::Reading))
-    }
-
     fn needs_hash(&self, at: usize) -> bool {
         at >= self.cursor && (self.v1.is_some() || self.needs_leaf(at))
     }
@@ -201,7 +196,7 @@ impl ActivePiece {
     }
 
     /// The blocks that came and are to be written, in order; they count as being written from now on.
-    pub(crate) fn to_write(&mut self) -> Vec<(usize, Block)> {
+    pub(crate) fn take_writes(&mut self) -> Vec<(usize, Block)> {
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.sort_unstable();
         let mut out = Vec::with_capacity(fresh.len());
@@ -220,7 +215,7 @@ impl ActivePiece {
     }
 
     /// The next blocks that have to be read back, as far as nothing before them is missing.
-    pub(crate) fn to_read(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn read_backs(&self) -> impl Iterator<Item = usize> + '_ {
         let window = self.cursor..self.places.len().min(self.cursor + READ_AHEAD);
         window
             .take_while(|&at| !matches!(self.places[at], Place::Missing))

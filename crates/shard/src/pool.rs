@@ -103,6 +103,11 @@ impl Pool {
         self.out * 2 >= self.limit
     }
 
+    /// Whether so many buffers are free that it pays to wake those who wait for one.
+    pub(crate) fn has_room(&self) -> bool {
+        self.left() >= (self.limit / 16).max(1)
+    }
+
     /// How many buffers are out.
     pub fn out(&self) -> usize {
         self.out

@@ -1,13 +1,27 @@
 //! One core's torrents, connections and buffers.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine::{ConnId, PeerSnapshot, Snapshot, TorrentId, Usage};
+use engine::{
+    ConnId, Disconnect, Input, Lease, Origin, PeerSnapshot, Snapshot, TorrentId, Usage, WaitReason,
+};
 use types::{Bitfield, PieceIndex, Rng, Time};
 
-use crate::{Command, DiskDone, Output, RecvOutcome, SendOutcome};
+use crate::conn::{Conn, Stage};
+use crate::handshake::State;
+use crate::lanes;
+use crate::lobby::Lobby;
+use crate::member::Member;
+use crate::members::Members;
+use crate::receive::Receive;
+use crate::table::Table;
+use crate::upload::Upload;
+use crate::{Added, Command, Output};
+
+/// Idle block buffers that are kept for the next burst (1 MiB).
+const IDLE_BLOCKS: usize = 64;
 
 /// Settings of one shard.
 #[derive(Clone, Debug)]
@@ -15,7 +29,8 @@ use crate::{Command, DiskDone, Output, RecvOutcome, SendOutcome};
 pub struct Config {
     /// Settings of its torrents' brains.
     pub engine: Arc<engine::Config>,
-    /// Block buffers for arriving data. Default 2,048 (32 MiB).
+    /// Block buffers for arrived data on its way to the disk. Default 2,048 (32 MiB). Each connection may hold one more
+    /// for the block it is receiving.
     pub receive_blocks: usize,
     /// Block buffers for data to be sent. Default 1,024 (16 MiB).
     pub send_blocks: usize,
@@ -28,119 +43,197 @@ impl Config {
     }
 }
 
-/// A piece that passed its hash and whose every write has returned. Built by the block table alone.
-#[derive(PartialEq, Eq, Debug)]
-pub struct StoredPiece(PieceIndex);
-
-/// A stored piece that a later sync has put on the disk for good. Built from a [`StoredPiece`] when the sync returns.
-#[derive(PartialEq, Eq, Debug)]
-pub struct DurablePiece(PieceIndex);
-
-impl DurablePiece {
-    /// Which piece.
-    pub fn index(&self) -> PieceIndex {
-        self.0
-    }
-}
-
 /// One core's torrents, connections and buffers. See the crate's front page for its loop.
 #[derive(Debug)]
-pub struct Shard {}
+pub struct Shard {
+    pub(crate) config: Config,
+    pub(crate) rng: Rng,
+    pub(crate) conns: Table<Conn>,
+    pub(crate) members: Members,
+    pub(crate) receive: Receive,
+    pub(crate) upload: Upload,
+    pub(crate) lobby: Lobby,
+    pub(crate) outputs: VecDeque<Output>,
+    /// Blocks came into memory or writes returned since the last end of a pass.
+    pub(crate) pass_open: bool,
+}
 
 impl Shard {
-    /// A shard without torrents.
+    /// A shard without torrents. Rates and connections are unlimited until the first [`Command::Lease`].
     pub fn new(config: Config, now: Time, rng: Rng) -> Shard {
-        let _ = (config, now, rng);
-        Shard {}
+        Shard {
+            receive: Receive::new(config.receive_blocks, now),
+            upload: Upload::new(config.send_blocks, now),
+            config,
+            rng,
+            conns: Table::new(),
+            members: Members::default(),
+            lobby: Lobby::new(),
+            outputs: VecDeque::new(),
+            pass_open: false,
+        }
     }
 
     /// A connection that was accepted. Err where the lease has no room: drop the socket.
-    pub fn accept(&mut self, now: Time, addr: SocketAddr) -> Result<ConnId, engine::Disconnect> {
-        let _ = (now, addr);
-        Err(engine::Disconnect::Full)
+    pub fn accept(&mut self, now: Time, addr: SocketAddr) -> Result<ConnId, Disconnect> {
+        if !self.lobby.may_accept(self.conns.len()) {
+            return Err(Disconnect::Full);
+        }
+        let deadline = now + self.config.engine.handshake_timeout;
+        let conn = self.conns.insert(Conn::new(addr, Origin::Accepted, State::Accepted, deadline));
+        self.lobby.enter(conn, deadline, true);
+        Ok(conn)
     }
 
     /// A connection that another shard handed off, with what it had read.
-    pub fn adopt(&mut self, now: Time, addr: SocketAddr, bytes: &[u8]) -> Result<ConnId, engine::Disconnect> {
-        let _ = (now, addr, bytes);
-        Err(engine::Disconnect::Full)
+    ///
+    /// Err where the lease has no room or the bytes don't lead to a torrent that is here: drop the socket.
+    pub fn adopt(&mut self, now: Time, addr: SocketAddr, bytes: &[u8]) -> Result<ConnId, Disconnect> {
+        let conn = self.accept(now, addr)?;
+        self.adopted(now, conn, bytes)
     }
 
     /// A dialed connection is open.
     pub fn connected(&mut self, now: Time, conn: ConnId) {
-        let _ = (now, conn);
+        self.greet(now, conn);
     }
 
     /// A dialed connection could not be opened.
     pub fn connect_failed(&mut self, now: Time, conn: ConnId) {
-        let _ = (now, conn);
-    }
-
-    /// Reads once: `read` fills the offered slices and says how many bytes came, as a socket's vectored read does.
-    /// 0 is the end of the stream; `WouldBlock` is an empty socket; `Interrupted` is tried again by the caller's loop.
-    pub fn recv(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
-    ) -> RecvOutcome {
-        let _ = (now, conn, read);
-        RecvOutcome::Closed
-    }
-
-    /// Writes once: `write` takes what it can from the offered slices, as a socket's vectored write does.
-    pub fn send(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
-    ) -> SendOutcome {
-        let _ = (now, conn, write);
-        SendOutcome::Closed
+        self.lost(now, conn);
     }
 
     /// The readiness pass is over: hashes what arrived and queues it for the disk.
     pub fn end_pass(&mut self, now: Time) {
-        let _ = now;
-    }
-
-    /// Disk work has returned.
-    pub fn disk_done(&mut self, now: Time, done: DiskDone) {
-        let _ = (now, done);
+        if !std::mem::take(&mut self.pass_open) {
+            return;
+        }
+        let mut members = self.members.touched();
+        let mut pieces: Vec<_> = members.iter_mut().flat_map(|member| member.blocks.touched()).collect();
+        lanes::run(&mut pieces);
+        members.into_iter().for_each(|member| member.settle(now, &mut self.receive.pool));
     }
 
     /// What the client wants.
     pub fn command(&mut self, now: Time, command: Command) {
-        let _ = (now, command);
+        match command {
+            Command::Add(added) => self.add(now, *added),
+            Command::Remove(id) => self.remove(now, id),
+            Command::Torrent(id, command) => self.command_torrent(now, id, command),
+            Command::Addresses(id, source, addrs) => {
+                if let Some(member) = self.members.touch(id) {
+                    member.inform(now, Input::Addresses { source, addrs: &addrs });
+                }
+            }
+            Command::Sync(id) => self.sync(now, id),
+            Command::Lease(lease) => self.lease(now, lease),
+        }
+    }
+
+    fn add(&mut self, now: Time, added: Added) {
+        if !self.members.contains(added.id) {
+            self.members.insert(Member::new(added, now, self.rng.fork()));
+            self.pass_open = true;
+        }
+    }
+
+    fn command_torrent(&mut self, now: Time, id: TorrentId, command: engine::Command) {
+        let Some(member) = self.members.touch(id) else { return };
+        if command == engine::Command::Start {
+            member.disk.retry();
+        }
+        member.inform(now, Input::Command(command));
+    }
+
+    fn lease(&mut self, now: Time, lease: Lease) {
+        self.receive.valve.set_limit(lease.download, now);
+        self.upload.valve.set_limit(lease.upload, now);
+        self.lobby.set_limit(lease.connections);
     }
 
     /// What to do next; [`Output::Wait`] when there is nothing more.
     pub fn poll(&mut self, now: Time) -> Output {
-        let _ = now;
-        unreachable!()
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            self.work(now);
+            if self.outputs.is_empty() {
+                let (deadline, why) = self.deadline(now);
+                return Output::Wait(deadline, why);
+            }
+        }
+    }
+
+    fn work(&mut self, now: Time) {
+        self.end_pass(now);
+        self.expire_handshakes(now);
+        self.members.on_timers(now);
+        self.drain_all(now);
+        self.dial_waiting(now);
+        self.resume_receivers(now);
+        self.resume_senders(now);
+    }
+
+    fn deadline(&mut self, now: Time) -> (Time, WaitReason) {
+        let rate = self.receive.valve.deadline(now).min(self.upload.valve.deadline(now));
+        let rest = [(rate, WaitReason::Rate), (self.lobby.deadline(), WaitReason::Peer)];
+        rest.into_iter().fold(self.members.deadline(), std::cmp::min)
     }
 
     /// What was used since the last call.
     pub fn usage(&mut self, now: Time) -> Usage {
-        let _ = now;
-        Usage::default()
+        self.receive.pool.shrink(IDLE_BLOCKS);
+        self.upload.pool.shrink(IDLE_BLOCKS);
+        let (download, wants_download) = self.receive.valve.usage(now);
+        let (upload, wants_upload) = self.upload.valve.usage(now);
+        let connections = self.conns.len() as u32;
+        Usage { download, upload, connections, wants_download, wants_upload }
     }
 
     /// A torrent at this moment.
     pub fn snapshot(&mut self, now: Time, torrent: TorrentId) -> Option<Snapshot> {
-        let _ = (now, torrent);
-        None
+        let brain = self.members.get_mut(torrent)?.brain.as_mut()?;
+        Some(brain.snapshot(now))
     }
 
     /// A torrent's connections at this moment.
     pub fn peers(&mut self, now: Time, torrent: TorrentId) -> Vec<PeerSnapshot> {
-        let _ = (now, torrent);
-        Vec::new()
+        let brain = self.members.get_mut(torrent).and_then(|member| member.brain.as_mut());
+        brain.map_or_else(Vec::new, |brain| brain.peers(now))
     }
 
-    /// The blocks that are stored but not hashed yet, for the resume data.
+    /// The blocks of unfinished pieces that are stored, for the resume data: they are hashed again when it is used.
     pub fn unhashed(&self, torrent: TorrentId) -> Vec<(PieceIndex, Bitfield)> {
-        let _ = torrent;
-        Vec::new()
+        self.members.get(torrent).map_or_else(Vec::new, |member| member.blocks.unhashed())
+    }
+
+    /// Takes a connection out of all books and its buffers back.
+    pub(crate) fn forget(&mut self, id: ConnId) -> Option<Conn> {
+        let mut conn = self.conns.remove(id)?;
+        conn.inbound.clear(&mut self.receive.pool);
+        conn.outbound.clear(&mut self.upload.pool);
+        self.lobby.leave(id, conn.deadline, conn.origin == Origin::Accepted);
+        if let Some(member) = conn.torrent().and_then(|torrent| self.members.get_mut(torrent)) {
+            member.conns.remove(&id);
+        }
+        Some(conn)
+    }
+
+    /// A connection is gone: forgets it and tells the brain.
+    pub(crate) fn lost(&mut self, now: Time, id: ConnId) {
+        let Some(conn) = self.forget(id) else { return };
+        let Some(member) = conn.torrent().and_then(|torrent| self.members.touch(torrent)) else { return };
+        match conn.stage {
+            Stage::Open(_) => member.inform(now, Input::Closed { conn: id }),
+            Stage::Handshake(State::Answered(_) | State::Accepted) => {}
+            Stage::Handshake(_) => member.inform(now, Input::DialFailed { addr: conn.addr }),
+        }
+    }
+
+    /// Closes a connection of our own accord and tells the brain.
+    pub(crate) fn close(&mut self, now: Time, conn: ConnId) {
+        self.lost(now, conn);
+        self.outputs.push_back(Output::Close { conn });
     }
 }

@@ -1,0 +1,149 @@
+//! Carries out what brains and disks want, and takes in what the disk has done.
+
+use engine::{ConnId, Output as Wish, TorrentId};
+use types::Time;
+
+use crate::disk::Back;
+use crate::{Block, DiskDone, DiskOp, DiskRequest, Event, Output, Shard};
+
+impl Shard {
+    /// Disk work has returned.
+    pub fn disk_done(&mut self, now: Time, done: DiskDone) {
+        let DiskDone { torrent, op, result } = done;
+        let Some(member) = self.members.touch(torrent) else { return self.reclaim(op, false) };
+        self.pass_open = true;
+        match member.returned(now, op, result) {
+            Back::Done(DiskOp::Write { offset, blocks }) => {
+                member.blocks.written(offset, blocks, &mut self.receive.pool);
+            }
+            Back::Done(DiskOp::Read { offset, block, conn: None }) => {
+                member.blocks.read_back(offset, block, &mut self.receive.pool);
+            }
+            Back::Done(DiskOp::Read { offset, block, conn: Some(conn) }) => {
+                match member.run_at(offset, block.len()) {
+                    Some(run) => self.deliver(conn, run, block),
+                    None => self.upload.pool.give(block),
+                }
+            }
+            Back::Done(DiskOp::Sync { .. }) => {
+                let pieces = member.durability.synced();
+                self.outputs.push_back(Output::Event(torrent, Event::Durable(pieces)));
+            }
+            Back::Sample(block) => self.upload.pool.give(block),
+            Back::Unreadable(conn, offset, len, block) => {
+                let run = member.run_at(offset, len);
+                block.into_iter().for_each(|block| self.upload.pool.give(block));
+                run.into_iter().for_each(|run| self.cannot_deliver(now, conn, run));
+            }
+            Back::Kept => {}
+        }
+    }
+
+    /// Takes the buffers of work whose torrent is gone, or that is given up.
+    fn reclaim(&mut self, op: DiskOp, for_sending: bool) {
+        let (blocks, for_sending): (Vec<Block>, bool) = match op {
+            DiskOp::Write { blocks, .. } => (blocks, false),
+            DiskOp::Read { block, conn, .. } => (vec![block], conn.is_some() || for_sending),
+            DiskOp::Sync { .. } => return,
+        };
+        let pool = if for_sending { &mut self.upload.pool } else { &mut self.receive.pool };
+        blocks.into_iter().for_each(|block| pool.give(block));
+    }
+
+    /// Carries out everything that torrents want now.
+    pub(crate) fn drain_all(&mut self, now: Time) {
+        self.ask_for_blocks();
+        while let Some(id) = self.members.next_dirty() {
+            self.drain_brain(now, id);
+            self.ask_for_blocks();
+            self.drain_disk(now, id);
+            self.members.file(id);
+            self.finish_leaving(id);
+        }
+    }
+
+    fn drain_brain(&mut self, now: Time, id: TorrentId) {
+        loop {
+            let member = self.members.get_mut(id);
+            let Some((member, wish)) =
+                member.and_then(|m| m.brain.as_mut().map(|b| b.poll(now)).map(|w| (m, w)))
+            else {
+                return;
+            };
+            match wish {
+                Wish::Dial { addr } => self.lobby.dial(id, addr),
+                Wish::Send { conn, bytes } => self.queue_bytes(now, conn, bytes),
+                Wish::SendBlock { conn, block } => self.queue_block(conn, block),
+                Wish::Disconnect { conn, .. } => self.disconnect(conn),
+                Wish::Event(event) => {
+                    if event == engine::Event::Completed {
+                        member.durability.hurry(now);
+                    }
+                    self.outputs.push_back(Output::Event(id, Event::Engine(event)));
+                }
+                Wish::Wait(at, why) => {
+                    member.wait = (at, why);
+                    return;
+                }
+                // Wishes of a later engine that this shard does not know.
+                _ => {}
+            }
+        }
+    }
+
+    /// Closes a connection that the brain has done with. One that is gone already, the caller knows of.
+    fn disconnect(&mut self, conn: ConnId) {
+        if self.forget(conn).is_some() {
+            self.outputs.push_back(Output::Close { conn });
+        }
+    }
+
+    fn drain_disk(&mut self, now: Time, id: TorrentId) {
+        let Some(member) = self.members.get_mut(id) else { return };
+        if let Some(op) = member.durability.next(now) {
+            member.disk.push(op);
+        }
+        while let Some(op) = member.disk.next() {
+            self.outputs.push_back(Output::Disk(DiskRequest { torrent: id, op }));
+        }
+    }
+
+    /// Makes durable what is stored, as soon as possible.
+    pub(crate) fn sync(&mut self, now: Time, id: TorrentId) {
+        let Some(member) = self.members.touch(id) else { return };
+        if !member.durability.hurry(now) {
+            self.outputs.push_back(Output::Event(id, Event::Durable(Vec::new())));
+        }
+    }
+
+    /// Lets a torrent go: no connection, no brain; its disk work ends first.
+    pub(crate) fn remove(&mut self, now: Time, id: TorrentId) {
+        self.end_pass(now);
+        self.members.hide(id);
+        self.lobby.forget(id);
+        let Some(member) = self.members.touch(id) else { return };
+        member.brain = None;
+        member.wait = (Time::NEVER, engine::WaitReason::Idle);
+        member.durability.hurry(now);
+        for conn in std::mem::take(&mut member.conns) {
+            self.forget(conn);
+            self.outputs.push_back(Output::Close { conn });
+        }
+    }
+
+    /// Forgets a torrent that is leaving once nothing of it is under way. What a disk refuses now is given up.
+    fn finish_leaving(&mut self, id: TorrentId) {
+        let Some(member) = self.members.get_mut(id).filter(|member| member.brain.is_none()) else { return };
+        if member.disk.in_trouble() {
+            member.durability.give_up();
+            let given_up = member.disk.give_up();
+            given_up.into_iter().for_each(|(op, for_sending)| self.reclaim(op, for_sending));
+        }
+        let Some(member) = self.members.get(id).filter(|member| member.is_gone()) else { return };
+        let _ = member;
+        if let Some(mut member) = self.members.remove(id) {
+            member.blocks.clear(&mut self.receive.pool);
+            self.outputs.push_back(Output::Event(id, Event::Removed));
+        }
+    }
+}

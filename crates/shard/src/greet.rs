@@ -1,0 +1,119 @@
+//! Connections on their way through the handshake.
+
+use engine::{ConnId, Disconnect, Fault, Input, Origin, TorrentId};
+use types::{InfoHash, Time};
+use wire::Handshake;
+
+use crate::conn::{Conn, Stage};
+use crate::handshake::{self, State, Verdict};
+use crate::receive::Flow;
+use crate::{Output, Shard};
+
+impl Shard {
+    /// A dialed connection is open: says hello.
+    pub(crate) fn greet(&mut self, now: Time, conn: ConnId) {
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        let Stage::Handshake(State::Dialing(id)) = entry.stage else { return };
+        let Some(member) = self.members.get(id) else { return };
+        entry.stage = Stage::Handshake(State::Sent(id));
+        let hello = handshake::ours(self.config.engine.peer_id, member.name());
+        self.queue_bytes(now, conn, hello.to_vec());
+    }
+
+    /// Bytes of a handshake came.
+    pub(crate) fn feed_handshake(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        mut state: State,
+        mut bytes: &[u8],
+    ) -> Flow {
+        let us = self.config.engine.peer_id;
+        let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
+        let (mine, rest) = bytes.split_at(bytes.len().min(entry.read_limit()));
+        bytes = rest;
+        entry.inbound.gather(mine);
+        loop {
+            let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
+            match state.handle(entry.inbound.gather(&[]), us, |name| self.members.find(name)) {
+                Verdict::Wait(_) => return Flow::On,
+                Verdict::Answer(next, name) => {
+                    entry.stage = Stage::Handshake(next);
+                    state = next;
+                    self.answer(now, conn, next, name);
+                }
+                Verdict::Done(id, peer) => return self.opened(now, conn, id, peer, bytes),
+                Verdict::Unknown(name) => return self.hand_off(conn, name, bytes),
+                Verdict::Refuse(_) => {
+                    self.lost(now, conn);
+                    return Flow::Gone;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, now: Time, conn: ConnId, state: State, name: InfoHash) {
+        if let Some(member) = state.torrent().and_then(|id| self.members.get_mut(id)) {
+            member.conns.insert(conn);
+        }
+        let hello = handshake::ours(self.config.engine.peer_id, name);
+        self.queue_bytes(now, conn, hello.to_vec());
+    }
+
+    /// Gives an accepted connection to whichever shard has its torrent.
+    fn hand_off(&mut self, conn: ConnId, info_hash: InfoHash, rest: &[u8]) -> Flow {
+        let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
+        let mut bytes = entry.inbound.gathered();
+        bytes.extend_from_slice(rest);
+        self.forget(conn);
+        self.outputs.push_back(Output::Handoff { conn, info_hash, bytes });
+        Flow::Held
+    }
+
+    /// Both sides have said hello.
+    fn opened(&mut self, now: Time, conn: ConnId, id: TorrentId, peer: Handshake, rest: &[u8]) -> Flow {
+        let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
+        entry.stage = Stage::Open(id);
+        entry.inbound.gathered();
+        self.lobby.leave(conn, entry.deadline, entry.origin == Origin::Accepted);
+        let (addr, origin) = (entry.addr, entry.origin);
+        let Some(member) = self.members.touch(id) else { return Flow::Gone };
+        let (reserved, peer_id) = (peer.reserved, peer.peer_id);
+        if member.tell(now, Input::Connected { conn, addr, origin, reserved, peer_id }).is_err() {
+            self.forget(conn);
+            return Flow::Gone;
+        }
+        if rest.is_empty() { Flow::On } else { self.feed(now, conn, rest) }
+    }
+
+    /// Bytes that another shard had read from a connection.
+    pub(crate) fn adopted(&mut self, now: Time, conn: ConnId, bytes: &[u8]) -> Result<ConnId, Disconnect> {
+        let outputs = self.outputs.len();
+        let flow = self.feed(now, conn, bytes);
+        if self.conns.get(conn).is_some() {
+            return Ok(conn);
+        }
+        // It came to the wrong shard again: whoever calls drops the socket, so nobody is to hand it on.
+        self.outputs.truncate(if flow == Flow::Held { outputs } else { self.outputs.len() });
+        Err(Disconnect::Fault(Fault::UnknownInfoHash))
+    }
+
+    /// Drops connections whose handshake takes too long.
+    pub(crate) fn expire_handshakes(&mut self, now: Time) {
+        while let Some(conn) = self.lobby.overdue(now) {
+            self.close(now, conn);
+        }
+    }
+
+    /// Opens connections for dials that have room.
+    pub(crate) fn dial_waiting(&mut self, now: Time) {
+        while let Some((id, addr)) = self.lobby.next_dial(self.conns.len()) {
+            let Some(member) = self.members.get_mut(id) else { continue };
+            let deadline = now + self.config.engine.handshake_timeout;
+            let conn = self.conns.insert(Conn::new(addr, Origin::Dialed, State::Dialing(id), deadline));
+            member.conns.insert(conn);
+            self.lobby.enter(conn, deadline, false);
+            self.outputs.push_back(Output::Dial { conn, addr });
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! From the socket to the block table.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSliceMut};
+
+use engine::{ConnId, Input};
+use types::Time;
+
+use crate::conn::{Conn, Stage};
+use crate::inbound::Step;
+use crate::valve::Valve;
+use crate::{Output, Pool, RecvOutcome, Shard};
+
+/// Bytes read beyond the block in arrival, parsed at once.
+const SCRATCH: usize = 64 * 1024;
+
+/// What receiving connections share.
+#[derive(Debug)]
+pub(crate) struct Receive {
+    pub(crate) pool: Pool,
+    pub(crate) valve: Valve,
+    scratch: Vec<u8>,
+    /// Connections that wait for a buffer.
+    line: VecDeque<ConnId>,
+}
+
+/// How it goes on after bytes were looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flow {
+    /// All of them are used.
+    On,
+    /// There is no buffer: the rest is held.
+    Held,
+    /// The connection is gone.
+    Gone,
+}
+
+impl Receive {
+    pub(crate) fn new(blocks: usize, now: Time) -> Receive {
+        Receive {
+            pool: Pool::new(blocks),
+            valve: Valve::new(now),
+            scratch: vec![0; SCRATCH],
+            line: VecDeque::new(),
+        }
+    }
+}
+
+impl Shard {
+    /// Reads once: `read` fills the offered slices and says how many bytes came, as a socket's vectored read does.
+    /// 0 is the end of the stream; `WouldBlock` is an empty socket; `Interrupted` is answered by
+    /// [`RecvOutcome::More`], to be tried again.
+    pub fn recv(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
+    ) -> RecvOutcome {
+        let Some(entry) = self.conns.get_mut(conn) else { return RecvOutcome::Closed };
+        if entry.recv_parked {
+            return RecvOutcome::Paused;
+        }
+        if self.lacks_buffers(conn) {
+            return self.park_receiver(conn);
+        }
+        match self.feed_held(now, conn) {
+            Flow::On => self.read_socket(now, conn, read),
+            Flow::Held => RecvOutcome::Paused,
+            Flow::Gone => RecvOutcome::Closed,
+        }
+    }
+
+    /// Whether a block that arrives for this connection would find no buffer. While a disk refuses to work its torrents
+    /// read on: their blocks are read past.
+    fn lacks_buffers(&self, conn: ConnId) -> bool {
+        if self.receive.pool.left() > 0 {
+            return false;
+        }
+        match self.conns.get(conn).map(|entry| entry.stage) {
+            Some(Stage::Open(id)) => self.members.get(id).is_some_and(|member| !member.disk.in_trouble()),
+            _ => false,
+        }
+    }
+
+    fn park_receiver(&mut self, conn: ConnId) -> RecvOutcome {
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.recv_parked = true;
+            self.receive.line.push_back(conn);
+        }
+        RecvOutcome::Paused
+    }
+
+    fn read_socket(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
+    ) -> RecvOutcome {
+        let Some(entry) = self.conns.get_mut(conn) else { return RecvOutcome::Closed };
+        let Receive { valve, scratch, .. } = &mut self.receive;
+        let allowed = valve.allow(now, conn, &mut entry.download_turn);
+        if allowed == 0 {
+            entry.recv_parked = true;
+            return RecvOutcome::Paused;
+        }
+        match read_into(entry, allowed, scratch, read) {
+            Ok((0, 0)) => {
+                self.lost(now, conn);
+                RecvOutcome::Closed
+            }
+            Ok((direct, beyond)) => {
+                valve.passed(now, direct + beyond, &mut entry.download_turn);
+                self.feed_scratch(now, conn, beyond)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => RecvOutcome::Empty,
+            Err(error) if error.kind() == ErrorKind::Interrupted => RecvOutcome::More,
+            Err(_) => {
+                self.lost(now, conn);
+                RecvOutcome::Closed
+            }
+        }
+    }
+
+    fn feed_scratch(&mut self, now: Time, conn: ConnId, bytes: usize) -> RecvOutcome {
+        let scratch = std::mem::take(&mut self.receive.scratch);
+        let flow = self.feed(now, conn, &scratch[..bytes]);
+        self.receive.scratch = scratch;
+        match flow {
+            Flow::On => RecvOutcome::More,
+            Flow::Held => RecvOutcome::Paused,
+            Flow::Gone => RecvOutcome::Closed,
+        }
+    }
+
+    fn feed_held(&mut self, now: Time, conn: ConnId) -> Flow {
+        match self.conns.get_mut(conn).and_then(|entry| entry.inbound.take_held()) {
+            Some(held) => self.feed(now, conn, &held),
+            None => Flow::On,
+        }
+    }
+
+    /// Looks at bytes that came. Where the connection goes through its handshake on the way, the rest of the bytes are
+    /// messages.
+    pub(crate) fn feed(&mut self, now: Time, conn: ConnId, bytes: &[u8]) -> Flow {
+        match self.conns.get(conn).map(|entry| entry.stage) {
+            Some(Stage::Open(_)) => self.feed_messages(now, conn, bytes),
+            Some(Stage::Handshake(state)) => self.feed_handshake(now, conn, state, bytes),
+            None => Flow::Gone,
+        }
+    }
+
+    fn feed_messages(&mut self, now: Time, conn: ConnId, mut bytes: &[u8]) -> Flow {
+        let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
+        let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) else { return Flow::On };
+        let Receive { pool, line, .. } = &mut self.receive;
+        loop {
+            let legal = match entry.inbound.next(&mut bytes, &member.limits) {
+                Ok(Step::More) => return Flow::On,
+                Ok(Step::Message(message)) => member.tell(now, Input::Message { conn, message }).is_ok(),
+                Ok(Step::Header(_)) if pool.left() == 0 && !member.disk.in_trouble() => {
+                    entry.inbound.hold(&mut bytes);
+                    entry.recv_parked = true;
+                    line.push_back(conn);
+                    return Flow::Held;
+                }
+                Ok(Step::Header(run)) => {
+                    if member.takes(now, conn, run) {
+                        entry.inbound.take(run, pool.lend(run.len as usize), &mut bytes);
+                    } else {
+                        entry.inbound.skip(run, &mut bytes);
+                    }
+                    true
+                }
+                Ok(Step::Block(run, block)) => {
+                    pool.admit();
+                    self.pass_open = true;
+                    member.received(now, conn, run, block, pool);
+                    true
+                }
+                Err(_) => {
+                    self.lost(now, conn);
+                    return Flow::Gone;
+                }
+            };
+            if !legal {
+                // The brain has closed it in its own books, with the reason.
+                self.forget(conn);
+                return Flow::Gone;
+            }
+        }
+    }
+
+    /// Names connections that may read again: as many as there are buffers, and as the rate allows.
+    pub(crate) fn resume_receivers(&mut self, now: Time) {
+        let mut next = self.receive.valve.next(now);
+        for conn in &next {
+            if let Some(entry) = self.conns.get_mut(*conn) {
+                entry.download_turn = Valve::turn();
+            }
+        }
+        let Receive { pool, line, .. } = &mut self.receive;
+        let buffers = if pool.has_room() { pool.left() } else { 0 };
+        next.extend(line.drain(..buffers.min(line.len())));
+        for conn in next {
+            if let Some(entry) = self.conns.get_mut(conn) {
+                entry.recv_parked = false;
+                self.outputs.push_back(Output::Resume { conn });
+            }
+        }
+    }
+}
+
+/// Reads into the block in arrival and what comes after it into the scratch. Answers how much went to either; twice 0
+/// is the end of the stream.
+fn read_into(
+    entry: &mut Conn,
+    allowed: usize,
+    scratch: &mut [u8],
+    read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
+) -> io::Result<(usize, usize)> {
+    let limit = entry.read_limit();
+    let room = entry.inbound.room();
+    let direct = room.len().min(allowed);
+    let beyond = scratch.len().min(allowed - direct).min(limit);
+    let mut slices = [IoSliceMut::new(&mut room[..direct]), IoSliceMut::new(&mut scratch[..beyond])];
+    let offered = match (direct, beyond) {
+        (0, _) => &mut slices[1..],
+        (_, 0) => &mut slices[..1],
+        _ => &mut slices[..],
+    };
+    let came = read(offered)?.min(direct + beyond);
+    let placed = came.min(direct);
+    entry.inbound.filled(placed);
+    Ok((placed, came - placed))
+}
