@@ -32,17 +32,26 @@ pub(crate) enum Ended {
 pub(crate) struct Blocks {
     info: Arc<Info>,
     geometry: Geometry,
+    /// Pieces that are right. A copy that was under way when its piece got there must not be written over it.
+    have: Bitfield,
     active: BTreeMap<PieceIndex, ActivePiece>,
     /// Pieces with something to do at the end of the pass.
     touched: BTreeSet<PieceIndex>,
 }
 
 impl Blocks {
-    /// A table in which the blocks of `unhashed` lie stored; all of them are hashed again.
-    pub(crate) fn new(info: Arc<Info>, geometry: Geometry, unhashed: &[(PieceIndex, Bitfield)]) -> Blocks {
-        let mut blocks = Blocks { info, geometry, active: BTreeMap::new(), touched: BTreeSet::new() };
+    /// A table in which the pieces of `have` are right and the blocks of `unhashed` lie stored; all of these are hashed
+    /// again.
+    pub(crate) fn new(
+        info: Arc<Info>,
+        geometry: Geometry,
+        have: Bitfield,
+        unhashed: &[(PieceIndex, Bitfield)],
+    ) -> Blocks {
+        let mut blocks = Blocks { info, geometry, have, active: BTreeMap::new(), touched: BTreeSet::new() };
         for (piece, stored) in unhashed {
-            if blocks.geometry.has_piece(*piece) && stored.count() > 0 {
+            let open = blocks.geometry.has_piece(*piece) && !blocks.have.get(piece.0);
+            if open && stored.count() > 0 {
                 let active = blocks.begin(*piece, Some(stored));
                 blocks.active.insert(*piece, active);
                 blocks.touched.insert(*piece);
@@ -53,6 +62,15 @@ impl Blocks {
 
     fn begin(&self, piece: PieceIndex, stored: Option<&Bitfield>) -> ActivePiece {
         ActivePiece::new(self.info.piece_hash(piece), self.geometry.blocks_in(piece), stored)
+    }
+
+    /// Replaces the set of pieces that are right.
+    pub(crate) fn replace_have(&mut self, have: Bitfield, pool: &mut Pool) {
+        let (done, open) =
+            std::mem::take(&mut self.active).into_iter().partition(|(piece, _)| have.get(piece.0));
+        let done: BTreeMap<PieceIndex, ActivePiece> = done;
+        (self.active, self.have) = (open, have);
+        done.into_values().for_each(|piece| piece.clear(pool));
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -67,6 +85,9 @@ impl Blocks {
     /// A whole block came. Answers it back where it is not needed.
     pub(crate) fn arrive(&mut self, run: BlockRef, block: Block) -> Option<Block> {
         let Some(at) = self.geometry.exact_block(run) else { return Some(block) };
+        if self.have.get(run.piece.0) {
+            return Some(block);
+        }
         if !self.active.contains_key(&run.piece) {
             let piece = self.begin(run.piece, None);
             self.active.insert(run.piece, piece);
@@ -132,7 +153,10 @@ impl Blocks {
                 write(start + at as u64 * u64::from(types::BLOCK_LEN), block);
             }
             match piece.end() {
-                Some(End::Stored(verified)) => ended.push(Ended::Stored(StoredPiece(verified.piece()))),
+                Some(End::Stored(verified)) => {
+                    self.have.insert(index.0);
+                    ended.push(Ended::Stored(StoredPiece(verified.piece())));
+                }
                 Some(End::Failed) => ended.push(Ended::Failed(index)),
                 None => continue,
             }
@@ -203,7 +227,12 @@ mod tests {
             let mut stored = on_disk;
             stored.resize(geometry.total_len() as usize, 0);
             Rig {
-                blocks: Blocks::new(Arc::new(info), geometry, unhashed),
+                blocks: Blocks::new(
+                    Arc::new(info),
+                    geometry.clone(),
+                    Bitfield::new(geometry.pieces()),
+                    unhashed,
+                ),
                 disk: Disk::new(),
                 pool: Pool::new(pool),
                 out: Vec::new(),
@@ -362,6 +391,8 @@ mod tests {
             assert!(rig.ended.is_empty());
             rig.settle_all(&mut Rng::from_number(1));
             assert_eq!(rig.ended, [Ended::Stored(StoredPiece(PieceIndex(0))), Ended::Failed(PieceIndex(1))]);
+            // A late copy of a right piece changes nothing.
+            rig.arrive(geometry.block(PieceIndex(0), BlockIndex(0)), &[0; BLOCK_LEN as usize]);
             // The next attempt begins from nothing.
             for run in all_blocks(&geometry).into_iter().filter(|run| run.piece.0 == 1) {
                 rig.arrive(run, bytes_of(&payload, &geometry, run));

@@ -16,7 +16,7 @@ impl Shard {
         let Stage::Handshake(State::Dialing(id)) = entry.stage else { return };
         let Some(member) = self.members.get(id) else { return };
         entry.stage = Stage::Handshake(State::Sent(id));
-        let hello = handshake::ours(self.config.engine.peer_id, member.name());
+        let hello = handshake::ours(self.config.engine.peer_id, member.name(), member.reserved());
         self.queue_bytes(now, conn, hello.to_vec());
     }
 
@@ -53,10 +53,9 @@ impl Shard {
     }
 
     fn answer(&mut self, now: Time, conn: ConnId, state: State, name: InfoHash) {
-        if let Some(member) = state.torrent().and_then(|id| self.members.get_mut(id)) {
-            member.conns.insert(conn);
-        }
-        let hello = handshake::ours(self.config.engine.peer_id, name);
+        let Some(member) = state.torrent().and_then(|id| self.members.get_mut(id)) else { return };
+        member.conns.insert(conn);
+        let hello = handshake::ours(self.config.engine.peer_id, name, member.reserved());
         self.queue_bytes(now, conn, hello.to_vec());
     }
 

@@ -61,7 +61,8 @@ impl State {
             (State::Sent(id) | State::Answered(id), HandshakePrefix::Complete(peer)) => {
                 if find(peer.info_hash) != Some(id) {
                     Verdict::Refuse(Disconnect::Fault(Fault::UnknownInfoHash))
-                } else if peer.peer_id == us {
+                } else if peer.peer_id == us && self == State::Answered(id) {
+                    // Of the two ends that we hold then, the dialed one is left to the brain, which forgets the address.
                     Verdict::Refuse(Disconnect::Ourselves)
                 } else {
                     Verdict::Done(id, peer)
@@ -79,9 +80,8 @@ fn accept(name: InfoHash, find: impl Fn(InfoHash) -> Option<TorrentId>) -> Verdi
     }
 }
 
-/// What we say first. The bits are those of the extensions that the engine speaks: BEP 10 and BEP 6.
-pub(crate) fn ours(us: PeerId, info_hash: InfoHash) -> [u8; Handshake::LEN] {
-    let reserved = Reserved::NONE.with_extension_protocol(true).with_fast(true);
+/// What we say first.
+pub(crate) fn ours(us: PeerId, info_hash: InfoHash, reserved: Reserved) -> [u8; Handshake::LEN] {
     Handshake { reserved, info_hash, peer_id: us }.encode()
 }
 
@@ -94,13 +94,17 @@ mod tests {
     const NAME: InfoHash = InfoHash([7; 20]);
     const ID: TorrentId = TorrentId(3);
 
+    fn hello(id: PeerId, name: InfoHash) -> [u8; 68] {
+        ours(id, name, Reserved::NONE.with_fast(true))
+    }
+
     fn find(name: InfoHash) -> Option<TorrentId> {
         (name == NAME).then_some(ID)
     }
 
     #[test]
     fn an_accepted_peer_is_answered_before_its_id_comes() {
-        let bytes = ours(PEER, NAME);
+        let bytes = hello(PEER, NAME);
         let mut state = State::Accepted;
         for n in 0..68 {
             match state.handle(&bytes[..n], US, find) {
@@ -114,15 +118,17 @@ mod tests {
         }
         let Verdict::Done(ID, peer) = state.handle(&bytes, US, find) else { panic!() };
         assert_eq!(peer.peer_id, PEER);
-        assert!(peer.reserved.fast() && peer.reserved.extension_protocol());
+        assert!(peer.reserved.fast());
     }
 
     #[test]
     fn a_dialed_peer_must_name_our_torrent_and_be_another() {
         let sent = State::Sent(ID);
-        assert!(matches!(sent.handle(&ours(PEER, NAME), US, find), Verdict::Done(ID, _)));
-        assert_eq!(sent.handle(&ours(US, NAME), US, find), Verdict::Refuse(Disconnect::Ourselves));
-        let other = ours(PEER, InfoHash([8; 20]));
+        assert!(matches!(sent.handle(&hello(PEER, NAME), US, find), Verdict::Done(ID, _)));
+        assert!(matches!(sent.handle(&hello(US, NAME), US, find), Verdict::Done(..)));
+        let answered = State::Answered(ID);
+        assert_eq!(answered.handle(&hello(US, NAME), US, find), Verdict::Refuse(Disconnect::Ourselves));
+        let other = hello(PEER, InfoHash([8; 20]));
         let refused = Verdict::Refuse(Disconnect::Fault(Fault::UnknownInfoHash));
         assert_eq!(sent.handle(&other[..48], US, find), refused);
         assert_eq!(sent.handle(&other, US, find), refused);
@@ -130,7 +136,7 @@ mod tests {
 
     #[test]
     fn unknown_names_and_other_protocols_are_told_apart() {
-        let other = ours(PEER, InfoHash([8; 20]));
+        let other = hello(PEER, InfoHash([8; 20]));
         assert_eq!(State::Accepted.handle(&other[..48], US, find), Verdict::Unknown(InfoHash([8; 20])));
         let refused = Verdict::Refuse(Disconnect::Fault(Fault::NotBitTorrent));
         assert_eq!(State::Accepted.handle(b"GET /", US, find), refused);

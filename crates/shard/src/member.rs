@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::{Arrival, ConnId, Fault, Input, TorrentId, WaitReason};
 use types::{BlockRef, InfoHash, InfoHashes, Rng, Time};
-use wire::FrameLimits;
+use wire::{FrameLimits, Reserved};
 
 use crate::blocks::{Blocks, Ended};
 use crate::disk::{Back, Disk, News};
@@ -34,7 +34,7 @@ impl Member {
         let limits = FrameLimits { pieces: Some(geometry.pieces()), ..FrameLimits::default() };
         Member {
             id,
-            blocks: Blocks::new(info, geometry, &params.unhashed),
+            blocks: Blocks::new(info, geometry, params.have.clone(), &params.unhashed),
             names: params.hashes,
             brain: Some(engine::Torrent::new(params, now, rng)),
             disk: Disk::new(),
@@ -53,6 +53,11 @@ impl Member {
     /// The name it is dialed under.
     pub(crate) fn name(&self) -> InfoHash {
         self.names.primary()
+    }
+
+    /// What its handshakes say that we can do.
+    pub(crate) fn reserved(&self) -> Reserved {
+        engine::reserved(&self.names)
     }
 
     /// Tells the brain. An error is the peer's; the brain has forgotten the connection.

@@ -139,8 +139,10 @@ impl Shard {
 
     fn command_torrent(&mut self, now: Time, id: TorrentId, command: engine::Command) {
         let Some(member) = self.members.touch(id) else { return };
-        if command == engine::Command::Start {
-            member.disk.retry();
+        match &command {
+            engine::Command::Start => member.disk.retry(),
+            engine::Command::Have(have) => member.blocks.replace_have(have.clone(), &mut self.receive.pool),
+            _ => {}
         }
         member.inform(now, Input::Command(command));
     }
