@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Warning, WarningKind, Warnings};
 use crate::field::Field;
 use crate::file::{Attributes, File};
 use crate::limits::Limits;
+use crate::links::Link;
 use crate::names::Names;
 
 /// The name that BitComet gives to its padding, which has no `p` attribute.
@@ -15,18 +16,7 @@ pub(crate) struct Files<'a, 'l> {
     pub(crate) limits: &'l Limits,
     pub(crate) warnings: Warnings,
     pub(crate) files: Vec<File>,
-    links: Vec<Link<'a>>,
-}
-
-/// A symbolic link whose target is not looked up yet.
-struct Link<'a> {
-    /// Its index among the files.
-    file: usize,
-    /// What it points to, as the torrent has it.
-    target: Vec<&'a [u8]>,
-    /// Where the torrent says so.
-    key: String,
-    offset: usize,
+    pub(crate) links: Vec<Link<'a>>,
 }
 
 /// What is known of a file besides its path.
@@ -147,34 +137,5 @@ impl<'a, 'l> Files<'a, 'l> {
         let (key, offset) = (path.key(), path.node().offset());
         self.links.push(Link { file: self.files.len(), target, key, offset });
         Ok(())
-    }
-
-    /// Points each link at the safe path of what it names, if that is a regular file or a directory of the torrent.
-    ///
-    /// Chains of links, and targets below a link, are left out: nothing then depends on the order in which links are
-    /// made, and no chain leads out.
-    pub(crate) fn resolve_links(&mut self) {
-        if self.links.is_empty() {
-            return;
-        }
-        let stored = self.files.iter().enumerate().filter(|(_, file)| file.is_stored());
-        let known: std::collections::BTreeMap<Vec<u8>, usize> =
-            stored.map(|(at, file)| (file.raw_path().join(&b'/'), at)).collect();
-        for Link { file: link, target, key, offset } in std::mem::take(&mut self.links) {
-            let found = match known.get(&target.join(&b'/')) {
-                Some(file) => Some(self.files[*file].path.clone()),
-                None if target.is_empty() => None,
-                None => self.names.known_dir(&target).map(Into::into),
-            };
-            // A link to a directory that it lies in would make every walk of the tree endless.
-            let inside = found.as_deref().is_some_and(|dir| {
-                self.files[link].path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
-            });
-            if found.is_none() || inside {
-                self.warnings.push(|| Warning { kind: WarningKind::Symlink, key, offset });
-            } else {
-                self.files[link].symlink = found;
-            }
-        }
     }
 }

@@ -98,10 +98,10 @@ impl<'a> Files<'a, '_> {
     }
 
     fn v2_facts(&mut self, file: &Field<'a, '_, '_>, single: bool) -> Result<Facts, Error> {
-        let mut facts = self.facts(file, single)?;
-        if facts.attributes.padding {
+        if file.get("attr").and_then(|attr| attr.node().as_bytes()).is_some_and(|attr| attr.contains(&b'p')) {
             return Err(file.error(ErrorKind::TreePadding));
         }
+        let mut facts = self.facts(file, single)?;
         if facts.len > 0 {
             facts.root = Some(root(file)?);
         }

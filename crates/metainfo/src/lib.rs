@@ -32,6 +32,7 @@ mod info;
 mod layers;
 mod layout;
 mod limits;
+mod links;
 pub mod magnet;
 pub mod merkle;
 mod metainfo;

@@ -143,7 +143,19 @@ fn links() -> Vec<Case> {
         ok("link_to_itself", &["d", "l"], "t/d/l -> nothing"),
         ok("link_to_its_directory", &["d"], "t/d/l -> nothing"),
         Case::accepted(
-            "link_to_a_link",
+            "link_by_way_of_a_link",
+            many(|i| {
+                let path = |path: &str| Value::List(path.split('/').map(text).collect());
+                let link =
+                    |from, to| dict([("attr", text("l")), ("path", path(from)), ("symlink path", path(to))]);
+                let file = dict([("length", int(1)), ("path", path("V/A/f"))]);
+                *at(i, &["files"]) = list([link("f", "V/Current/f"), file, link("V/Current", "V/A")]);
+            }),
+            show_links,
+            "t/f -> t/V/A/f, t/V/Current -> t/V/A",
+        ),
+        Case::accepted(
+            "links_in_a_circle",
             many(|i| {
                 let link = |name, to| {
                     dict([

@@ -115,6 +115,15 @@ fn leaves() -> Vec<Case> {
             "t/a.bin (40000), t/dir/b (0)",
         ),
         Case::refused("v2_padding", edit("attr", text("p")), "info.file tree.dir.b.\"\": "),
+        Case::refused(
+            "v2_single_file_of_padding",
+            v2(|t| {
+                let mut file = leaf(40_000, root());
+                at(&mut file, &[""]).insert("attr", "p");
+                *at(t, &["info", "file tree"]) = dict([("t", file)]);
+            }),
+            "info.file tree.t.\"\": ",
+        ),
         Case::accepted(
             "v2_link",
             v2(|t| {
