@@ -27,6 +27,9 @@ pub enum ErrorKind {
     /// The bytes are not bencode, or exceed the decoder's limits.
     #[error("not valid bencode: {0}")]
     Bencode(bencode::ErrorKind),
+    /// An info dictionary that came from a peer is not the one that was asked for.
+    #[error("the bytes do not have the info hash that was asked for")]
+    WrongHash,
     /// A required key is not there.
     #[error("this key is missing")]
     Missing,

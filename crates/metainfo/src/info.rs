@@ -89,6 +89,26 @@ impl Info {
         Ok(info)
     }
 
+    /// Reads an info dictionary that strangers sent for `wanted`, the hashes of a magnet link or of a handshake. The
+    /// bytes are hashed before anything of them is believed, and every hash of `wanted` must be right; a 20-byte one may
+    /// also be the start of a v2 hash.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongHash`] if they are not what was asked for, else as [`Info::from_bytes`].
+    pub fn from_peers(raw: &[u8], wanted: &InfoHashes, limits: &Limits) -> Result<Info, Error> {
+        let wrong = || Error { kind: ErrorKind::WrongHash, key: "info".into(), offset: 0 };
+        let matches = |known: InfoHashes| {
+            wanted.get_v1().is_none_or(|v1| known.matches(v1))
+                && wanted.get_v2().is_none_or(|v2| known.get_v2() == Some(v2))
+        };
+        if raw.len() > limits.info_len || !matches(hashes(raw, Version::Hybrid)) {
+            return Err(wrong());
+        }
+        let info = Info::from_bytes(raw, limits)?;
+        // A v1 torrent has no v2 name and the other way round, whatever its bytes hash to.
+        if matches(info.hashes) { Ok(info) } else { Err(wrong()) }
+    }
+
     /// Reads the value of `info`.
     pub(crate) fn read(info: &Field<'_, '_, '_>, limits: &Limits) -> Result<Info, Error> {
         info.dict()?;

@@ -2,9 +2,9 @@
 
 use bencode::Value;
 use riverrun_metainfo::{
-    Expected, FileIndex, Limits, Metainfo, Obstacle, Place, Version, edit::InfoEdit, merkle,
+    ErrorKind, Expected, FileIndex, Info, Limits, Metainfo, Obstacle, Place, Version, edit::InfoEdit, merkle,
 };
-use types::{InfoHash, PieceIndex};
+use types::{InfoHash, InfoHashV2, InfoHashes, PieceIndex};
 
 const K16: usize = 16_384;
 
@@ -165,4 +165,41 @@ fn edits_keep_what_they_do_not_touch() {
     let back =
         other.with_info_edit(&InfoEdit::new().private(false).source(None), &Limits::default()).unwrap();
     assert_eq!(back.info_hashes(), torrent.info_hashes());
+}
+
+#[test]
+fn what_peers_send_must_be_what_was_asked_for() {
+    let limits = Limits::default();
+    let v2 = read(&v2().0).into_info();
+    let raw = v2.raw();
+    let (sha1, sha256) = (InfoHash(hash::sha1(raw)), InfoHashV2(hash::sha256(raw)));
+    let wrong = |wanted: InfoHashes| {
+        Info::from_peers(raw, &wanted, &limits).unwrap_err().kind == ErrorKind::WrongHash
+    };
+    assert!(Info::from_peers(raw, &InfoHashes::v2(sha256), &limits).is_ok());
+    // The short form, of which nobody knows that it is one.
+    assert!(Info::from_peers(raw, &InfoHashes::v1(sha256.truncated()), &limits).is_ok());
+    assert!(wrong(InfoHashes::v1(InfoHash([0; 20]))));
+    assert!(wrong(InfoHashes::v2(InfoHashV2([0; 32]))));
+    assert!(wrong(InfoHashes::hybrid(InfoHash([0; 20]), sha256)));
+    // The SHA-1 of a torrent without a v1 part names nothing.
+    assert!(wrong(InfoHashes::v1(sha1)) && wrong(InfoHashes::hybrid(sha1, sha256)));
+}
+
+#[test]
+fn renaming_a_single_file_renames_it_in_every_version() {
+    let leaf = dict([("", dict([("length", 5i64.into()), ("pieces root", (&leaf(b"hello")).into())]))]);
+    let info = dict([
+        ("file tree", dict([("a", leaf)])),
+        ("length", 5i64.into()),
+        ("meta version", 2i64.into()),
+        ("name", "a".into()),
+        ("piece length", 16_384i64.into()),
+        ("pieces", Value::bytes([7; 20])),
+    ]);
+    let torrent = read(&dict([("info", info), ("piece layers", dict([]))]));
+    let renamed = torrent.with_info_edit(&InfoEdit::new().name("b.txt"), &Limits::default()).unwrap();
+    assert_eq!(renamed.info().files()[0].path(), "b.txt");
+    assert!(renamed.info().is_single_file() && renamed.info().version() == Version::Hybrid);
+    assert_eq!(renamed.info().files()[0].root(), torrent.info().files()[0].root());
 }
