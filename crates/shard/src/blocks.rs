@@ -73,6 +73,11 @@ impl Blocks {
         done.into_values().for_each(|piece| piece.clear(pool));
     }
 
+    /// Gives back what is kept in memory for holes to be filled: it can be read back.
+    pub(crate) fn rest(&mut self, pool: &mut Pool) {
+        self.active.values_mut().for_each(|piece| piece.rest(pool));
+    }
+
     pub(crate) fn geometry(&self) -> &Geometry {
         &self.geometry
     }

@@ -40,7 +40,8 @@ pub enum Command {
     Torrent(TorrentId, engine::Command),
     /// Addresses of its swarm.
     Addresses(TorrentId, types::PeerSource, Vec<SocketAddr>),
-    /// Writes what is stored through to the disk and reports it with [`Event::Durable`].
+    /// Writes what is stored through to the disk and reports it with [`Event::Durable`], which is empty where there is
+    /// nothing to write. By itself this happens within seconds, and when the download is complete.
     Sync(TorrentId),
     /// What this shard may use from now on.
     Lease(engine::Lease),
@@ -147,7 +148,8 @@ pub enum Output {
         conn: ConnId,
     },
     /// An accepted connection asks for a torrent that is not here: give its socket and these bytes to the shard that has
-    /// it ([`Shard::adopt`](crate::Shard::adopt)), or drop it where none has.
+    /// it ([`Shard::adopt`](crate::Shard::adopt)), or drop it where none has. The call of
+    /// [`Shard::recv`](crate::Shard::recv) that read them has answered [`RecvOutcome::Paused`].
     Handoff {
         /// The connection; this shard has forgotten it.
         conn: ConnId,

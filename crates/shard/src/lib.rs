@@ -12,6 +12,25 @@
 //! 2. When the readiness pass ends call [`Shard::end_pass`]: blocks that arrived are hashed together, while hot.
 //! 3. Drain [`Shard::poll`] until it answers [`Output::Wait`], then sleep until there is input or the deadline has come.
 //!
+//! ```
+//! use std::{io::Read, sync::Arc};
+//! use riverrun_shard::{Config, Output, RecvOutcome, Shard};
+//! use types::{PeerId, Rng, Time};
+//!
+//! let engine = Arc::new(engine::Config::new(PeerId([7; 20])));
+//! let mut shard = Shard::new(Config::new(engine), Time::ZERO, Rng::from_number(1));
+//!
+//! let mut socket: &[u8] = b"GET / HTTP/1.1";
+//! let conn = shard.accept(Time::ZERO, "127.0.0.1:40000".parse()?)?;
+//! let outcome = shard.recv(Time::ZERO, conn, |slices| socket.read_vectored(slices));
+//! assert_eq!(outcome, RecvOutcome::Closed, "no BitTorrent");
+//! shard.end_pass(Time::ZERO);
+//! assert!(matches!(shard.poll(Time::ZERO), Output::Wait(Time::NEVER, _)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! It opens no file and no socket, verifies nothing twice, and knows no piece order: that is the brain's.
+//!
 //! # The way of a block
 //!
 //! In: socket -> pooled buffer -> hash while hot -> disk queue. A block ahead of its piece's hash cursor is written at

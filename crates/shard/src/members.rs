@@ -10,8 +10,10 @@ use crate::member::Member;
 /// The torrents of a shard. One that is at rest costs nothing but its row.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    rows: BTreeMap<TorrentId, Row>,
+    rows: BTreeMap<TorrentId, Box<Row>>,
     names: BTreeMap<InfoHash, TorrentId>,
+    /// Torrents that may have work at the end of the pass.
+    hot: BTreeSet<TorrentId>,
     /// Torrents whose outputs are to be drained.
     dirty: BTreeSet<TorrentId>,
     deadlines: BTreeSet<(Time, TorrentId)>,
@@ -30,8 +32,9 @@ impl Members {
             return;
         }
         self.dirty.insert(member.id);
+        self.hot.insert(member.id);
         self.names.extend(member.names().map(|name| (name, member.id)));
-        self.rows.insert(member.id, Row { member, deadline: Time::NEVER });
+        self.rows.insert(member.id, Box::new(Row { member, deadline: Time::NEVER }));
     }
 
     pub(crate) fn contains(&self, id: TorrentId) -> bool {
@@ -43,9 +46,10 @@ impl Members {
         self.names.get(&name).copied()
     }
 
-    /// A torrent to change; its outputs will be drained.
+    /// A torrent to change; it is looked at when the pass ends, and its outputs will be drained.
     pub(crate) fn touch(&mut self, id: TorrentId) -> Option<&mut Member> {
         let row = self.rows.get_mut(&id)?;
+        self.hot.insert(id);
         self.dirty.insert(id);
         Some(&mut row.member)
     }
@@ -59,11 +63,22 @@ impl Members {
         self.rows.get(&id).map(|row| &row.member)
     }
 
-    /// All torrents with work at the end of a pass; their outputs will be drained.
-    pub(crate) fn touched(&mut self) -> Vec<&mut Member> {
-        let touched = self.rows.values_mut().map(|row| &mut row.member).filter(|m| m.blocks.is_touched());
-        let dirty = &mut self.dirty;
-        touched.inspect(|member| _ = dirty.insert(member.id)).collect()
+    /// Lets `work` see all torrents with work at the end of a pass together; their outputs will be drained. What `work`
+    /// leaves touched comes again with the next pass.
+    pub(crate) fn end_pass(&mut self, work: impl FnOnce(&mut [&mut Member])) {
+        // They are taken out for the while, as a map lends only one of its values at a time.
+        let hot = std::mem::take(&mut self.hot);
+        let mut rows: Vec<Box<Row>> = hot.iter().filter_map(|id| self.rows.remove(id)).collect();
+        let touched = rows.iter_mut().map(|row| &mut row.member).filter(|m| m.blocks.is_touched());
+        let mut touched: Vec<&mut Member> = touched.collect();
+        self.dirty.extend(touched.iter().map(|member| member.id));
+        work(&mut touched);
+        for row in rows {
+            if row.member.blocks.is_touched() {
+                self.hot.insert(row.member.id);
+            }
+            self.rows.insert(row.member.id, row);
+        }
     }
 
     /// The next torrent to drain.
@@ -116,6 +131,7 @@ impl Members {
     pub(crate) fn remove(&mut self, id: TorrentId) -> Option<Member> {
         self.hide(id);
         self.dirty.remove(&id);
+        self.hot.remove(&id);
         let row = self.rows.remove(&id)?;
         self.deadlines.remove(&(row.deadline, id));
         Some(row.member)

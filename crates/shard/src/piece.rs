@@ -248,6 +248,16 @@ impl ActivePiece {
         self.places.iter().map(stored).collect()
     }
 
+    /// Gives buffers back whose blocks can be read again, but those that the next pass hashes.
+    pub(crate) fn rest(&mut self, pool: &mut Pool) {
+        for at in self.cursor + 1..self.places.len() {
+            if !self.fresh.contains(&at) {
+                self.release(at);
+            }
+        }
+        self.spare.drain(..).for_each(|block| pool.give(block));
+    }
+
     /// Gives all buffers in memory back.
     pub(crate) fn clear(self, pool: &mut Pool) {
         for place in self.places {

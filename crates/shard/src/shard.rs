@@ -108,10 +108,12 @@ impl Shard {
         if !std::mem::take(&mut self.pass_open) {
             return;
         }
-        let mut members = self.members.touched();
-        let mut pieces: Vec<_> = members.iter_mut().flat_map(|member| member.blocks.touched()).collect();
-        lanes::run(&mut pieces);
-        members.into_iter().for_each(|member| member.settle(now, &mut self.receive.pool));
+        let pool = &mut self.receive.pool;
+        self.members.end_pass(|members| {
+            let mut pieces: Vec<_> = members.iter_mut().flat_map(|member| member.blocks.touched()).collect();
+            lanes::run(&mut pieces);
+            members.iter_mut().for_each(|member| member.settle(now, pool));
+        });
     }
 
     /// What the client wants.
@@ -141,6 +143,7 @@ impl Shard {
         let Some(member) = self.members.touch(id) else { return };
         match &command {
             engine::Command::Start => member.disk.retry(),
+            engine::Command::Pause => member.blocks.rest(&mut self.receive.pool),
             engine::Command::Have(have) => member.blocks.replace_have(have.clone(), &mut self.receive.pool),
             _ => {}
         }
@@ -191,6 +194,11 @@ impl Shard {
         let (upload, wants_upload) = self.upload.valve.usage(now);
         let connections = self.conns.len() as u32;
         Usage { download, upload, connections, wants_download, wants_upload }
+    }
+
+    /// Block buffers that are out now: for arrived data, and for data to be sent. At rest there are none.
+    pub fn buffers(&self) -> (usize, usize) {
+        (self.receive.pool.out(), self.upload.pool.out())
     }
 
     /// A torrent at this moment.

@@ -44,3 +44,211 @@ fn every_version_and_size_arrives_whole() {
         }
     }
 }
+
+/// No buffer is lost, and nothing but idle connections is left.
+fn assert_at_rest(world: &mut World) {
+    world.run(MINUTE, |_| false);
+    for node in &world.nodes {
+        assert_eq!(node.shard.buffers(), (0, 0));
+    }
+}
+
+#[test]
+fn a_swarm_with_tiny_pools_completes() {
+    for kind in KINDS {
+        for seed in 0..4 {
+            let payload = payload(seed, 1_500_000);
+            let info = Arc::new(info(kind, &payload, 131_072));
+            let mut world = World::new(seed);
+            world.disk_delay = Duration::from_millis(40);
+            let seeds = [world.add(&info, Some(&payload), 3), world.add(&info, Some(&payload), 1)];
+            let leeches: Vec<_> = (0..3).map(|n| world.add(&info, None, 1 + n * 3)).collect();
+            for &leech in &leeches {
+                seeds
+                    .iter()
+                    .chain(&leeches)
+                    .filter(|&&to| to != leech)
+                    .for_each(|&to| world.introduce(leech, to));
+            }
+            assert!(
+                world.run(10 * MINUTE, |world| leeches.iter().all(|&n| world.is_complete(n))),
+                "{kind:?} {seed}"
+            );
+            assert!(leeches.iter().all(|&n| world.nodes[n].disk == payload));
+            assert_at_rest(&mut world);
+        }
+    }
+}
+
+#[test]
+fn one_seed_gives_one_trace() {
+    let trace = |seed| {
+        let payload = payload(9, 600_000);
+        let info = Arc::new(info(Kind::Hybrid, &payload, 65_536));
+        let mut world = World::new(seed);
+        let a = world.add(&info, Some(&payload), 16);
+        let b = world.add(&info, None, 16);
+        let c = world.add(&info, None, 16);
+        [(b, a), (c, a), (c, b)].into_iter().for_each(|(from, to)| world.introduce(from, to));
+        assert!(world.run(MINUTE, |world| world.is_complete(b) && world.is_complete(c)));
+        world.nodes.into_iter().map(|node| node.trace).collect::<Vec<_>>()
+    };
+    assert_eq!(trace(1), trace(1));
+    assert_ne!(trace(1), trace(2));
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_while_loses_nothing() {
+    for kind in KINDS {
+        let payload = payload(5, 2_000_000);
+        let info = Arc::new(info(kind, &payload, 131_072));
+        let mut world = World::new(5);
+        let seeder = world.add(&info, Some(&payload), 64);
+        let leech = world.add(&info, None, 64);
+        world.introduce(leech, seeder);
+        assert!(world.run(MINUTE, |world| world.nodes[leech].writes > 20));
+        world.nodes[leech].broken_until = world.now + MINUTE;
+        assert!(!world.run(Duration::from_secs(50), |world| world.is_complete(leech)));
+        let refused = world.nodes[leech].refused;
+        assert!((2..60).contains(&refused), "{refused}: few tries, none in a hurry");
+        assert!(world.run(5 * MINUTE, |world| world.is_complete(leech)), "{kind:?}");
+        assert!(world.nodes[leech].disk == payload);
+        let count = |wanted: fn(&engine::Event) -> bool| {
+            let engine = world.nodes[leech].events.iter().filter_map(|event| match event {
+                Event::Engine(event) => Some(event),
+                _ => None,
+            });
+            engine.filter(|event| wanted(event)).count()
+        };
+        assert_eq!(count(|event| matches!(event, engine::Event::DiskTrouble(_))), 1);
+        assert_eq!(count(|event| matches!(event, engine::Event::DiskRecovered)), 1);
+        assert_eq!(count(|event| matches!(event, engine::Event::PieceFailed(_))), 0);
+        assert_at_rest(&mut world);
+    }
+}
+
+#[test]
+fn a_seed_whose_disk_cannot_be_read_serves_again_later() {
+    let payload = payload(6, 1_000_000);
+    let info = Arc::new(info(Kind::V1, &payload, 65_536));
+    let mut world = World::new(6);
+    let seeder = world.add(&info, Some(&payload), 16);
+    let leech = world.add(&info, None, 64);
+    world.introduce(leech, seeder);
+    assert!(world.run(MINUTE, |world| world.nodes[leech].writes > 10));
+    world.nodes[seeder].broken_until = world.now + MINUTE;
+    world.nodes[seeder].can_read = false;
+    let saw = |world: &World, wanted: fn(&engine::Event) -> bool| {
+        world.has_event(seeder, |event| matches!(event, Event::Engine(event) if wanted(event)))
+    };
+    assert!(world.run(MINUTE, |world| saw(world, |event| matches!(event, engine::Event::DiskTrouble(_)))));
+    assert!(world.run(3 * MINUTE, |world| saw(world, |event| *event == engine::Event::DiskRecovered)));
+    assert!(world.nodes[seeder].refused < 60);
+    let late = world.add(&info, None, 64);
+    world.introduce(late, seeder);
+    assert!(world.run(MINUTE, |world| world.is_complete(late)));
+    assert!(world.nodes[late].disk == payload);
+    // The first one may wait for blocks that fill its holes; what it keeps for them goes when it pauses.
+    world.nodes[leech].shard.command(world.now, Command::Torrent(TORRENT, engine::Command::Pause));
+    assert_at_rest(&mut world);
+}
+
+#[test]
+fn corrupt_data_is_found_and_another_peer_makes_it_good() {
+    for kind in KINDS {
+        let payload = payload(7, 1_000_000);
+        let info = Arc::new(info(kind, &payload, 65_536));
+        let mut world = World::new(7);
+        let mut lie = payload.clone();
+        lie.iter_mut().step_by(50_000).for_each(|byte| *byte ^= 1);
+        let liar = world.add(&info, Some(&lie), 64);
+        let leech = world.add(&info, None, 64);
+        world.introduce(leech, liar);
+        world.run(Duration::from_secs(20), |_| false);
+        assert!(!world.is_complete(leech));
+        assert!(
+            world.has_event(leech, |event| matches!(event, Event::Engine(engine::Event::PieceFailed(_))))
+        );
+        let honest = world.add(&info, Some(&payload), 64);
+        world.introduce(leech, honest);
+        assert!(world.run(5 * MINUTE, |world| world.is_complete(leech)), "{kind:?}");
+        assert!(world.nodes[leech].disk == payload);
+    }
+}
+
+#[test]
+fn a_lease_is_kept() {
+    for (download, upload) in [(Some(100_000), None), (None, Some(100_000))] {
+        let payload = payload(8, 1_000_000);
+        let info = Arc::new(info(Kind::V1, &payload, 65_536));
+        let mut world = World::new(8);
+        let seeder = world.add(&info, Some(&payload), 64);
+        let leech = world.add(&info, None, 64);
+        let lease = |download, upload| Command::Lease(Lease { download, upload, connections: 10 });
+        world.nodes[leech].shard.command(world.now, lease(download, None));
+        world.nodes[seeder].shard.command(world.now, lease(None, upload));
+        world.introduce(leech, seeder);
+        let from = world.now;
+        assert!(world.run(MINUTE, |world| world.is_complete(leech)));
+        let took = world.now.since(from).as_secs_f64();
+        assert!((9.0..11.5).contains(&took), "{took}");
+        let now = world.now;
+        let used = [world.nodes[leech].shard.usage(now), world.nodes[seeder].shard.usage(now)];
+        assert_eq!((used[0].wants_download, used[1].wants_upload), (download.is_some(), upload.is_some()));
+    }
+}
+
+#[test]
+fn an_earlier_run_is_taken_up_where_it_was_left() {
+    for kind in KINDS {
+        let payload = payload(10, 1_000_000);
+        let info = Arc::new(info(kind, &payload, 131_072));
+        let mut world = World::new(10);
+        let seeder = world.add(&info, Some(&payload), 64);
+        let leech = world.add(&info, None, 64);
+        world.introduce(leech, seeder);
+        assert!(world.run(MINUTE, |world| world.nodes[leech].writes > 30));
+        // As after a crash: what was handed to the disk is there, what was verified is not claimed.
+        let unhashed = world.nodes[leech].shard.unhashed(TORRENT);
+        let disk = world.nodes[leech].disk.clone();
+        let blocks: u32 = unhashed.iter().map(|(_, blocks)| blocks.count()).sum();
+        assert!(blocks > 0);
+        let mut world = World::new(11);
+        let seeder = world.add(&info, Some(&payload), 64);
+        let again = world.add_with(&info, Some(&disk), 64, |params| params.unhashed = unhashed.clone());
+        world.introduce(again, seeder);
+        assert!(world.run(MINUTE, |world| world.is_complete(again)), "{kind:?}");
+        assert!(world.nodes[again].disk == payload);
+        assert_eq!(world.nodes[again].writes, 1_000_000usize.div_ceil(16_384) - blocks as usize);
+        assert!(world.nodes[again].read_backs >= blocks as usize);
+        assert_at_rest(&mut world);
+    }
+}
+
+#[test]
+fn a_removed_torrent_ends_its_writes_and_leaves_nothing() {
+    for seed in 0..10 {
+        let payload = payload(12, 2_000_000);
+        let info = Arc::new(info(Kind::V1, &payload, 65_536));
+        let mut world = World::new(seed);
+        world.disk_delay = Duration::from_millis(50);
+        let seeder = world.add(&info, Some(&payload), 32);
+        let leech = world.add(&info, None, 32);
+        world.introduce(leech, seeder);
+        assert!(world.run(MINUTE, |world| world.nodes[leech].writes > 10 + 7 * seed as usize));
+        if seed % 2 == 1 {
+            world.nodes[leech].broken_until = Time::NEVER;
+        }
+        for node in [leech, seeder] {
+            world.nodes[node].shard.command(world.now, Command::Remove(TORRENT));
+        }
+        let gone = |world: &World, node| world.has_event(node, |event| matches!(event, Event::Removed));
+        assert!(world.run(MINUTE, |world| gone(world, leech) && gone(world, seeder)));
+        assert!(world.nodes[leech].ends.is_empty() && world.nodes[seeder].ends.is_empty());
+        for node in &mut world.nodes {
+            assert_eq!(node.shard.buffers(), (0, 0));
+            assert_eq!(node.shard.usage(world.now).connections, 0);
+            assert!(node.shard.snapshot(world.now, TORRENT).is_none());
+        }
+    }
+}

@@ -18,6 +18,9 @@ pub(crate) const TORRENT: TorrentId = TorrentId(1);
 /// What a pipe holds of bytes that nobody has read yet.
 const PIPE: usize = 200_000;
 
+/// Reads and writes of one connection in one pass.
+const READS: usize = 3;
+
 /// One shard with its disk and the ends of its pipes.
 pub(crate) struct Node {
     pub(crate) shard: Shard,
@@ -29,6 +32,8 @@ pub(crate) struct Node {
     /// The disk refuses everything, or writes only, until then.
     pub(crate) broken_until: Time,
     pub(crate) can_read: bool,
+    pub(crate) refused: usize,
+    pub(crate) trace: Vec<String>,
     pub(crate) ends: BTreeMap<ConnId, End>,
     work: Vec<(Time, DiskRequest)>,
     wait: Time,
@@ -76,6 +81,21 @@ impl World {
 
     /// A node with a torrent of which it has all (`disk` is the payload) or nothing. Pools of `blocks` buffers.
     pub(crate) fn add(&mut self, info: &Arc<Info>, disk: Option<&[u8]>, blocks: usize) -> usize {
+        self.add_with(info, disk, blocks, |params| {
+            if disk.is_some() {
+                params.have = Bitfield::full(info.geometry().pieces());
+            }
+        })
+    }
+
+    /// A node with a torrent that begins as `setup` says.
+    pub(crate) fn add_with(
+        &mut self,
+        info: &Arc<Info>,
+        disk: Option<&[u8]>,
+        blocks: usize,
+        setup: impl FnOnce(&mut engine::Params),
+    ) -> usize {
         let n = self.nodes.len();
         let engine = Arc::new(engine::Config::new(PeerId([n as u8 + 1; 20])));
         let mut config = Config::new(engine.clone());
@@ -83,9 +103,7 @@ impl World {
         let mut shard = Shard::new(config, self.now, self.rng.fork());
         let mut params = engine::Params::new(engine, info.info_hashes(), info.geometry().clone());
         let total = info.geometry().total_len() as usize;
-        if disk.is_some() {
-            params.have = Bitfield::full(info.geometry().pieces());
-        }
+        setup(&mut params);
         shard.command(self.now, Command::Add(Box::new(Added::new(TORRENT, info.clone(), params))));
         shard.command(self.now, Command::Torrent(TORRENT, engine::Command::Start));
         self.nodes.push(Node {
@@ -97,6 +115,8 @@ impl World {
             writes: 0,
             broken_until: Time::ZERO,
             can_read: true,
+            refused: 0,
+            trace: Vec::new(),
             ends: BTreeMap::new(),
             work: Vec::new(),
             wait: Time::ZERO,
@@ -126,7 +146,7 @@ impl World {
             if self.now > end {
                 return false;
             }
-            let moved = (0..self.nodes.len()).fold(false, |moved, n| self.step(n) || moved);
+            let moved = (0..self.nodes.len()).filter(|&n| self.step(n)).count() > 0;
             let next = self.nodes.iter().map(|node| {
                 let disk = node.work.iter().map(|(due, _)| *due).min().unwrap_or(Time::NEVER);
                 node.wait.min(disk)
@@ -151,6 +171,7 @@ impl World {
                 return moved;
             }
             moved = true;
+            self.nodes[n].trace.push(format!("{:?} {output:?}", self.now));
             self.carry_out(n, output);
         }
     }
@@ -159,7 +180,7 @@ impl World {
         let mut moved = false;
         let conns: Vec<ConnId> = self.nodes[n].ends.keys().copied().collect();
         for conn in conns {
-            for _ in 0..3 {
+            for _ in 0..READS {
                 let Some(end) = self.nodes[n].ends.get(&conn).copied().filter(|end| end.reads) else { break };
                 let pipe = &mut self.pipes[end.pipe];
                 let most = 1 + self.rng.below(100_000);
@@ -196,7 +217,7 @@ impl World {
         let mut moved = false;
         let conns: Vec<ConnId> = self.nodes[n].ends.keys().copied().collect();
         for conn in conns {
-            for _ in 0..3 {
+            for _ in 0..READS {
                 let Some(end) = self.nodes[n].ends.get(&conn).copied().filter(|end| end.writes) else {
                     break;
                 };
@@ -293,6 +314,7 @@ impl Node {
     fn carry_out(&mut self, now: Time, op: &mut DiskOp) -> Result<(), DiskError> {
         let reads = matches!(op, DiskOp::Read { .. });
         if now < self.broken_until && !(reads && self.can_read) {
+            self.refused += 1;
             let trouble = DiskTrouble { code: "disk_full", message: "the disk is full".into() };
             return Err(DiskError { trouble });
         }

@@ -1,0 +1,231 @@
+//! Peers that are no riverrun: garbage, half handshakes, connections for somebody else.
+
+mod support;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{ConnId, Disconnect, TorrentId};
+use riverrun_shard::{Added, Command, Config, Event, Output, RecvOutcome, SendOutcome, Shard};
+use support::{Kind, info, payload};
+use types::{BlockRef, InfoHash, PeerId, PeerSource, PieceIndex, Rng, Time};
+use wire::{Handshake, Message, Reserved};
+
+const TORRENT: TorrentId = TorrentId(1);
+const US: PeerId = PeerId([1; 20]);
+
+fn addr(n: u8) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, n], 1000))
+}
+
+fn shard(blocks: usize) -> (Shard, InfoHash) {
+    let info = Arc::new(info(Kind::V1, &payload(1, 200_000), 65_536));
+    let engine = Arc::new(engine::Config::new(US));
+    let mut config = Config::new(engine.clone());
+    (config.receive_blocks, config.send_blocks) = (blocks, blocks);
+    let mut shard = Shard::new(config, Time::ZERO, Rng::from_number(1));
+    let params = engine::Params::new(engine, info.info_hashes(), info.geometry().clone());
+    let name = info.info_hashes().primary();
+    shard.command(Time::ZERO, Command::Add(Box::new(Added::new(TORRENT, info, params))));
+    shard.command(Time::ZERO, Command::Torrent(TORRENT, engine::Command::Start));
+    (shard, name)
+}
+
+fn hello(name: InfoHash, id: u8) -> Vec<u8> {
+    let reserved = Reserved::NONE.with_fast(true).with_extension_protocol(true);
+    Handshake { reserved, info_hash: name, peer_id: PeerId([id; 20]) }.encode().to_vec()
+}
+
+/// Feeds bytes as a socket would, until the shard stops reading.
+fn feed(shard: &mut Shard, now: Time, conn: ConnId, bytes: &mut &[u8]) -> RecvOutcome {
+    loop {
+        let outcome = shard.recv(now, conn, |slices| {
+            if bytes.is_empty() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let mut came = 0;
+            for slice in slices {
+                let n = slice.len().min(bytes.len());
+                slice[..n].copy_from_slice(&bytes[..n]);
+                *bytes = &bytes[n..];
+                came += n;
+            }
+            Ok(came)
+        });
+        if outcome != RecvOutcome::More {
+            return outcome;
+        }
+    }
+}
+
+fn drain(shard: &mut Shard, now: Time) -> (Vec<Output>, Time) {
+    let mut all = Vec::new();
+    loop {
+        match shard.poll(now) {
+            Output::Wait(at, _) => return (all, at),
+            output => all.push(output),
+        }
+    }
+}
+
+fn sent(shard: &mut Shard, now: Time, conn: ConnId) -> Vec<u8> {
+    let mut out = Vec::new();
+    let take = |slices: &[io::IoSlice<'_>]| {
+        slices.iter().for_each(|slice| out.extend_from_slice(slice));
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    };
+    assert_eq!(shard.send(now, conn, take), SendOutcome::Idle);
+    out
+}
+
+#[test]
+fn an_accepted_peer_is_answered_at_its_48th_byte() {
+    let (mut shard, name) = shard(8);
+    let conn = shard.accept(Time::ZERO, addr(2)).unwrap();
+    let bytes = hello(name, 2);
+    assert_eq!(feed(&mut shard, Time::ZERO, conn, &mut &bytes[..48]), RecvOutcome::Empty);
+    let (outputs, _) = drain(&mut shard, Time::ZERO);
+    assert!(outputs.iter().any(|output| matches!(output, Output::WantSend { conn: c } if *c == conn)));
+    let answer = sent(&mut shard, Time::ZERO, conn);
+    let answer = Handshake::decode(answer.as_slice().try_into().unwrap()).unwrap();
+    assert_eq!((answer.info_hash, answer.peer_id), (name, US));
+    assert_eq!(feed(&mut shard, Time::ZERO, conn, &mut &bytes[48..]), RecvOutcome::Empty);
+    let (outputs, _) = drain(&mut shard, Time::ZERO);
+    let joined = |output: &Output| {
+        matches!(output, Output::Event(TORRENT, Event::Engine(engine::Event::PeerConnected { .. })))
+    };
+    assert!(outputs.iter().any(joined));
+}
+
+#[test]
+fn a_connection_for_another_shard_is_handed_on_with_all_it_said() {
+    let (mut here, _) = shard(8);
+    let (mut there, name) = shard(8);
+    here.command(Time::ZERO, Command::Remove(TORRENT));
+    drain(&mut here, Time::ZERO);
+    let bytes = [hello(name, 2), Message::Interested.to_vec()].concat();
+    for split in [48, 60, 68, bytes.len()] {
+        let conn = here.accept(Time::ZERO, addr(2)).unwrap();
+        let mut left = &bytes[..split];
+        assert_eq!(feed(&mut here, Time::ZERO, conn, &mut left), RecvOutcome::Paused);
+        let (outputs, _) = drain(&mut here, Time::ZERO);
+        let [Output::Handoff { conn: c, info_hash, bytes: said }] = &outputs[..] else {
+            panic!("{outputs:?}")
+        };
+        assert_eq!((*c, *info_hash, said.len()), (conn, name, split.min(68)));
+        assert_eq!(here.usage(Time::ZERO).connections, 0);
+        let adopted = there.adopt(Time::ZERO, addr(2), said).unwrap();
+        drain(&mut there, Time::ZERO);
+        let mut rest = &bytes[said.len()..];
+        assert_eq!(feed(&mut there, Time::ZERO, adopted, &mut rest), RecvOutcome::Empty);
+        assert_eq!(there.peers(Time::ZERO, TORRENT).len(), 1);
+        assert!(there.peers(Time::ZERO, TORRENT)[0].is_interested);
+        there.connect_failed(Time::ZERO, adopted);
+        drain(&mut there, Time::ZERO);
+        // A shard that does not have it either refuses, and asks nobody else.
+        assert!(here.adopt(Time::ZERO, addr(2), said).is_err());
+        assert!(drain(&mut here, Time::ZERO).0.is_empty());
+    }
+}
+
+#[test]
+fn half_handshakes_time_out_and_cannot_fill_the_house() {
+    let (mut shard, name) = shard(8);
+    let mut conns = Vec::new();
+    while let Ok(conn) = shard.accept(Time::ZERO, addr(3)) {
+        feed(&mut shard, Time::ZERO, conn, &mut &hello(name, 9)[..40]);
+        conns.push(conn);
+    }
+    assert_eq!((conns.len(), shard.accept(Time::ZERO, addr(3))), (200, Err(Disconnect::Full)));
+    let (_, at) = drain(&mut shard, Time::ZERO);
+    assert!(at <= Time::from_secs(20));
+    let (outputs, _) = drain(&mut shard, Time::from_secs(20));
+    assert_eq!(outputs.iter().filter(|output| matches!(output, Output::Close { .. })).count(), 200);
+    assert_eq!(shard.usage(Time::from_secs(20)).connections, 0);
+    assert_eq!(shard.recv(Time::from_secs(20), conns[0], |_| panic!("it is gone")), RecvOutcome::Closed);
+}
+
+#[test]
+fn another_protocol_is_closed_at_its_first_byte() {
+    let (mut shard, _) = shard(8);
+    for garbage in [b"GET / HTTP/1.1\r\n".as_slice(), &[0; 100], b"\x13BitTorrent protocoL"] {
+        let conn = shard.accept(Time::ZERO, addr(4)).unwrap();
+        assert_eq!(feed(&mut shard, Time::ZERO, conn, &mut &*garbage), RecvOutcome::Closed);
+    }
+    assert_eq!(shard.usage(Time::ZERO).connections, 0);
+}
+
+#[test]
+fn a_dial_that_fails_or_leads_to_ourselves_is_over() {
+    let (mut shard, name) = shard(8);
+    shard.command(Time::ZERO, Command::Addresses(TORRENT, PeerSource::Manual, vec![addr(5), addr(6)]));
+    let (outputs, _) = drain(&mut shard, Time::ZERO);
+    let dials: Vec<ConnId> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Dial { conn, .. } => Some(*conn),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(dials.len(), 2);
+    assert_eq!(shard.snapshot(Time::ZERO, TORRENT).unwrap().half_open, 2);
+    shard.connect_failed(Time::ZERO, dials[0]);
+    shard.connected(Time::ZERO, dials[1]);
+    drain(&mut shard, Time::ZERO);
+    let mut echo: &[u8] = &Handshake { reserved: Reserved::NONE, info_hash: name, peer_id: US }.encode();
+    feed(&mut shard, Time::ZERO, dials[1], &mut echo);
+    let (outputs, _) = drain(&mut shard, Time::ZERO);
+    assert!(outputs.iter().any(|output| matches!(output, Output::Close { conn } if *conn == dials[1])));
+    assert_eq!(shard.usage(Time::ZERO).connections, 0);
+    assert_eq!(shard.snapshot(Time::ZERO, TORRENT).unwrap().half_open, 0);
+}
+
+#[test]
+fn any_messages_are_harmless_and_leave_nothing_behind() {
+    for seed in 0..300 {
+        let mut rng = Rng::from_number(seed);
+        let (mut shard, name) = shard(1 + rng.below(4));
+        let mut now = Time::ZERO;
+        let conns: Vec<_> = (0..3).map(|n| shard.accept(now, addr(10 + n)).unwrap()).collect();
+        for (n, conn) in conns.iter().enumerate() {
+            feed(&mut shard, now, *conn, &mut &hello(name, 20 + n as u8)[..]);
+        }
+        for _ in 0..60 {
+            now += Duration::from_millis(700);
+            let conn = conns[rng.below(conns.len())];
+            let message = any_message(&mut rng);
+            feed(&mut shard, now, conn, &mut &message[..]);
+            shard.send(now, conn, |slices| Ok(slices.iter().map(|s| s.len()).sum()));
+            // The disk is slow without end: what it got never comes back.
+            let (_, at) = drain(&mut shard, now);
+            assert!(at > now);
+        }
+        conns.into_iter().for_each(|conn| shard.connect_failed(now, conn));
+        drain(&mut shard, now);
+        assert_eq!(shard.usage(now).connections, 0);
+    }
+}
+
+fn any_message(rng: &mut Rng) -> Vec<u8> {
+    let piece = PieceIndex(rng.below(5) as u32);
+    let begin = [0, 16_384, 1, u32::MAX][rng.below(4)];
+    let run = BlockRef { piece, begin, len: [16_384, 0, 5, 131_072, u32::MAX][rng.below(5)] };
+    let data = vec![0; [16_384, 0, 5, 3_392][rng.below(4)]];
+    match rng.below(14) {
+        0 => Message::KeepAlive.to_vec(),
+        1 => Message::Unchoke.to_vec(),
+        2 => Message::Choke.to_vec(),
+        3 => Message::Interested.to_vec(),
+        4 => Message::Have(piece).to_vec(),
+        5 => Message::HaveAll.to_vec(),
+        6 => Message::Bitfield(&[0xf0]).to_vec(),
+        7 => Message::Request(run).to_vec(),
+        8 => Message::Cancel(run).to_vec(),
+        9 | 10 => Message::piece(piece, begin, &data).to_vec(),
+        11 => Message::Reject(run).to_vec(),
+        12 => rng.bytes::<32>().to_vec(),
+        _ => Message::Extended { id: 0, payload: b"d4:reqqi5ee" }.to_vec(),
+    }
+}
