@@ -21,7 +21,7 @@
 //! let mut shard = Shard::new(Config::new(engine), Time::ZERO, Rng::from_number(1));
 //!
 //! let mut socket: &[u8] = b"GET / HTTP/1.1";
-//! let conn = shard.accept(Time::ZERO, "127.0.0.1:40000".parse()?)?;
+//! let conn = shard.accept(Time::ZERO, "127.0.0.1:40000".parse()?).expect("there is room");
 //! let outcome = shard.recv(Time::ZERO, conn, |slices| socket.read_vectored(slices));
 //! assert_eq!(outcome, RecvOutcome::Closed, "no BitTorrent");
 //! shard.end_pass(Time::ZERO);
