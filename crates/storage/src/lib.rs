@@ -24,19 +24,25 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are what syncs take")]
 
+mod check;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod create;
 mod cut;
 mod error;
 mod file;
+mod lanes;
 mod memory;
 mod plan;
 mod pool;
 mod storage;
 mod sys;
 
+pub use check::{CheckOptions, CheckReport, FileReport, Verdict, check};
+pub use create::{Found, Links, MakeError, Tree, WalkOptions, make_torrent, walk};
 pub use error::{ErrorKind, Op, StorageError};
 pub use file::{FileFactory, HandleCache, Preallocate};
+pub use lanes::{Effort, Progress};
 pub use memory::{Counters, Fault, MemoryFactory, MemoryStorage};
 pub use plan::{Extent, FileIndex, FileKind, Place, Plan, PlanFile};
 pub use pool::{Class, Closure, DiskPool, Done, Job, Outcome, PoolConfig, Rejected, Work};

@@ -1,0 +1,293 @@
+//! Hashing pieces, several at once, on all cores.
+
+use std::io::IoSliceMut;
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use types::{BLOCK_LEN, PieceIndex};
+
+use crate::error::StorageError;
+use crate::storage::Storage;
+
+/// How far a check or a creation has come, and the way to stop it. Shared by the caller and the threads at work.
+#[derive(Debug, Default)]
+pub struct Progress {
+    bytes: AtomicU64,
+    pieces: AtomicU32,
+    total: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl Progress {
+    /// Nothing done.
+    pub fn new() -> Progress {
+        Progress::default()
+    }
+
+    /// Bytes dealt with so far, those of missing files included.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes there are to deal with; 0 before the work has begun.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Pieces dealt with so far.
+    pub fn pieces(&self) -> u32 {
+        self.pieces.load(Ordering::Relaxed)
+    }
+
+    /// Ends the work soon: each thread finishes the read it is in.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn begin(&self, total: u64) {
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add(&self, bytes: u64, pieces: u32) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.pieces.fetch_add(pieces, Ordering::Relaxed);
+    }
+}
+
+/// How much of the machine hashing may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Effort {
+    /// Threads; 0 for one for each core.
+    pub threads: usize,
+    /// Bytes of buffer for each thread. Larger ones make longer reads, smaller ones stay in the processor's cache.
+    pub buffer: usize,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Effort { threads: 0, buffer: 4 << 20 }
+    }
+}
+
+impl Effort {
+    /// Sets [`Effort::threads`].
+    pub const fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Sets [`Effort::buffer`]; at least 256 KiB is used.
+    pub const fn buffer(mut self, bytes: usize) -> Self {
+        self.buffer = bytes;
+        self
+    }
+
+    fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            n => n.min(1024),
+        }
+    }
+}
+
+/// Where payload bytes come from.
+pub(crate) trait Bytes: Sync {
+    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError>;
+}
+
+impl Bytes for &dyn Storage {
+    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
+        Storage::read(*self, offset, &mut [IoSliceMut::new(buf)])
+    }
+}
+
+/// A piece to hash.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) piece: PieceIndex,
+    /// Its bytes in the payload space.
+    pub(crate) range: Range<u64>,
+    /// Whether its SHA-1 is wanted.
+    pub(crate) v1: bool,
+    /// How many bytes from its start are hashed as v2 leaves, if any.
+    pub(crate) leaves: Option<u32>,
+}
+
+impl Task {
+    fn len(&self) -> usize {
+        (self.range.end - self.range.start) as usize
+    }
+}
+
+/// What a piece hashes to.
+#[derive(Debug, Default)]
+pub(crate) struct Digests {
+    pub(crate) v1: Option<[u8; 20]>,
+    pub(crate) leaves: Option<Vec<[u8; 32]>>,
+}
+
+/// How many pieces to hash side by side. SHA-1 takes a lane for each piece; v2 finds its lanes inside a piece, so that one
+/// of a mebibyte is read on its own.
+pub(crate) fn lanes(v1: bool, piece_len: u32) -> usize {
+    if v1 { hash::backend().lanes().max(1) } else { (1 << 20) / (piece_len as usize).clamp(1 << 14, 1 << 20) }
+}
+
+/// Hashes tasks on several threads, `lanes` at a time side by side. `task` gives the n-th of `count` tasks, or `None` to pass over it; `done` is called
+/// from any thread. Cancelled tasks are never done.
+pub(crate) fn hash_all(
+    bytes: &impl Bytes,
+    count: usize,
+    lanes: usize,
+    effort: Effort,
+    progress: &Progress,
+    task: impl Fn(usize) -> Option<Task> + Sync,
+    done: impl Fn(&Task, Result<Digests, StorageError>) + Sync,
+) {
+    if count == 0 {
+        return;
+    }
+    let threads = effort.thread_count().min(count);
+    // As many rounds as full lanes would take, each thread's last one as full as the others.
+    let rounds = count.div_ceil(threads * lanes);
+    let group = count.div_ceil(threads * rounds);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut buffer = Vec::new();
+        while !progress.is_cancelled() {
+            let first = next.fetch_add(group, Ordering::Relaxed);
+            if first >= count {
+                break;
+            }
+            let tasks: Vec<Task> = (first..count.min(first + group)).filter_map(&task).collect();
+            hash_group(bytes, &tasks, effort.buffer.max(256 << 10), &mut buffer, progress, &done);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // Without a thread more, the others do the work.
+            if std::thread::Builder::new().name("hash".into()).spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+}
+
+/// The pieces of a group while they are hashed side by side.
+struct Running<'a> {
+    task: &'a Task,
+    sha1: hash::Sha1,
+    leaves: Vec<[u8; 32]>,
+    error: Option<StorageError>,
+}
+
+fn hash_group(
+    bytes: &impl Bytes,
+    tasks: &[Task],
+    budget: usize,
+    buffer: &mut Vec<u8>,
+    progress: &Progress,
+    done: &impl Fn(&Task, Result<Digests, StorageError>),
+) {
+    let longest = tasks.iter().map(Task::len).max().unwrap_or(0);
+    if longest == 0 {
+        return;
+    }
+    let block = BLOCK_LEN as usize;
+    let share = (budget / tasks.len() / block).max(1) * block;
+    let stride = longest.min(share);
+    // A stride below the longest piece is a whole number of blocks, so no v2 leaf is cut in two.
+    buffer.resize(stride * tasks.len(), 0);
+    let start = |task| Running { task, sha1: hash::Sha1::new(), leaves: Vec::new(), error: None };
+    let mut running: Vec<_> = tasks.iter().map(start).collect();
+    for position in (0..longest).step_by(stride) {
+        if progress.is_cancelled() {
+            return;
+        }
+        fill(bytes, &mut running, position, stride, buffer);
+        absorb(&mut running, position, stride, buffer);
+        progress.add(running.iter().map(|run| span(run.task, position, stride) as u64).sum(), 0);
+    }
+    for run in running {
+        progress.add(0, 1);
+        let result = match run.error {
+            Some(error) => Err(error),
+            None => Ok(Digests {
+                v1: run.task.v1.then(|| run.sha1.finalize()),
+                leaves: run.task.leaves.is_some().then_some(run.leaves),
+            }),
+        };
+        done(run.task, result);
+    }
+}
+
+/// How many bytes of a piece lie in the step that begins at `position`.
+fn span(task: &Task, position: usize, stride: usize) -> usize {
+    task.len().saturating_sub(position).min(stride)
+}
+
+/// Reads the next step of every piece into its part of the buffer: in one call where they lie side by side.
+fn fill(bytes: &impl Bytes, running: &mut [Running<'_>], position: usize, stride: usize, buffer: &mut [u8]) {
+    if let (0, Some(first), Some(last)) = (position, running.first(), running.last()) {
+        let (from, to) = (first.task.range.start, last.task.range.end);
+        let aligned = running
+            .iter()
+            .zip(0u64..)
+            .all(|(run, n)| run.task.range.start == from + n * stride as u64 && run.task.len() <= stride);
+        let whole = buffer.get_mut(..(to - from) as usize).filter(|_| aligned && running.len() > 1);
+        // Where the long read fails, the short ones find out which pieces are to blame.
+        if whole.is_some_and(|whole| bytes.read(from, whole).is_ok()) {
+            return;
+        }
+    }
+    for (run, part) in running.iter_mut().zip(buffer.chunks_exact_mut(stride)) {
+        let part = &mut part[..span(run.task, position, stride)];
+        if part.is_empty() || run.error.is_some() {
+            continue;
+        }
+        run.error = bytes.read(run.task.range.start + position as u64, part).err();
+    }
+}
+
+/// Feeds one step of every piece to the hash lanes.
+fn absorb(running: &mut [Running<'_>], position: usize, stride: usize, buffer: &[u8]) {
+    let mut sha1: Vec<(&mut hash::Sha1, &[u8])> = Vec::with_capacity(running.len());
+    let mut leaves: Vec<&[u8]> = Vec::new();
+    for (run, part) in running.iter_mut().zip(buffer.chunks_exact(stride)) {
+        let part = &part[..span(run.task, position, stride)];
+        if part.is_empty() || run.error.is_some() {
+            continue;
+        }
+        if run.task.v1 {
+            sha1.push((&mut run.sha1, part));
+        }
+        leaves.extend(leaf_part(run.task, position, part).chunks(BLOCK_LEN as usize));
+    }
+    hash::update_many_sha1(&mut sha1);
+    if leaves.is_empty() {
+        return;
+    }
+    let mut digests = vec![[0; 32]; leaves.len()];
+    hash::sha256_many(&leaves, &mut digests);
+    let mut digests = digests.into_iter();
+    for (run, part) in running.iter_mut().zip(buffer.chunks_exact(stride)) {
+        let part = &part[..span(run.task, position, stride)];
+        if run.error.is_none() {
+            let count = leaf_part(run.task, position, part).len().div_ceil(BLOCK_LEN as usize);
+            run.leaves.extend(digests.by_ref().take(count));
+        }
+    }
+}
+
+/// The bytes of a step that v2 hashes.
+fn leaf_part<'a>(task: &Task, position: usize, part: &'a [u8]) -> &'a [u8] {
+    let end = (task.leaves.unwrap_or(0) as usize).saturating_sub(position);
+    &part[..part.len().min(end)]
+}
