@@ -2,7 +2,8 @@
 //!
 //! [`Storage`] is the seam between a torrent and its bytes: positioned, vectored, by offset in the payload.
 //! [`FileFactory`] stores torrents as files, [`MemoryFactory`] in memory with faults on demand. [`DiskPool`] runs the
-//! work on threads of its own.
+//! work on threads of its own. [`resume`] keeps what is known from one run to the next, [`check`] finds it out anew, and
+//! [`make_torrent`] makes torrents of files.
 //!
 //! It does not decide what to download, and never makes up data: what a piece must hash to comes from `metainfo`.
 //!
@@ -35,6 +36,7 @@ mod lanes;
 mod memory;
 mod plan;
 mod pool;
+pub mod resume;
 mod storage;
 mod sys;
 
@@ -46,6 +48,7 @@ pub use lanes::{Effort, Progress};
 pub use memory::{Counters, Fault, MemoryFactory, MemoryStorage};
 pub use plan::{Extent, FileIndex, FileKind, Place, Plan, PlanFile};
 pub use pool::{Class, Closure, DiskPool, Done, Job, Outcome, PoolConfig, Rejected, Work};
+pub use resume::{Claims, ResumeData, ResumeStore};
 pub use storage::{
     Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory,
 };

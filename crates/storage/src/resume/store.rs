@@ -1,0 +1,149 @@
+//! The directory of resume files.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use types::InfoHash;
+
+use super::codec::MAX_LEN;
+use super::{ResumeData, ResumeError};
+use crate::error::{Op, StorageError};
+use crate::sys;
+
+/// Why there is nothing to resume from, although a file is there.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// It can't be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// It can't be believed: start from a check.
+    #[error("{}: {reason}; the torrent will be checked", .path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: ResumeError,
+    },
+}
+
+/// Where a save may be cut short, for tests of what a crash leaves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "all but the last are crashes that tests ask for"))]
+pub(super) enum Step {
+    Half,
+    Written,
+    FileSynced,
+    Renamed,
+    Whole,
+}
+
+/// A directory with the resume file of each torrent.
+#[derive(Clone, Debug)]
+pub struct ResumeStore {
+    dir: PathBuf,
+}
+
+impl ResumeStore {
+    /// Resume files in `dir`, which is made at the first save.
+    pub fn new(dir: impl Into<PathBuf>) -> ResumeStore {
+        ResumeStore { dir: dir.into() }
+    }
+
+    /// The resume file of a torrent.
+    pub fn path(&self, name: InfoHash) -> PathBuf {
+        self.dir.join(format!("{name}.resume"))
+    }
+
+    /// Replaces a torrent's resume file. Whenever the process or the machine dies, either the old or the new one is
+    /// there, whole; when this returns it is the new one.
+    ///
+    /// # Errors
+    /// The old file stays.
+    pub fn save(&self, data: &ResumeData) -> Result<(), StorageError> {
+        self.save_all(std::iter::once(data))
+    }
+
+    /// Saves many torrents as [`ResumeStore::save`] does, with one sync of the directory for all.
+    ///
+    /// # Errors
+    /// The first error. Files before it are replaced, but not surely durable.
+    pub fn save_all<'a>(&self, all: impl IntoIterator<Item = &'a ResumeData>) -> Result<(), StorageError> {
+        let made = !self.dir.exists();
+        fs::create_dir_all(&self.dir).map_err(|e| StorageError::from_io(&self.dir, Op::Create, e))?;
+        for data in all {
+            self.replace(data, Step::Whole)?;
+        }
+        let above = self.dir.parent().filter(|dir| made && !dir.as_os_str().is_empty());
+        std::iter::once(self.dir.as_path())
+            .chain(above)
+            .try_for_each(|dir| sys::sync_dir(dir).map_err(|e| StorageError::from_io(dir, Op::Sync, e)))
+    }
+
+    /// Puts the new file in the place of the old one; `until` cuts that short.
+    pub(super) fn replace(&self, data: &ResumeData, until: Step) -> Result<(), StorageError> {
+        let path = self.path(data.hashes.primary());
+        let temporary = path.with_extension("resume.new");
+        let result = write_new(&temporary, &data.encode(), until).and_then(|()| {
+            if until < Step::Renamed {
+                return Ok(());
+            }
+            fs::rename(&temporary, &path).map_err(|e| StorageError::from_io(&path, Op::Rename, e))
+        });
+        if result.is_err() {
+            // What is left of it is of no use, and on a full disk in the way.
+            let _ = fs::remove_file(&temporary);
+        }
+        result
+    }
+
+    /// Reads a torrent's resume file; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`LoadError`] says why there is nothing to believe.
+    pub fn load(&self, name: InfoHash) -> Result<Option<ResumeData>, LoadError> {
+        let path = self.path(name);
+        let fail = |e| StorageError::from_io(&path, Op::Read, e);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(fail(e).into()),
+        };
+        let refuse = |reason| LoadError::Refused { path: path.clone(), reason };
+        let len = file.metadata().map_err(fail)?.len();
+        if len > MAX_LEN as u64 {
+            return Err(refuse(ResumeError::TooLong { found: len }));
+        }
+        let mut bytes = Vec::with_capacity(len as usize);
+        // The file may grow while it is read.
+        file.take(MAX_LEN as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
+        let data = ResumeData::decode(&bytes).map_err(refuse)?;
+        if !data.hashes.matches(name) {
+            return Err(refuse(ResumeError::OtherTorrent { found: data.hashes }));
+        }
+        Ok(Some(data))
+    }
+
+    /// Removes a torrent's resume file, if there is one.
+    ///
+    /// # Errors
+    /// It is there and can't be removed.
+    pub fn remove(&self, name: InfoHash) -> Result<(), StorageError> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StorageError::from_io(path, Op::Rename, e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8], until: Step) -> Result<(), StorageError> {
+    let mut file = File::create(path).map_err(|e| StorageError::from_io(path, Op::Create, e))?;
+    let part = if until == Step::Half { &bytes[..bytes.len() / 2] } else { bytes };
+    file.write_all(part).map_err(|e| StorageError::from_io(path, Op::Write, e))?;
+    if until >= Step::FileSynced {
+        file.sync_all().map_err(|e| StorageError::from_io(path, Op::Sync, e))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,246 @@
+use std::fs;
+use std::sync::Arc;
+
+use metainfo::create::Builder;
+use metainfo::{Attributes, Metainfo};
+use proptest::prelude::*;
+use types::InfoHash;
+
+use super::store::Step;
+use super::*;
+use crate::error::StorageError;
+use crate::memory::MemoryStorage;
+use crate::plan::Plan;
+use crate::storage::Storage;
+
+/// Three files of 40 000 bytes in pieces of 16 KiB.
+fn torrent() -> Metainfo {
+    let mut builder = Builder::new("t").piece_len(16_384);
+    for name in ["a", "b", "c"] {
+        builder = builder.file([name], 40_000, Attributes::default());
+    }
+    let mut plan = builder.plan().unwrap();
+    for piece in 0..8 {
+        let range = plan.geometry().piece_range(PieceIndex(piece));
+        let data: Vec<u8> = range.map(|at| at as u8).collect();
+        plan.set_v1(PieceIndex(piece), hash::sha1(&data)).unwrap();
+    }
+    plan.finish().unwrap()
+}
+
+fn state(size: u64, mtime: i64) -> FileState {
+    FileState { present: true, size, mtime, in_part_file: false }
+}
+
+fn example() -> ResumeData {
+    let mut data = ResumeData::new(torrent().info().info_hashes(), 8);
+    data.have = Bitfield::from_bytes(&[0b1011_0001], 8).unwrap();
+    data.partial = vec![PartialPiece { piece: PieceIndex(1), blocks: Bitfield::full(1) }];
+    data.files = vec![state(40_000, 5), state(40_000, 7), state(40_000, -9)];
+    data.selection = Selection::of([true, false, true]);
+    (data.downloaded, data.uploaded, data.completed) = (1 << 40, 77, true);
+    (data.added_at, data.completed_at) = (1_700_000_000, 1_700_000_001);
+    data.trackers = vec![vec!["http://a/announce".into(), "udp://b:1".into()], vec![]];
+    data
+}
+
+#[test]
+fn it_comes_back_as_it_went() {
+    let data = example();
+    assert_eq!(ResumeData::decode(&data.encode()), Ok(data.clone()));
+    assert_eq!(data.encode(), data.encode());
+}
+
+#[test]
+fn damage_is_told_apart_and_never_believed() {
+    let good = example().encode();
+    assert_eq!(ResumeData::decode(b""), Err(ResumeError::Magic));
+    assert_eq!(ResumeData::decode(b"d8:announce0:e"), Err(ResumeError::Magic));
+    for cut in 1..good.len() {
+        assert!(matches!(ResumeData::decode(&good[..cut]), Err(ResumeError::Length { .. })), "{cut}");
+    }
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        assert!(ResumeData::decode(&bad).is_err(), "byte {at}");
+    }
+    let mut old = good.clone();
+    old[11] = 0;
+    assert_eq!(ResumeData::decode(&old), Err(ResumeError::Version { found: 0 }));
+    assert!(matches!(ResumeData::decode(&[&good[..], b"x"].concat()), Err(ResumeError::Length { .. })));
+    assert!(matches!(ResumeData::decode(&vec![0; (64 << 20) + 1]), Err(ResumeError::TooLong { .. })));
+}
+
+/// A body under a head that fits it.
+fn sealed(body: &[u8]) -> Vec<u8> {
+    let mut out = b"RRRESUME\0\0\0\x01".to_vec();
+    out.extend_from_slice(&(body.len() as u64).to_be_bytes());
+    out.extend_from_slice(&hash::sha256(body));
+    out.extend_from_slice(body);
+    out
+}
+
+#[test]
+fn nonsense_under_a_right_checksum_is_refused() {
+    let hash = "20:aaaaaaaaaaaaaaaaaaaa";
+    let cases = [
+        "de".to_owned(),
+        "le".into(),
+        "i1e".into(),
+        format!("d9:info-hash{hash}6:piecesi-1ee"),
+        format!("d9:info-hash{hash}6:piecesi9999999999ee"),
+        format!("d9:info-hash{hash}6:piecesi2097153ee"),
+        format!("d4:have1:\x019:info-hash{hash}6:piecesi4ee"),
+        format!("d5:files3:abc4:have1:\x009:info-hash{hash}6:piecesi4ee"),
+        format!("d4:have1:\x009:info-hash{hash}7:partiall1:xe6:piecesi4ee"),
+        format!("d4:have1:\x009:info-hash{hash}7:partiallli4ei1e1:\x00ee6:piecesi4ee"),
+        format!("d4:have1:\x009:info-hash{hash}7:partiallli0ei99e1:\x00ee6:piecesi4ee"),
+        format!("d4:have1:\x009:info-hash{hash}6:piecesi4e6:wanted1:1e"),
+    ];
+    for case in cases {
+        assert!(
+            matches!(ResumeData::decode(&sealed(case.as_bytes())), Err(ResumeError::Shape { .. })),
+            "{case}"
+        );
+    }
+    let least = format!("d4:have1:\x009:info-hash{hash}6:piecesi4ee");
+    assert!(ResumeData::decode(&sealed(least.as_bytes())).is_ok());
+}
+
+#[test]
+fn changed_files_make_their_pieces_doubtful() {
+    let torrent = torrent();
+    let (info, data) = (torrent.info(), example());
+    let claims = data.claims(info, &data.files).unwrap();
+    assert_eq!((&claims.have, claims.doubtful.count(), claims.partial.len()), (&data.have, 0, 1));
+    assert!(data.is_current(&data.files));
+    // File b holds bytes 40 000 to 80 000: pieces 2, 3 and 4.
+    let doubts = |state: FileState| {
+        let mut now = data.files.clone();
+        now[1] = state;
+        let claims = data.claims(info, &now).unwrap();
+        assert_eq!(claims.have.count() + claims.doubtful.count(), data.have.count());
+        (claims.doubtful.ones().collect::<Vec<_>>(), claims.changed)
+    };
+    let both = (vec![2, 3], vec![FileIndex(1)]);
+    assert_eq!(doubts(FileState::default()), both, "missing");
+    assert_eq!(doubts(state(39_999, 7)), both, "shorter");
+    assert_eq!(doubts(state(40_000, 8)), both, "newer");
+    assert_eq!(
+        doubts(FileState { in_part_file: true, present: false, ..state(99_999, 0) }),
+        both,
+        "in the part file"
+    );
+    assert_eq!(doubts(state(40_001, 7)), (vec![], vec![]), "longer, but not newer");
+    assert_eq!(doubts(state(40_000, 6)), (vec![], vec![]), "older: put back from a copy");
+    let mut now = data.files.clone();
+    now[0].mtime += 1;
+    assert!(data.claims(info, &now).unwrap().partial.is_empty(), "blocks in a changed file are forgotten");
+    assert!(!data.is_current(&now));
+}
+
+#[test]
+fn a_claim_about_another_torrent_is_none() {
+    let torrent = torrent();
+    let mut data = example();
+    assert!(matches!(data.claims(torrent.info(), &data.files[..2]), Err(ResumeError::Shape { .. })));
+    data.have = Bitfield::new(9);
+    assert!(matches!(data.claims(torrent.info(), &data.files), Err(ResumeError::Shape { .. })));
+    data.hashes = InfoHashes::v1(InfoHash([9; 20]));
+    assert!(matches!(data.claims(torrent.info(), &data.files), Err(ResumeError::OtherTorrent { .. })));
+}
+
+#[test]
+fn a_save_that_is_cut_short_leaves_the_old_or_the_new_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = ResumeStore::new(dir.path().join("state"));
+    let old = example();
+    let name = old.hashes.primary();
+    assert_eq!(store.load(name).unwrap(), None);
+    store.save(&old).unwrap();
+    let mut new = old.clone();
+    new.uploaded = 12_345;
+    for (step, expected) in [
+        (Step::Half, &old),
+        (Step::Written, &old),
+        (Step::FileSynced, &old),
+        (Step::Renamed, &new),
+        (Step::Whole, &new),
+    ] {
+        store.save(&old).unwrap();
+        store.replace(&new, step).unwrap();
+        assert_eq!(store.load(name).unwrap().as_ref(), Some(expected), "killed after {step:?}");
+    }
+    // What a crash left does not disturb the next save.
+    store.replace(&old, Step::Half).unwrap();
+    store.save(&new).unwrap();
+    assert_eq!(store.load(name).unwrap(), Some(new));
+    assert_eq!(fs::read_dir(dir.path().join("state")).unwrap().count(), 1);
+    store.remove(name).unwrap();
+    store.remove(name).unwrap();
+    assert_eq!(store.load(name).unwrap(), None);
+}
+
+#[test]
+fn many_are_saved_at_once_and_errors_name_the_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = ResumeStore::new(dir.path());
+    let all: Vec<_> = (0..50u8).map(|n| ResumeData::new(InfoHashes::v1(InfoHash([n; 20])), 9)).collect();
+    store.save_all(&all).unwrap();
+    for data in &all {
+        assert_eq!(store.load(data.hashes.primary()).unwrap().as_ref(), Some(data));
+    }
+    fs::rename(store.path(InfoHash([1; 20])), store.path(InfoHash([2; 20]))).unwrap();
+    let error = store.load(InfoHash([2; 20])).unwrap_err();
+    assert!(matches!(&error, LoadError::Refused { reason: ResumeError::OtherTorrent { .. }, .. }));
+    assert!(error.to_string().starts_with(&store.path(InfoHash([2; 20])).display().to_string()));
+    fs::write(dir.path().join("file"), "").unwrap();
+    let blocked = ResumeStore::new(dir.path().join("file/below"));
+    assert!(matches!(
+        blocked.save(&all[0]),
+        Err(StorageError::NotADirectory { .. } | StorageError::Io { .. })
+    ));
+}
+
+/// What is saved after a sync holds whatever a power cut takes; what is claimed passes its hash.
+#[test]
+fn a_power_cut_never_breaks_a_claim() {
+    let torrent = torrent();
+    let info = torrent.info();
+    let geometry = info.geometry();
+    let storage = MemoryStorage::new(Arc::new(Plan::of(info)));
+    let mut data = ResumeData::new(info.info_hashes(), geometry.pieces());
+    let mut saved = data.encode();
+    for step in 0..8u32 {
+        let piece = PieceIndex(step * 3 % 8);
+        let bytes: Vec<u8> = geometry.piece_range(piece).map(|at| at as u8).collect();
+        storage.write(geometry.piece_range(piece).start, &[std::io::IoSlice::new(&bytes)]).unwrap();
+        if step % 2 == 1 {
+            // Claim what is stored so far: sync first, then look, then save.
+            let ranges: Vec<_> = (0..=step).map(|s| geometry.piece_range(PieceIndex(s * 3 % 8))).collect();
+            storage.sync(&ranges).unwrap();
+            (0..=step).for_each(|s| _ = data.have.insert(s * 3 % 8));
+            data.files = storage.probe().unwrap();
+            saved = data.encode();
+        }
+        let copy = ResumeData::decode(&saved).unwrap();
+        storage.crash();
+        if !copy.files.is_empty() {
+            let claims = copy.claims(info, &storage.probe().unwrap()).unwrap();
+            assert_eq!(claims.have, copy.have, "nothing that was claimed is doubtful after a cut");
+            let options = crate::CheckOptions::default().pieces(claims.have.clone());
+            let report = crate::check(&storage, info, &options, &crate::Progress::new(), &|_, _| {}).unwrap();
+            assert_eq!(report.good, claims.have, "every claim passes its hash");
+        }
+        // What was not synced is lost: fetch it again.
+        storage.write(geometry.piece_range(piece).start, &[std::io::IoSlice::new(&bytes)]).unwrap();
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = ResumeData::decode(&body);
+        let _ = ResumeData::decode(&sealed(&body));
+    }
+}
