@@ -45,6 +45,21 @@ fn every_version_and_size_arrives_whole() {
     }
 }
 
+#[test]
+fn pieces_that_are_no_whole_number_of_blocks_arrive_too() {
+    for (len, piece_len) in [(400_001, 40_000), (100_003, 10_000), (50_000, 16_385)] {
+        let payload = payload(3, len);
+        let info = Arc::new(info(Kind::V1, &payload, piece_len));
+        let mut world = World::new(3);
+        let seeder = world.add(&info, Some(&payload), 8);
+        let leech = world.add(&info, None, 8);
+        world.introduce(leech, seeder);
+        assert!(world.run(MINUTE, |world| world.is_complete(leech)), "{len} {piece_len}");
+        assert!(world.nodes[leech].disk == payload);
+        assert_at_rest(&mut world);
+    }
+}
+
 /// No buffer is lost, and nothing but idle connections is left.
 fn assert_at_rest(world: &mut World) {
     world.run(MINUTE, |_| false);
