@@ -1,5 +1,31 @@
 //! The `torrent` command line.
+//!
+//! One file per command under `commands`; what they share stands here: arguments, exit codes, units, selection of files,
+//! logging, output. Data goes to stdout, words to stderr.
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod args;
+mod commands;
+mod exit;
+mod log;
+mod output;
+mod select;
+mod source;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    log::init(&cli.global);
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,132 @@
+//! `torrent edit`: change a torrent without making it anew.
+
+use clap::Args;
+use metainfo::edit::InfoEdit;
+use metainfo::{Limits, Metainfo};
+
+use crate::commands::metainfo::infohashes;
+use crate::exit::{Code, Failure};
+use crate::{output, source};
+
+/// Change trackers, comment, web seeds, source or the private flag of a torrent
+///
+/// Keys that are not named stay byte for byte. `--private`, `--public`, `--source` and `--name` change the info hash: to
+/// peers and trackers it is another torrent then.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The torrent: a file, its URL, or `-`
+    file: String,
+    /// Where to write; `-` for stdout. Without it the file itself is replaced
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<String>,
+    /// Replace the trackers; repeat for more tiers, commas separate trackers of one tier
+    #[arg(short, long, value_name = "URL[,URL]", conflicts_with = "no_trackers")]
+    announce: Vec<String>,
+    /// Add a tier of trackers after those that are there
+    #[arg(long, value_name = "URL[,URL]", conflicts_with = "no_trackers")]
+    add_tracker: Vec<String>,
+    /// Remove all trackers
+    #[arg(long)]
+    no_trackers: bool,
+    /// Set the comment; an empty one removes it
+    #[arg(short, long, value_name = "TEXT")]
+    comment: Option<String>,
+    /// Set the name of the program that made the torrent; an empty one removes it
+    #[arg(long, value_name = "TEXT")]
+    created_by: Option<String>,
+    /// Replace the web seeds; repeat for more
+    #[arg(short, long, value_name = "URL", conflicts_with = "no_web_seeds")]
+    web_seed: Vec<String>,
+    /// Remove all web seeds
+    #[arg(long)]
+    no_web_seeds: bool,
+    /// Forbid DHT and peer exchange (changes the info hash)
+    #[arg(long, conflicts_with = "public")]
+    private: bool,
+    /// Allow DHT and peer exchange (changes the info hash)
+    #[arg(long)]
+    public: bool,
+    /// Set the source tag; an empty one removes it (changes the info hash)
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// Set the name of the file or directory (changes the info hash)
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let before = source::load(&options.file)?;
+    let target = match &options.output {
+        Some(output) => output.as_str(),
+        None if std::path::Path::new(&options.file).is_file() => &options.file,
+        None => return Err(Failure::usage("the torrent is no file that could be replaced; name one with --output")),
+    };
+    let mut after = edit_info(&before, options)?;
+    edit_outer(&mut after, options);
+    let bytes = after.to_bytes();
+    write(target, &bytes)?;
+    if before.info_hashes() != after.info_hashes() {
+        output::say(format!(
+            "torrent: THE INFO HASH CHANGED, this is another torrent now:\n  before  {}\n  after   {}",
+            infohashes(&before).join(" "),
+            infohashes(&after).join(" ")
+        ));
+    }
+    Ok(())
+}
+
+fn edit_info(before: &Metainfo, options: &Options) -> Result<Metainfo, Failure> {
+    let mut edit = InfoEdit::new();
+    if options.private || options.public {
+        edit = edit.private(options.private);
+    }
+    if let Some(source) = &options.source {
+        edit = edit.source(some(source));
+    }
+    if let Some(name) = &options.name {
+        edit = edit.name(name);
+    }
+    if edit == InfoEdit::new() {
+        return Ok(before.clone());
+    }
+    before.with_info_edit(&edit, &Limits::default()).map_err(|error| Failure::new(Code::BadTorrent, error))
+}
+
+fn edit_outer(torrent: &mut Metainfo, options: &Options) {
+    let tier = |urls: &String| urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect();
+    if options.no_trackers {
+        torrent.set_tiers(&[]);
+    }
+    if !options.announce.is_empty() {
+        torrent.set_tiers(&options.announce.iter().map(tier).collect::<Vec<_>>());
+    }
+    if !options.add_tracker.is_empty() {
+        let mut tiers = torrent.tiers();
+        tiers.extend(options.add_tracker.iter().map(tier));
+        torrent.set_tiers(&tiers);
+    }
+    if let Some(comment) = &options.comment {
+        torrent.set_comment(some(comment));
+    }
+    if let Some(program) = &options.created_by {
+        torrent.set_created_by(some(program));
+    }
+    if options.no_web_seeds || !options.web_seed.is_empty() {
+        torrent.set_web_seeds(&options.web_seed);
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Replaces a file at once or not at all.
+fn write(target: &str, bytes: &[u8]) -> Result<(), Failure> {
+    if target == "-" {
+        return output::to_file_or_stdout(target, bytes);
+    }
+    let temporary = format!("{target}.tmp");
+    std::fs::write(&temporary, bytes)
+        .and_then(|()| std::fs::rename(&temporary, target))
+        .map_err(|error| Failure::io(target, &error))
+}

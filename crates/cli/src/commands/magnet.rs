@@ -1,0 +1,76 @@
+//! `torrent magnet`: the link of a torrent, or what is inside a link.
+
+use clap::Args;
+use serde::Serialize;
+
+use metainfo::Magnet;
+
+use crate::exit::Failure;
+use crate::output;
+use crate::source::{self, Source};
+
+/// Print the magnet link of a torrent, or show what a link says
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// A magnet link or an info hash to be shown; or a .torrent file, its URL, or `-`, whose link to print
+    source: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    infohash_v1: Option<String>,
+    infohash_v2: Option<String>,
+    name: Option<String>,
+    trackers: Vec<String>,
+    web_seeds: Vec<String>,
+    exact_sources: Vec<String>,
+    acceptable_sources: Vec<String>,
+    peers: Vec<String>,
+    link: String,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    match source::open(&options.source)? {
+        Source::Torrent(torrent) if !options.json => output::line(torrent.magnet().to_string()),
+        Source::Torrent(torrent) => output::json(&shown(&torrent.magnet())),
+        Source::Magnet(magnet) if options.json => output::json(&shown(&magnet)),
+        Source::Magnet(magnet) => print(&shown(&magnet)),
+    }
+}
+
+fn shown(magnet: &Magnet) -> Shown {
+    Shown {
+        infohash_v1: magnet.hashes.get_v1().map(|hash| hash.to_string()),
+        infohash_v2: magnet.hashes.get_v2().map(|hash| hash.to_string()),
+        name: magnet.name.clone(),
+        trackers: magnet.trackers.clone(),
+        web_seeds: magnet.web_seeds.clone(),
+        exact_sources: magnet.exact_sources.clone(),
+        acceptable_sources: magnet.acceptable_sources.clone(),
+        peers: magnet.peers.iter().map(|peer| format!("{}:{}", peer.host, peer.port)).collect(),
+        link: magnet.to_string(),
+    }
+}
+
+fn print(shown: &Shown) -> Result<(), Failure> {
+    let one = |key: &str, value: &Option<String>| match value {
+        Some(value) => output::line(format!("{key:<18} {value}")),
+        None => Ok(()),
+    };
+    one("info hash v1", &shown.infohash_v1)?;
+    one("info hash v2", &shown.infohash_v2)?;
+    one("name", &shown.name)?;
+    for (key, values) in [
+        ("tracker", &shown.trackers),
+        ("web seed", &shown.web_seeds),
+        ("exact source", &shown.exact_sources),
+        ("acceptable source", &shown.acceptable_sources),
+        ("peer", &shown.peers),
+    ] {
+        values.iter().try_for_each(|value| output::line(format!("{key:<18} {value}")))?;
+    }
+    Ok(())
+}

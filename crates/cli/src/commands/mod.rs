@@ -1,0 +1,25 @@
+//! One file per command.
+
+pub(crate) mod bencode;
+pub(crate) mod completions;
+pub(crate) mod edit;
+pub(crate) mod magnet;
+pub(crate) mod man;
+pub(crate) mod metainfo;
+pub(crate) mod version;
+
+use crate::args::{Cli, Command};
+use crate::exit::Failure;
+
+/// Carries out what the arguments say.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Metainfo(options) => metainfo::run(&options),
+        Command::Magnet(options) => magnet::run(&options),
+        Command::Edit(options) => edit::run(&options),
+        Command::Bencode(command) => bencode::run(&command),
+        Command::Completions(options) => completions::run(&options),
+        Command::Man(options) => man::run(&options),
+        Command::Version(options) => version::run(&options),
+    }
+}

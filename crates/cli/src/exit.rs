@@ -1,0 +1,119 @@
+//! Exit codes, and the sentence that goes with each failure.
+
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What kind of failure ended the program. The numbers are a promise to scripts; `torrent help exit` prints them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// Something that should not happen, or fits nothing below.
+    Other = 1,
+    /// Arguments that make no sense; nothing was done.
+    Usage = 2,
+    /// A torrent, magnet link or other input that can't be read.
+    BadTorrent = 3,
+    /// No peer had the data in the given time.
+    NoPeers = 4,
+    /// The disk is full.
+    DiskFull = 5,
+    /// Reading or writing failed.
+    Io = 6,
+    /// Data on the disk does not match its hashes.
+    HashMismatch = 7,
+    /// A tracker or server did not answer as it should.
+    Network = 8,
+    /// Ctrl-C or a termination signal; what was done is kept.
+    Interrupted = 130,
+}
+
+impl Code {
+    /// Every code, with what `torrent help exit` and the man page say of it.
+    pub(crate) const TABLE: [(u8, &'static str); 10] = [
+        (0, "success"),
+        (Code::Other as u8, "internal error, or one that fits nothing below"),
+        (Code::Usage as u8, "wrong arguments; nothing was done"),
+        (Code::BadTorrent as u8, "a torrent, magnet link or other input can't be read"),
+        (Code::NoPeers as u8, "no peer had the data within --timeout"),
+        (Code::DiskFull as u8, "the disk is full"),
+        (Code::Io as u8, "reading or writing failed"),
+        (Code::HashMismatch as u8, "data on the disk does not match its hashes"),
+        (Code::Network as u8, "a tracker or server did not answer as it should"),
+        (Code::Interrupted as u8, "interrupted; progress is kept"),
+    ];
+
+    /// The exit code for a stable code of the library.
+    pub(crate) fn of_library(code: &str) -> Code {
+        match code {
+            "bad_torrent" | "bad_magnet" | "metadata_exchange_missing" => Code::BadTorrent,
+            "no_peers" | "timeout" => Code::NoPeers,
+            "disk_full" => Code::DiskFull,
+            "hash_mismatch" => Code::HashMismatch,
+            "usage" | "bad_config" | "bad_selection" => Code::Usage,
+            "network" | "tracker" | "address_in_use" => Code::Network,
+            "internal" | "closed" => Code::Other,
+            _ => Code::Io,
+        }
+    }
+}
+
+/// Why a command ended without success.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl fmt::Display) -> Failure {
+        Failure { code, message: message.to_string() }
+    }
+
+    pub(crate) fn usage(message: impl fmt::Display) -> Failure {
+        Failure::new(Code::Usage, message)
+    }
+
+    /// A failure of the file at `path`.
+    pub(crate) fn io(path: impl fmt::Display, error: &std::io::Error) -> Failure {
+        let code = if error.kind() == std::io::ErrorKind::StorageFull { Code::DiskFull } else { Code::Io };
+        Failure::new(code, format!("{path}: {error}"))
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Prints the sentence and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        if !self.message.is_empty() {
+            // Where stderr is closed there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "torrent: {}", self.message);
+        }
+        ExitCode::from(self.code as u8)
+    }
+}
+
+/// Help and version are answers on stdout; everything else is a usage error.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(Code::Usage as u8) } else { ExitCode::SUCCESS }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_table_once_and_library_codes_map() {
+        let mut codes: Vec<u8> = Code::TABLE.iter().map(|(code, _)| *code).collect();
+        codes.dedup();
+        assert_eq!(codes.len(), Code::TABLE.len());
+        assert_eq!(Code::of_library("disk_full"), Code::DiskFull);
+        assert_eq!(Code::of_library("permission"), Code::Io);
+    }
+}

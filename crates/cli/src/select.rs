@@ -1,0 +1,105 @@
+//! Which files of a torrent: numbers, ranges and globs.
+
+use globset::GlobBuilder;
+use metainfo::Info;
+
+/// A list of selectors, as `--select` takes it: `0`, `2-5`, `7-`, `*.mkv`, `docs/**`. Several are separated by commas or
+/// given one by one; a file is selected when one of them fits.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Selection {
+    parts: Vec<String>,
+}
+
+impl Selection {
+    pub(crate) fn new(given: &[String]) -> Selection {
+        let parts = given.iter().flat_map(|text| text.split(',')).map(|part| part.trim().to_owned());
+        Selection { parts: parts.filter(|part| !part.is_empty()).collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// One flag for each file of the torrent. A selector that fits nothing is an error that lists the names.
+    pub(crate) fn of(&self, info: &Info) -> Result<Vec<bool>, String> {
+        let names: Vec<&str> = info.files().iter().map(|file| file.path()).collect();
+        let mut chosen = vec![false; names.len()];
+        for part in &self.parts {
+            let fits = fitting(part, &names)?;
+            if !fits.contains(&true) {
+                return Err(format!("`{part}` fits no file; the files are:\n{}", listing(info)));
+            }
+            chosen.iter_mut().zip(fits).for_each(|(chosen, fit)| *chosen |= fit);
+        }
+        // Padding is nobody's choice: it has no bytes on the disk.
+        for (file, chosen) in info.files().iter().zip(&mut chosen) {
+            *chosen &= !file.is_padding();
+        }
+        Ok(chosen)
+    }
+}
+
+/// The files with their numbers, one a line.
+pub(crate) fn listing(info: &Info) -> String {
+    const MOST: usize = 200;
+    let files = info.files().iter().enumerate().filter(|(_, file)| !file.is_padding());
+    let total = files.clone().count();
+    let mut lines: Vec<String> = files.take(MOST).map(|(i, file)| format!("  {i:>4}  {}", file.path())).collect();
+    if total > MOST {
+        lines.push(format!("  ... and {} more", total - MOST));
+    }
+    lines.join("\n")
+}
+
+fn fitting(part: &str, names: &[&str]) -> Result<Vec<bool>, String> {
+    if let Some((first, last)) = range(part, names.len()) {
+        return Ok((0..names.len()).map(|i| (first..=last).contains(&i)).collect());
+    }
+    let glob = GlobBuilder::new(part)
+        .case_insensitive(true)
+        .literal_separator(false)
+        .build()
+        .map_err(|error| format!("`{part}` is no number, range or pattern: {}", error.kind()))?
+        .compile_matcher();
+    let base = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    Ok(names.iter().map(|name| *name == part || glob.is_match(name) || glob.is_match(base(name))).collect())
+}
+
+/// `3`, `2-5` or `7-`, both ends included.
+fn range(part: &str, files: usize) -> Option<(usize, usize)> {
+    if let Ok(one) = part.parse() {
+        return Some((one, one));
+    }
+    let (first, last) = part.split_once('-')?;
+    let first = first.parse().ok()?;
+    let last = if last.is_empty() { files.saturating_sub(1) } else { last.parse().ok()? };
+    Some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 4] = ["show/a.mkv", "show/b.MKV", "show/notes.txt", "show/2-5"];
+
+    fn fits(part: &str) -> Vec<bool> {
+        fitting(part, &NAMES).unwrap()
+    }
+
+    #[test]
+    fn numbers_ranges_and_patterns() {
+        assert_eq!(fits("1"), [false, true, false, false]);
+        assert_eq!(fits("1-2"), [false, true, true, false]);
+        assert_eq!(fits("2-"), [false, false, true, true]);
+        assert_eq!(fits("*.mkv"), [true, true, false, false]);
+        assert_eq!(fits("show/notes.txt"), [false, false, true, false]);
+        assert_eq!(fits("9"), [false; 4]);
+        assert!(fitting("[", &NAMES).is_err());
+    }
+
+    #[test]
+    fn commas_separate() {
+        let selection = Selection::new(&["1, 2-3".into(), "".into(), "*.txt".into()]);
+        assert_eq!(selection.parts, ["1", "2-3", "*.txt"]);
+    }
+}

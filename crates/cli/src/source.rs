@@ -1,0 +1,76 @@
+//! Where a torrent comes from: a file, stdin, a URL, a magnet link, an info hash.
+
+use std::io::Read;
+
+use metainfo::{Limits, Magnet, Metainfo};
+use types::{InfoHashes, limits};
+
+use crate::exit::{Code, Failure};
+
+/// What a SOURCE argument names.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A whole torrent, read from a file, stdin or a URL.
+    Torrent(Box<Metainfo>),
+    /// A magnet link, or a bare info hash made into one.
+    Magnet(Box<Magnet>),
+}
+
+/// Reads what `text` names. A path that exists wins over every other reading but `-`.
+pub(crate) fn open(text: &str) -> Result<Source, Failure> {
+    if text == "-" || std::path::Path::new(text).exists() {
+        return load(text).map(|torrent| Source::Torrent(Box::new(torrent)));
+    }
+    if text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:")) {
+        let magnet = text.parse::<Magnet>().map_err(|error| Failure::new(Code::BadTorrent, error))?;
+        return Ok(Source::Magnet(Box::new(magnet)));
+    }
+    let bare = text.strip_prefix("infohash:").unwrap_or(text);
+    if let Ok(hashes) = bare.parse::<InfoHashes>() {
+        return Ok(Source::Magnet(Box::new(Magnet::new(hashes))));
+    }
+    load(text).map(|torrent| Source::Torrent(Box::new(torrent)))
+}
+
+/// Reads a torrent from a file, an http(s) URL, or stdin for `-`.
+pub(crate) fn load(text: &str) -> Result<Metainfo, Failure> {
+    let bytes = read(text)?;
+    Metainfo::from_bytes(&bytes, &Limits::default())
+        .map_err(|error| Failure::new(Code::BadTorrent, format!("{}: {error}", name_of(text))))
+}
+
+/// Reads the bytes of a torrent; never more than a torrent may have.
+pub(crate) fn read(text: &str) -> Result<Vec<u8>, Failure> {
+    if is_url(text) {
+        return fetch(text);
+    }
+    if text == "-" {
+        return bounded(std::io::stdin().lock(), text);
+    }
+    let file = std::fs::File::open(text).map_err(|error| Failure::io(text, &error))?;
+    bounded(file, text)
+}
+
+fn bounded(from: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    from.take(limits::METAINFO_LEN as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::io(name_of(name), &error))?;
+    if bytes.len() > limits::METAINFO_LEN {
+        let message = format!("{}: over the limit of {} bytes for a torrent", name_of(name), limits::METAINFO_LEN);
+        return Err(Failure::new(Code::BadTorrent, message));
+    }
+    Ok(bytes)
+}
+
+fn is_url(text: &str) -> bool {
+    ["http://", "https://"].iter().any(|s| text.get(..s.len()).is_some_and(|t| t.eq_ignore_ascii_case(s)))
+}
+
+fn name_of(text: &str) -> &str {
+    if text == "-" { "stdin" } else { text }
+}
+
+fn fetch(url: &str) -> Result<Vec<u8>, Failure> {
+    Err(Failure::usage(format!("{url}: not yet")))
+}
