@@ -1,13 +1,29 @@
 //! The option table: what `--help`, the man pages, the completions and the environment variables are made of.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::commands;
+use crate::{commands, environment};
+
+/// The option table, each option with its environment variable: the one that is parsed, shown and documented.
+pub(crate) fn command() -> clap::Command {
+    environment::name_variables(Cli::command())
+}
+
+/// Reads the arguments of this process and its environment.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
 
 /// BitTorrent from the command line: download, seed, create, inspect and verify torrents.
 #[derive(Parser, Debug)]
 #[command(name = "torrent", version, about, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Data goes to stdout, words to stderr. `torrent help exit` lists the exit codes.")]
+#[command(disable_help_subcommand = true)]
+#[command(
+    after_help = "Data goes to stdout, words to stderr. `torrent help exit` lists the exit codes, `torrent help environment` \
+                         the environment variables."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -19,13 +35,13 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Global {
     /// Say nothing but errors
-    #[arg(short, long, global = true, env = "RIVERRUN_QUIET", conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Say more; twice for details, three times for everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// What to log: a level, or levels by module such as `warn,riverrun=debug`
-    #[arg(long, global = true, value_name = "FILTER", env = "RIVERRUN_LOG", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILTER", hide_env_values = true)]
     pub(crate) log: Option<String>,
 }
 
@@ -36,8 +52,14 @@ pub(crate) enum Command {
     Metainfo(commands::metainfo::Options),
     Magnet(commands::magnet::Options),
     Edit(commands::edit::Options),
+    Announce(commands::announce::Options),
+    Scrape(commands::scrape::Options),
+    Tracker(commands::tracker::Options),
+    #[command(subcommand)]
+    Blocklist(commands::blocklist::Command),
     #[command(subcommand)]
     Bencode(commands::bencode::Command),
+    Help(commands::help::Options),
     Completions(commands::completions::Options),
     Man(commands::man::Options),
     /// Print the version, the user agent and the peer id prefix

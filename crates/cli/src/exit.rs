@@ -80,6 +80,23 @@ impl Failure {
         Failure::new(code, format!("{path}: {error}"))
     }
 
+    /// A tracker or web server that could not be asked. The error names the host and keeps secrets of the URL.
+    pub(crate) fn net(error: &net::tracker::Error) -> Failure {
+        use net::tracker::Error;
+        let code = match error {
+            Error::Url(_) | Error::NoScrape => Code::Usage,
+            Error::TooLarge { .. } => Code::BadTorrent,
+            Error::Setup(_) | Error::Closed => Code::Other,
+            _ => Code::Network,
+        };
+        Failure::new(code, error)
+    }
+
+    /// Ctrl-C, or a request of the system to end.
+    pub(crate) fn interrupted() -> Failure {
+        Failure::new(Code::Interrupted, "interrupted")
+    }
+
     pub(crate) fn code(&self) -> Code {
         self.code
     }

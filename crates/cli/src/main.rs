@@ -7,19 +7,19 @@
 
 mod args;
 mod commands;
+mod environment;
 mod exit;
 mod log;
 mod output;
 mod select;
 mod source;
 mod units;
+mod work;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = match args::Cli::try_parse() {
+    let cli = match args::parse() {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };

@@ -49,6 +49,19 @@ pub(crate) fn to_file_or_stdout(path: &str, data: &[u8]) -> Result<(), Failure> 
     bytes(data)
 }
 
+/// An error where `path` exists and may not be replaced.
+pub(crate) fn refuse_to_replace(path: &str, force: bool) -> Result<(), Failure> {
+    if path != "-" && !force && std::path::Path::new(path).symlink_metadata().is_ok() {
+        return Err(Failure::usage(format!("{path} exists; --force replaces it")));
+    }
+    Ok(())
+}
+
+/// A stranger's words, fit for a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '.' } else { c }).collect()
+}
+
 /// Words for the person at the keyboard.
 pub(crate) fn say(text: impl AsRef<str>) {
     // Where stderr is closed there is nobody to tell.

@@ -44,7 +44,8 @@ pub(crate) fn listing(info: &Info) -> String {
     const MOST: usize = 200;
     let files = info.files().iter().enumerate().filter(|(_, file)| !file.is_padding());
     let total = files.clone().count();
-    let mut lines: Vec<String> = files.take(MOST).map(|(i, file)| format!("  {i:>4}  {}", file.path())).collect();
+    let mut lines: Vec<String> =
+        files.take(MOST).map(|(i, file)| format!("  {i:>4}  {}", file.path())).collect();
     if total > MOST {
         lines.push(format!("  ... and {} more", total - MOST));
     }

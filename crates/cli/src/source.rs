@@ -3,9 +3,11 @@
 use std::io::Read;
 
 use metainfo::{Limits, Magnet, Metainfo};
+use net::tracker::TrackerClient;
 use types::{InfoHashes, limits};
 
 use crate::exit::{Code, Failure};
+use crate::work;
 
 /// What a SOURCE argument names.
 #[derive(Debug)]
@@ -57,7 +59,8 @@ fn bounded(from: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::io(name_of(name), &error))?;
     if bytes.len() > limits::METAINFO_LEN {
-        let message = format!("{}: over the limit of {} bytes for a torrent", name_of(name), limits::METAINFO_LEN);
+        let message =
+            format!("{}: over the limit of {} bytes for a torrent", name_of(name), limits::METAINFO_LEN);
         return Err(Failure::new(Code::BadTorrent, message));
     }
     Ok(bytes)
@@ -71,6 +74,11 @@ fn name_of(text: &str) -> &str {
     if text == "-" { "stdin" } else { text }
 }
 
+/// Fetches a .torrent. The URL is the user's own, so it may lead to this network; its redirects, a stranger's, may not
+/// lead further inward than it does.
 fn fetch(url: &str) -> Result<Vec<u8>, Failure> {
-    Err(Failure::usage(format!("{url}: not yet")))
+    work::block_on(async {
+        let client = TrackerClient::builder().build().map_err(|error| Failure::net(&error))?;
+        client.fetch_metainfo(url).await.map_err(|error| Failure::net(&error))
+    })
 }

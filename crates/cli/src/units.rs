@@ -26,12 +26,15 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         .find_map(|(suffix, unit)| lower.strip_suffix(suffix).map(|number| (number, *unit)))
         .unwrap_or_else(|| (lower.strip_suffix('b').unwrap_or(&lower), 1));
     let number = number.trim();
-    let wrong = || format!("`{text}` is no size; write bytes with an optional suffix, such as 500k, 1.5MiB or 10MB");
+    let wrong =
+        || format!("`{text}` is no size; write bytes with an optional suffix, such as 500k, 1.5MiB or 10MB");
     if let Ok(whole) = number.parse::<u64>() {
         return whole.checked_mul(unit).ok_or_else(wrong);
     }
     match number.parse::<f64>() {
-        Ok(n) if n.is_finite() && n >= 0.0 && n * unit as f64 <= (1u64 << 53) as f64 => Ok((n * unit as f64) as u64),
+        Ok(n) if n.is_finite() && n >= 0.0 && n * unit as f64 <= (1u64 << 53) as f64 => {
+            Ok((n * unit as f64) as u64)
+        }
         _ => Err(wrong()),
     }
 }

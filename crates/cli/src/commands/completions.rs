@@ -1,9 +1,9 @@
 //! `torrent completions`.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::args::Cli;
+use crate::args;
 use crate::exit::Failure;
 use crate::output;
 
@@ -16,6 +16,6 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::command(), "torrent", &mut script);
+    clap_complete::generate(options.shell, &mut args::command(), "torrent", &mut script);
     output::bytes(&script)
 }

@@ -59,7 +59,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let target = match &options.output {
         Some(output) => output.as_str(),
         None if std::path::Path::new(&options.file).is_file() => &options.file,
-        None => return Err(Failure::usage("the torrent is no file that could be replaced; name one with --output")),
+        None => {
+            return Err(Failure::usage(
+                "the torrent is no file that could be replaced; name one with --output",
+            ));
+        }
     };
     let mut after = edit_info(&before, options)?;
     edit_outer(&mut after, options);
@@ -93,7 +97,9 @@ fn edit_info(before: &Metainfo, options: &Options) -> Result<Metainfo, Failure> 
 }
 
 fn edit_outer(torrent: &mut Metainfo, options: &Options) {
-    let tier = |urls: &String| urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect();
+    let tier = |urls: &String| {
+        urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect()
+    };
     if options.no_trackers {
         torrent.set_tiers(&[]);
     }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_mangen::Man;
 
-use crate::args::Cli;
+use crate::args;
 use crate::exit::{Code, Failure};
 use crate::output;
 
@@ -21,7 +21,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let mut root = Cli::command();
+    let mut root = args::command();
     root.build();
     if let Some(dir) = &options.dir {
         std::fs::create_dir_all(dir).map_err(|error| Failure::io(dir.display(), &error))?;
@@ -29,11 +29,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     let mut found = &root;
     for word in &options.command {
-        found = found
-            .find_subcommand(word)
-            .ok_or_else(|| Failure::usage(format!("there is no command `{word}`; `torrent help` lists them")))?;
+        found = found.find_subcommand(word).ok_or_else(|| {
+            Failure::usage(format!("there is no command `{word}`; `torrent help` lists them"))
+        })?;
     }
-    let name = ["torrent"].into_iter().chain(options.command.iter().map(String::as_str)).collect::<Vec<_>>().join("-");
+    let name = ["torrent"]
+        .into_iter()
+        .chain(options.command.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join("-");
     output::bytes(&page(found, &name)?)
 }
 

@@ -89,7 +89,10 @@ fn show(torrent: &Metainfo) -> Result<(), Failure> {
     rows.extend(hashes.get_v1().map(|hash| ("info hash v1", hash.to_string())));
     rows.extend(hashes.get_v2().map(|hash| ("info hash v2", hash.to_string())));
     rows.push(("size", format!("{} ({} bytes)", units::size(info.content_len()), info.content_len())));
-    rows.push(("pieces", format!("{} of {}", info.geometry().pieces(), units::size(info.piece_len().into()))));
+    rows.push((
+        "pieces",
+        format!("{} of {}", info.geometry().pieces(), units::size(info.piece_len().into())),
+    ));
     rows.push(("private", if info.is_private() { "yes" } else { "no" }.to_owned()));
     rows.extend(info.source().map(|source| ("source", source.to_owned())));
     rows.extend(torrent.comment().map(|comment| ("comment", comment.to_owned())));
@@ -102,7 +105,7 @@ fn show(torrent: &Metainfo) -> Result<(), Failure> {
     rows.extend(torrent.nodes().iter().map(|node| ("node", format!("{}:{}", node.host, node.port))));
     rows.extend(info.obstacle().map(|obstacle| ("cannot download", obstacle.to_string())));
     for (key, value) in rows {
-        output::line(format!("{key:<16} {}", printable(&value)))?;
+        output::line(format!("{key:<16} {}", output::printable(&value)))?;
     }
     output::line("files")?;
     for (i, file) in info.files().iter().enumerate().filter(|(_, file)| !file.is_padding()) {
@@ -110,11 +113,6 @@ fn show(torrent: &Metainfo) -> Result<(), Failure> {
         output::line(format!("  {i:>4}  {:>11}  {}{link}", units::size(file.len()), file.path()))?;
     }
     Ok(())
-}
-
-/// A stranger's words, fit for a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '.' } else { c }).collect()
 }
 
 /// A Unix time as `2026-11-21 03:10:00 UTC`. Days are counted as Howard Hinnant's `civil_from_days` does.

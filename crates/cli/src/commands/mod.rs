@@ -1,11 +1,16 @@
 //! One file per command.
 
+pub(crate) mod announce;
 pub(crate) mod bencode;
+pub(crate) mod blocklist;
 pub(crate) mod completions;
 pub(crate) mod edit;
+pub(crate) mod help;
 pub(crate) mod magnet;
 pub(crate) mod man;
 pub(crate) mod metainfo;
+pub(crate) mod scrape;
+pub(crate) mod tracker;
 pub(crate) mod version;
 
 use crate::args::{Cli, Command};
@@ -17,7 +22,12 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Metainfo(options) => metainfo::run(&options),
         Command::Magnet(options) => magnet::run(&options),
         Command::Edit(options) => edit::run(&options),
+        Command::Announce(options) => announce::run(&options),
+        Command::Scrape(options) => scrape::run(&options),
+        Command::Tracker(options) => tracker::run(&options),
+        Command::Blocklist(command) => blocklist::run(&command),
         Command::Bencode(command) => bencode::run(&command),
+        Command::Help(options) => help::run(&options),
         Command::Completions(options) => completions::run(&options),
         Command::Man(options) => man::run(&options),
         Command::Version(options) => version::run(&options),

@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::exit::Failure;
 use crate::output;
 
-const USER_AGENT: &str = concat!("riverrun/", env!("CARGO_PKG_VERSION"));
-const PEER_ID_PREFIX: &str = "-RR0100-";
+/// How our peer ids begin (BEP 20).
+pub(crate) const PEER_ID_PREFIX: &str = "-RR0100-";
 
 /// Arguments of `torrent version`.
 #[derive(Args, Debug)]
@@ -27,7 +27,7 @@ struct Version {
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let version = Version {
         version: env!("CARGO_PKG_VERSION"),
-        user_agent: USER_AGENT.to_owned(),
+        user_agent: net::tracker::USER_AGENT.to_owned(),
         peer_id_prefix: PEER_ID_PREFIX.to_owned(),
     };
     if options.json {
