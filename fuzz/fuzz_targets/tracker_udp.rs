@@ -1,0 +1,9 @@
+//! UDP tracker datagrams in both directions, and the client machine taking them: nothing panics, nothing contradicts itself.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../crates/tracker/tests/invariants/mod.rs"]
+mod invariants;
+
+fuzz_target!(|bytes: &[u8]| invariants::check_udp(bytes));
