@@ -14,9 +14,11 @@ use tracker::server::ServerConfig;
 use tracker::udp::{Request, Response};
 use tracker::url::Refusal;
 use tracker::{
-    AnnounceEvent, AnnounceRequest, FailureKind, Family, ReplyError, Retry, SwarmCounts, TrackerUrl,
+    AnnounceEvent, AnnounceRequest, Announcer, AnnouncerConfig, AnnouncerEvent, AnnouncerInput, FailureKind,
+    Family, ReplyError, Retry, Schedule, ScheduleConfig, ScheduleInput, ScheduleOutput, Status, SwarmCounts,
+    TorrentKey, TrackerUrl,
 };
-use types::{InfoHash, PeerId};
+use types::{InfoHash, InfoHashes, PeerId, Rng, Time};
 
 const HASH: InfoHash = InfoHash([0xfe; 20]);
 
@@ -482,6 +484,56 @@ async fn the_server_bounds_what_http_clients_send() {
     assert!(!a.contains("200") && !b.contains("200"));
     let root = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_vec();
     assert!(send(root).await.contains("This is a BitTorrent tracker"));
+}
+
+/// What a client's control plane does: the schedule says what to ask, the client asks, the answers go back.
+#[tokio::test]
+async fn a_schedule_drives_the_client() {
+    let (server, client) = (server().await, client());
+    let tiers = |text: &str| vec![vec![url(text)]];
+    let mut schedule = Schedule::new(ScheduleConfig { per_host: 2, total: 8 });
+    for n in 0..40u8 {
+        let hashes = InfoHashes::v1(InfoHash([n / 2; 20]));
+        let text = &server.announce_urls()[usize::from(n % 2)];
+        let config = AnnouncerConfig::new(hashes, PeerId([n; 20]), tiers(text));
+        let announcer = Box::new(Announcer::new(config, Rng::from_number(n.into())));
+        let key = TorrentKey(n.into());
+        schedule.handle(Time::ZERO, ScheduleInput::Add(key, announcer));
+        let status = Status { port: 1000 + u16::from(n), ..Status::default() };
+        schedule.handle(Time::ZERO, ScheduleInput::Torrent(key, AnnouncerInput::Status(status)));
+        schedule.handle(Time::ZERO, ScheduleInput::Torrent(key, AnnouncerInput::Start));
+    }
+    let mut under_way = tokio::task::JoinSet::new();
+    let (mut peers, mut answers) = (0, 0);
+    loop {
+        match schedule.poll(Time::ZERO) {
+            ScheduleOutput::Announce { ticket, tracker, request } => {
+                let client = client.clone();
+                under_way.spawn(async move {
+                    let outcome = client.announce(&tracker, &request).await;
+                    ScheduleInput::Announced(ticket, outcome.map_err(|error| error.failure()))
+                });
+                assert!(under_way.len() <= 4);
+            }
+            ScheduleOutput::Event(_, AnnouncerEvent::Announced { peers: found, event, .. }) => {
+                peers += found.len();
+                answers += 1;
+                if answers == 40 {
+                    assert_eq!((server.totals(), peers), ((20, 40), 20));
+                    schedule.handle(Time::ZERO, ScheduleInput::Shutdown);
+                }
+                assert_eq!(event, AnnounceEvent::Started);
+            }
+            ScheduleOutput::Wait(_) => {
+                let input = under_way.join_next().await.expect("something is under way").unwrap();
+                schedule.handle(Time::ZERO, input);
+            }
+            ScheduleOutput::Drained => break,
+            ScheduleOutput::Event(_, AnnouncerEvent::Stopped) | ScheduleOutput::Removed(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(server.totals(), (0, 0));
 }
 
 #[tokio::test]
