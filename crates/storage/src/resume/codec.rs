@@ -94,13 +94,17 @@ pub(super) fn encode(data: &ResumeData) -> Vec<u8> {
     body.insert("completed-at", Value::Int(data.completed_at));
     let tier = |tier: &Vec<String>| Value::List(tier.iter().map(Value::bytes).collect());
     body.insert("trackers", Value::List(data.trackers.iter().map(tier).collect()));
-    let body = body.encode();
+    seal(&body.encode())
+}
+
+/// Puts the head before a body.
+pub(super) fn seal(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + body.len());
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_be_bytes());
     out.extend_from_slice(&(body.len() as u64).to_be_bytes());
-    out.extend_from_slice(&hash::sha256(&body));
-    out.extend_from_slice(&body);
+    out.extend_from_slice(&hash::sha256(body));
+    out.extend_from_slice(body);
     out
 }
 
