@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use metainfo::Mismatch;
 use types::{BlockRef, PeerId, PeerSource, PieceIndex, Time};
 use wire::{Message, Reserved};
 
@@ -32,6 +33,8 @@ pub enum Input<'a> {
     DialFailed {
         /// The address of [`Output::Dial`].
         addr: SocketAddr,
+        /// Why; it decides whether the address is worth another try.
+        why: Disconnect,
     },
     /// Both handshakes are done and name this torrent.
     Connected {
@@ -50,6 +53,8 @@ pub enum Input<'a> {
     Closed {
         /// The connection.
         conn: ConnId,
+        /// Why, as far as the data path knows.
+        why: Disconnect,
     },
     /// A message other than a piece.
     Message {
@@ -88,6 +93,8 @@ pub enum Input<'a> {
     PieceFailed {
         /// The piece.
         piece: PieceIndex,
+        /// Which hash it failed, or that its torrent can't be right.
+        why: Mismatch,
     },
     /// The disk refuses to work: stop asking the swarm.
     DiskTrouble(&'a DiskTrouble),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use metainfo::Info;
+use metainfo::{Info, Mismatch};
 use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex};
 
 use crate::piece::{ActivePiece, End};
@@ -24,7 +24,7 @@ impl StoredPiece {
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Ended {
     Stored(StoredPiece),
-    Failed(PieceIndex),
+    Failed(PieceIndex, Mismatch),
 }
 
 /// The active pieces of one torrent.
@@ -162,7 +162,7 @@ impl Blocks {
                     self.have.insert(index.0);
                     ended.push(Ended::Stored(StoredPiece(verified.piece())));
                 }
-                Some(End::Failed) => ended.push(Ended::Failed(index)),
+                Some(End::Failed(why)) => ended.push(Ended::Failed(index, why)),
                 None => continue,
             }
             if let Some(piece) = self.active.remove(&index) {
@@ -337,6 +337,11 @@ mod tests {
         &payload[at..at + run.len as usize]
     }
 
+    /// What is wrong with a corrupt piece of such a torrent.
+    fn mismatch(kind: Kind, piece: u32) -> Mismatch {
+        if kind == Kind::V2 { Mismatch::V2(PieceIndex(piece)) } else { Mismatch::V1(PieceIndex(piece)) }
+    }
+
     const LENS: [(usize, u32); 5] =
         [(1, 16_384), (16_385, 16_384), (200_001, 65_536), (131_072, 32_768), (90_000, 131_072)];
 
@@ -395,7 +400,10 @@ mod tests {
             rig.end_pass();
             assert!(rig.ended.is_empty());
             rig.settle_all(&mut Rng::from_number(1));
-            assert_eq!(rig.ended, [Ended::Stored(StoredPiece(PieceIndex(0))), Ended::Failed(PieceIndex(1))]);
+            assert_eq!(
+                rig.ended,
+                [Ended::Stored(StoredPiece(PieceIndex(0))), Ended::Failed(PieceIndex(1), mismatch(kind, 1))]
+            );
             // A late copy of a right piece changes nothing.
             rig.arrive(geometry.block(PieceIndex(0), BlockIndex(0)), &[0; BLOCK_LEN as usize]);
             // The next attempt begins from nothing.
@@ -428,7 +436,10 @@ mod tests {
             let mut rng = Rng::from_number(1);
             assert_eq!(rig.blocks.unhashed(), unhashed);
             rig.settle_all(&mut rng);
-            assert_eq!(rig.ended, [Ended::Stored(StoredPiece(PieceIndex(0))), Ended::Failed(PieceIndex(2))]);
+            assert_eq!(
+                rig.ended,
+                [Ended::Stored(StoredPiece(PieceIndex(0))), Ended::Failed(PieceIndex(2), mismatch(kind, 2))]
+            );
             for n in [6, 0, 4, 2] {
                 let run = geometry.block(PieceIndex(1), BlockIndex(n));
                 rig.arrive(run, bytes_of(&payload, &geometry, run));

@@ -44,8 +44,8 @@ impl Shard {
                 }
                 Verdict::Done(id, peer) => return self.opened(now, conn, id, peer, bytes),
                 Verdict::Unknown(name) => return self.hand_off(conn, name, bytes),
-                Verdict::Refuse(_) => {
-                    self.lost(now, conn);
+                Verdict::Refuse(why) => {
+                    self.lost(now, conn, why);
                     return Flow::Gone;
                 }
             }
@@ -100,7 +100,7 @@ impl Shard {
     /// Drops connections whose handshake takes too long.
     pub(crate) fn expire_handshakes(&mut self, now: Time) {
         while let Some(conn) = self.lobby.overdue(now) {
-            self.close(now, conn);
+            self.close(now, conn, Disconnect::HandshakeTimeout);
         }
     }
 

@@ -101,7 +101,7 @@ impl Member {
                     self.durability.add(now, stored);
                     self.inform(now, Input::PieceStored { piece });
                 }
-                Ended::Failed(piece) => self.inform(now, Input::PieceFailed { piece }),
+                Ended::Failed(piece, why) => self.inform(now, Input::PieceFailed { piece, why }),
             }
         }
     }

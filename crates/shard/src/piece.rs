@@ -52,7 +52,7 @@ pub(crate) enum End {
     /// It is right, and every write has returned.
     Stored(VerifiedPiece),
     /// It is wrong, and no buffer of it is with the disk any more.
-    Failed,
+    Failed(Mismatch),
 }
 
 impl ActivePiece {
@@ -237,7 +237,7 @@ impl ActivePiece {
             Some(Ok(_)) if drained && self.stored == self.places.len() => {
                 self.verdict.take().and_then(Result::ok).map(End::Stored)
             }
-            Some(Err(_)) if drained => Some(End::Failed),
+            Some(Err(why)) if drained => Some(End::Failed(why)),
             _ => None,
         }
     }

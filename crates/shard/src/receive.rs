@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSliceMut};
 
-use engine::{ConnId, Input};
+use engine::{ConnId, Disconnect, Fault, Input};
 use types::Time;
 
 use crate::conn::{Conn, Stage};
@@ -105,7 +105,7 @@ impl Shard {
         }
         match read_into(entry, allowed, scratch, read) {
             Ok((0, 0)) => {
-                self.lost(now, conn);
+                self.lost(now, conn, Disconnect::ByPeer);
                 RecvOutcome::Closed
             }
             Ok((direct, beyond)) => {
@@ -115,7 +115,7 @@ impl Shard {
             Err(error) if error.kind() == ErrorKind::WouldBlock => RecvOutcome::Empty,
             Err(error) if error.kind() == ErrorKind::Interrupted => RecvOutcome::More,
             Err(_) => {
-                self.lost(now, conn);
+                self.lost(now, conn, Disconnect::Network);
                 RecvOutcome::Closed
             }
         }
@@ -178,7 +178,7 @@ impl Shard {
                     true
                 }
                 Err(_) => {
-                    self.lost(now, conn);
+                    self.lost(now, conn, Disconnect::Fault(Fault::BadMessage));
                     return Flow::Gone;
                 }
             };

@@ -100,7 +100,7 @@ impl Shard {
 
     /// A dialed connection could not be opened.
     pub fn connect_failed(&mut self, now: Time, conn: ConnId) {
-        self.lost(now, conn);
+        self.lost(now, conn, Disconnect::Network);
     }
 
     /// The readiness pass is over: hashes what arrived and queues it for the disk.
@@ -231,19 +231,19 @@ impl Shard {
     }
 
     /// A connection is gone: forgets it and tells the brain.
-    pub(crate) fn lost(&mut self, now: Time, id: ConnId) {
+    pub(crate) fn lost(&mut self, now: Time, id: ConnId, why: Disconnect) {
         let Some(conn) = self.forget(id) else { return };
         let Some(member) = conn.torrent().and_then(|torrent| self.members.touch(torrent)) else { return };
         match conn.stage {
-            Stage::Open(_) => member.inform(now, Input::Closed { conn: id }),
+            Stage::Open(_) => member.inform(now, Input::Closed { conn: id, why }),
             Stage::Handshake(State::Answered(_) | State::Accepted) => {}
-            Stage::Handshake(_) => member.inform(now, Input::DialFailed { addr: conn.addr }),
+            Stage::Handshake(_) => member.inform(now, Input::DialFailed { addr: conn.addr, why }),
         }
     }
 
     /// Closes a connection of our own accord and tells the brain.
-    pub(crate) fn close(&mut self, now: Time, conn: ConnId) {
-        self.lost(now, conn);
+    pub(crate) fn close(&mut self, now: Time, conn: ConnId, why: Disconnect) {
+        self.lost(now, conn, why);
         self.outputs.push_back(Output::Close { conn });
     }
 }

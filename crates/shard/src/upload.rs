@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 
-use engine::{ConnId, Input};
+use engine::{ConnId, Disconnect, Fault, Input};
 use types::{BlockRef, Time};
 
 use crate::conn::{Sender, Stage};
@@ -56,7 +56,7 @@ impl Shard {
             Err(error) if error.kind() == ErrorKind::WouldBlock => SendOutcome::Full,
             Err(error) if error.kind() == ErrorKind::Interrupted => SendOutcome::More,
             Ok(0) | Err(_) => {
-                self.lost(now, conn);
+                self.lost(now, conn, Disconnect::Network);
                 SendOutcome::Closed
             }
         }
@@ -88,7 +88,7 @@ impl Shard {
         if entry.outbound.push(bytes) {
             self.wake_sender(conn);
         } else {
-            self.close(now, conn);
+            self.close(now, conn, Disconnect::Fault(Fault::MessageFlood));
         }
     }
 
@@ -142,7 +142,7 @@ impl Shard {
                 }
                 self.wake_sender(conn);
             }
-            Lost::Committed => self.close(now, conn),
+            Lost::Committed => self.close(now, conn, Disconnect::Disk),
             Lost::Unknown => {}
         }
     }

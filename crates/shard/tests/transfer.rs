@@ -163,8 +163,7 @@ fn a_seed_whose_disk_cannot_be_read_serves_again_later() {
     world.introduce(late, seeder);
     assert!(world.run(MINUTE, |world| world.is_complete(late)));
     assert!(world.nodes[late].disk == payload);
-    // The first one may wait for blocks that fill its holes; what it keeps for them goes when it pauses.
-    world.nodes[leech].shard.command(world.now, Command::Torrent(TORRENT, engine::Command::Pause));
+    assert!(world.run(MINUTE, |world| world.is_complete(leech)), "the first one asks again");
     assert_at_rest(&mut world);
 }
 

@@ -157,6 +157,15 @@ impl Requests {
         true
     }
 
+    /// Where nothing has been asked of the peer, and nothing came, for `span`: begins anew with a single request.
+    pub(crate) fn begin_anew(&mut self, now: Time, span: Duration) -> bool {
+        let idle = self.len() == 0 && now.since(self.progress) >= span;
+        if idle {
+            self.window = Window { size: 1, slow_start: true, ..self.window };
+        }
+        idle
+    }
+
     fn remember(&mut self, block: BlockRef) {
         if self.forgiven.len() == FORGIVEN {
             self.forgiven.pop_front();

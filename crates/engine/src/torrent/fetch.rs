@@ -1,5 +1,6 @@
 //! Asking peers for blocks, and what becomes of them.
 
+use metainfo::Mismatch;
 use types::{Bitfield, BlockRef, PieceIndex, Time};
 use wire::Message;
 
@@ -147,8 +148,13 @@ impl Torrent {
         seeds.into_iter().for_each(|conn| self.part_with(now, conn, Disconnect::Useless));
     }
 
-    /// The hash failed. A piece of one sender convicts it; of several, each gets its next piece alone.
-    pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex) {
+    /// The hash failed. A piece of one sender convicts it; of several, each gets its next piece alone. A torrent whose
+    /// own hashes contradict each other is nobody's fault, and asking again would never end.
+    pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex, why: Mismatch) {
+        if !matches!(why, Mismatch::V1(_) | Mismatch::V2(_)) {
+            let message = format!("{why}; get the torrent from another source");
+            return self.disk_trouble(now, &DiskTrouble { code: "bad_torrent", message: message.into() });
+        }
         let Senders { conns, complete } = self.picker.failed(piece);
         self.tally.wasted += u64::from(self.geometry.piece_len(piece));
         self.out.push_back(Output::Event(Event::PieceFailed(piece)));

@@ -136,11 +136,11 @@ impl Torrent {
                 addrs.iter().for_each(|addr| self.book.add(now, *addr, source, &mut self.rng));
                 self.dial(now);
             }
-            Input::DialFailed { addr } => self.dial_failed(now, addr),
+            Input::DialFailed { addr, why } => self.dial_failed(now, addr, why),
             Input::Connected { conn, addr, origin, reserved, peer_id } => {
                 self.join(now, Who { conn, addr, origin, peer_id, common: reserved, client: None });
             }
-            Input::Closed { conn } => self.part(now, conn, Disconnect::ByPeer),
+            Input::Closed { conn, why } => self.part(now, conn, why),
             Input::Message { conn, message } => {
                 return self.message(now, conn, message).inspect_err(|fault| self.fault(now, conn, *fault));
             }
@@ -148,7 +148,7 @@ impl Torrent {
             Input::BlockSent { conn, block } => self.block_sent(now, conn, block),
             Input::BlockUnreadable { conn, block } => self.block_unreadable(now, conn, block),
             Input::PieceStored { piece } => self.piece_stored(now, piece),
-            Input::PieceFailed { piece } => self.piece_failed(now, piece),
+            Input::PieceFailed { piece, why } => self.piece_failed(now, piece, why),
             Input::DiskTrouble(trouble) => self.disk_trouble(now, trouble),
             Input::DiskClear => self.disk_clear(),
             Input::Command(command) => self.command(now, command),
@@ -326,8 +326,12 @@ impl Torrent {
         }
     }
 
-    fn dial_failed(&mut self, now: Time, addr: SocketAddr) {
-        self.book.failed(now, addr);
+    fn dial_failed(&mut self, now: Time, addr: SocketAddr, why: Disconnect) {
+        if why.may_retry() {
+            self.book.failed(now, addr);
+        } else {
+            self.book.forget(addr);
+        }
         self.dial(now);
     }
 

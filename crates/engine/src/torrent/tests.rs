@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use metainfo::Mismatch;
 use types::{BLOCK_LEN, InfoHash, PeerSource};
 
 use super::*;
@@ -212,7 +213,7 @@ fn a_lone_sender_of_a_corrupt_piece_is_banned() {
     let peer = join(&mut t, now, 1);
     let blocks = serve(&mut t, now, peer);
     blocks.into_iter().for_each(|block| give(&mut t, now, peer, block));
-    t.handle(now, Input::PieceFailed { piece: PieceIndex(0) }).unwrap();
+    t.handle(now, Input::PieceFailed { piece: PieceIndex(0), why: Mismatch::V1(PieceIndex(0)) }).unwrap();
     let outputs = t.drain(now);
     assert!(outputs.contains(&Output::Event(Event::PeerBanned { addr: addr(1) })));
     assert_eq!(disconnects(&outputs), [(peer, Disconnect::Fault(Fault::CorruptData))]);
@@ -245,7 +246,7 @@ fn of_two_senders_the_corrupt_one_is_found_by_a_piece_alone() {
             here.remove(&block.piece);
             let piece = block.piece;
             let input = match spoilt.remove(&piece) {
-                true => Input::PieceFailed { piece },
+                true => Input::PieceFailed { piece, why: Mismatch::V1(piece) },
                 false => Input::PieceStored { piece },
             };
             t.handle(now, input).unwrap();
@@ -288,6 +289,33 @@ fn rejected_requests_go_to_others_and_do_not_loop() {
     }
     let other = join(&mut t, now, 2);
     assert_eq!(serve(&mut t, now, other).len(), 4);
+}
+
+#[test]
+fn a_peer_that_refused_everything_is_asked_again_later() {
+    let mut t = leech(1);
+    let peer = join(&mut t, Time::ZERO, 1);
+    for block in serve(&mut t, Time::ZERO, peer) {
+        say(&mut t, Time::ZERO, peer, Message::Reject(block)).unwrap();
+    }
+    let at = |t: &mut Torrent, secs| {
+        t.handle(Time::from_secs(secs), Input::Timer).unwrap();
+        requests(&t.drain(Time::from_secs(secs)), peer).len()
+    };
+    assert_eq!((at(&mut t, 5), at(&mut t, 10)), (0, 1));
+}
+
+#[test]
+fn a_torrent_that_contradicts_itself_stops_and_blames_nobody() {
+    let (mut t, now) = (leech(1), Time::ZERO);
+    let peer = join(&mut t, now, 1);
+    let blocks = serve(&mut t, now, peer);
+    blocks.into_iter().for_each(|block| give(&mut t, now, peer, block));
+    let piece = PieceIndex(0);
+    t.handle(now, Input::PieceFailed { piece, why: Mismatch::Inconsistent(piece) }).unwrap();
+    let outputs = t.drain(now);
+    assert!(disconnects(&outputs).is_empty() && requests(&outputs, peer).is_empty());
+    assert!(matches!(t.snapshot(now).phase, Phase::Stalled(trouble) if trouble.code == "bad_torrent"));
 }
 
 #[test]
@@ -338,7 +366,7 @@ fn dials_are_bounded_and_failures_make_room() {
     let dialed: Vec<Output> = t.drain(Time::ZERO);
     assert_eq!(dialed.len(), config().max_half_open as usize);
     let Output::Dial { addr } = dialed[0] else { panic!("{dialed:?}") };
-    t.handle(Time::ZERO, Input::DialFailed { addr }).unwrap();
+    t.handle(Time::ZERO, Input::DialFailed { addr, why: Disconnect::Network }).unwrap();
     assert_eq!(t.drain(Time::ZERO).len(), 1);
     assert_eq!(t.snapshot(Time::ZERO).half_open, 25);
 }

@@ -12,6 +12,8 @@ use crate::{ConnId, Disconnect, Output, WaitReason};
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Most dials begun in one tick, so that a long list of addresses is no burst of SYNs.
 const DIALS_A_TICK: usize = 30;
+/// A peer that refused everything is asked again after so long.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Torrent {
     /// The next moment at which time alone demands something. A torrent at rest, or without peers and addresses to try,
@@ -80,6 +82,10 @@ impl Torrent {
             }
             if peer.requests.check_snub(now, self.config.snub_after) {
                 snubs.push(conn);
+            }
+            // What it refused a while ago it may have by now.
+            if !peer.interest.choked && peer.requests.begin_anew(now, ASK_AGAIN) {
+                self.hungry.insert(conn);
             }
         }
         quiet.into_iter().for_each(|conn| self.send(now, conn, Message::KeepAlive));
