@@ -33,6 +33,18 @@ pub fn run(factory: &dyn StorageFactory) {
     shortcuts_agree(factory);
 }
 
+/// Asserts that a call succeeded, and says what the backend said instead.
+trait Must<T> {
+    fn must(self) -> T;
+}
+
+impl<T> Must<T> for Result<T, StorageError> {
+    #[track_caller]
+    fn must(self) -> T {
+        self.unwrap_or_else(|error| panic!("a call that must succeed failed: {error}"))
+    }
+}
+
 /// Bytes that tell where they belong.
 fn pattern(offset: u64, len: usize) -> Vec<u8> {
     (offset..).take(len).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 7) as u8).collect()
@@ -90,14 +102,14 @@ fn reads_back_what_was_written(factory: &dyn StorageFactory) {
     let storage = open(factory, 1);
     fill(&*storage);
     let total = storage.plan().total_len();
-    assert_eq!(read(&*storage, 0, total as usize).unwrap(), expected(&*storage, 0, total as usize));
+    assert_eq!(read(&*storage, 0, total as usize).must(), expected(&*storage, 0, total as usize));
     for (offset, len) in [(0, 1), (1, 1), (16_383, 2), (total - 1, 1), (30_000, 40_000), (total, 0), (5, 0)] {
-        assert_eq!(read(&*storage, offset, len).unwrap(), expected(&*storage, offset, len), "{offset}+{len}");
+        assert_eq!(read(&*storage, offset, len).must(), expected(&*storage, offset, len), "{offset}+{len}");
     }
     storage.write(16_380, &[IoSlice::new(b"12345678")]).expect("overwriting succeeds");
-    assert_eq!(read(&*storage, 16_380, 8).unwrap(), b"12345678", "a later write wins");
-    assert_eq!(read(&*storage, 16_379, 1).unwrap(), pattern(16_379, 1), "a write touches its range alone");
-    assert_eq!(read(&*storage, 16_388, 1).unwrap(), pattern(16_388, 1), "a write touches its range alone");
+    assert_eq!(read(&*storage, 16_380, 8).must(), b"12345678", "a later write wins");
+    assert_eq!(read(&*storage, 16_379, 1).must(), pattern(16_379, 1), "a write touches its range alone");
+    assert_eq!(read(&*storage, 16_388, 1).must(), pattern(16_388, 1), "a write touches its range alone");
 }
 
 fn cuts_buffers_anywhere(factory: &dyn StorageFactory) {
@@ -127,8 +139,8 @@ fn drops_padding(factory: &dyn StorageFactory) {
     storage
         .write(padding.start, &[IoSlice::new(&[1; 100])])
         .expect("writing padding succeeds and does nothing");
-    assert_eq!(read(&*storage, padding.start, 100).unwrap(), [0; 100], "padding reads as zeros");
-    assert!(!storage.probe().unwrap()[4].present, "padding is never there");
+    assert_eq!(read(&*storage, padding.start, 100).must(), [0; 100], "padding reads as zeros");
+    assert!(!storage.probe().must()[4].present, "padding is never there");
 }
 
 fn refuses_what_is_outside(factory: &dyn StorageFactory) {
@@ -140,7 +152,7 @@ fn refuses_what_is_outside(factory: &dyn StorageFactory) {
         assert_eq!(read(&*storage, offset, 1).expect_err("so does reading").kind(), ErrorKind::OutOfRange);
     }
     assert!(storage.write(total - 1, &[IoSlice::new(b"xy")]).is_err(), "also when only a part is outside");
-    assert!(!storage.probe().unwrap()[7].present, "a refused write makes nothing");
+    assert!(!storage.probe().must()[7].present, "a refused write makes nothing");
 }
 
 fn reports_what_is_missing(factory: &dyn StorageFactory) {
@@ -150,9 +162,9 @@ fn reports_what_is_missing(factory: &dyn StorageFactory) {
         Ok(bytes) => assert_eq!(bytes, [0; 100], "what was never written is zeros or an error"),
         Err(error) => assert!(kinds.contains(&error.kind()), "{error}"),
     }
-    assert!(storage.probe().unwrap().iter().all(|file| !file.present), "opening and reading make nothing");
-    storage.prepare().unwrap();
-    let files = storage.probe().unwrap();
+    assert!(storage.probe().must().iter().all(|file| !file.present), "opening and reading make nothing");
+    storage.prepare().must();
+    let files = storage.probe().must();
     assert_eq!(files.len(), storage.plan().files().len(), "a probe has every file");
     assert!(files[0].present && files[8].present, "preparing makes the empty files");
     storage.prepare().expect("preparing twice is fine");
@@ -163,44 +175,40 @@ fn survives_reopening(factory: &dyn StorageFactory) {
     fill(&*storage);
     let total = storage.plan().total_len();
     storage.sync(&[0..total, 5..6, 0..0]).expect("a sync succeeds");
-    let before = storage.probe().unwrap();
+    let before = storage.probe().must();
     for (state, file) in before.iter().zip(storage.plan().files()) {
         let len = if state.present { state.size } else { 0 };
         assert_eq!((state.present, len), (file.is_stored(), if file.is_stored() { file.len } else { 0 }));
     }
     drop(storage);
     let storage = open(factory, 6);
-    assert_eq!(storage.probe().unwrap(), before, "a synced and reopened storage looks the same");
-    assert_eq!(read(&*storage, 0, total as usize).unwrap(), expected(&*storage, 0, total as usize));
+    assert_eq!(storage.probe().must(), before, "a synced and reopened storage looks the same");
+    assert_eq!(read(&*storage, 0, total as usize).must(), expected(&*storage, 0, total as usize));
 }
 
 fn keeps_edges_of_unwanted_files(factory: &dyn StorageFactory) {
     // Only `over` is wanted; its piece reaches into its neighbours.
     let wanted = Selection::of((0..9).map(|n| n == 5));
     let request = request(7).selection(wanted.clone());
-    let storage = factory.open(&request).unwrap();
+    let storage = factory.open(&request).must();
     let range = storage.plan().file_range(FileIndex(5));
     let (from, len) = (range.start - 20_000, 16_385 + 40_000);
-    storage.write(from, &[IoSlice::new(&pattern(from, len))]).unwrap();
-    assert_eq!(read(&*storage, from, len).unwrap(), expected(&*storage, from, len));
-    storage.sync(&[from..from + len as u64]).unwrap();
+    storage.write(from, &[IoSlice::new(&pattern(from, len))]).must();
+    assert_eq!(read(&*storage, from, len).must(), expected(&*storage, from, len));
+    storage.sync(&[from..from + len as u64]).must();
     drop(storage);
-    let storage = factory.open(&request).unwrap();
-    assert_eq!(
-        read(&*storage, from, len).unwrap(),
-        expected(&*storage, from, len),
-        "edges survive reopening"
-    );
+    let storage = factory.open(&request).must();
+    assert_eq!(read(&*storage, from, len).must(), expected(&*storage, from, len), "edges survive reopening");
     storage.set_wanted(&Selection::all()).expect("wanting more succeeds");
     assert_eq!(
-        read(&*storage, from, len).unwrap(),
+        read(&*storage, from, len).must(),
         expected(&*storage, from, len),
         "edges move into their files"
     );
-    assert!(storage.probe().unwrap()[6].present, "a wanted file with data exists");
+    assert!(storage.probe().must()[6].present, "a wanted file with data exists");
     storage.set_wanted(&wanted).expect("wanting less succeeds");
     assert_eq!(
-        read(&*storage, from, len).unwrap(),
+        read(&*storage, from, len).must(),
         expected(&*storage, from, len),
         "and nothing is lost again"
     );
@@ -208,7 +216,7 @@ fn keeps_edges_of_unwanted_files(factory: &dyn StorageFactory) {
 
 fn takes_many_threads(factory: &dyn StorageFactory) {
     let storage = open(factory, 8);
-    storage.prepare().unwrap();
+    storage.prepare().must();
     let total = storage.plan().total_len();
     std::thread::scope(|scope| {
         for worker in 0..4 {
@@ -216,14 +224,14 @@ fn takes_many_threads(factory: &dyn StorageFactory) {
             scope.spawn(move || {
                 for offset in (0..total).step_by(5_000).skip(worker).step_by(4) {
                     let len = 5_000.min(total - offset) as usize;
-                    storage.write(offset, &[IoSlice::new(&pattern(offset, len))]).unwrap();
-                    assert_eq!(read(&**storage, offset, len).unwrap(), expected(&**storage, offset, len));
-                    storage.sync(&[offset..offset + len as u64]).unwrap();
+                    storage.write(offset, &[IoSlice::new(&pattern(offset, len))]).must();
+                    assert_eq!(read(&**storage, offset, len).must(), expected(&**storage, offset, len));
+                    storage.sync(&[offset..offset + len as u64]).must();
                 }
             });
         }
     });
-    assert_eq!(read(&*storage, 0, total as usize).unwrap(), expected(&*storage, 0, total as usize));
+    assert_eq!(read(&*storage, 0, total as usize).must(), expected(&*storage, 0, total as usize));
 }
 
 fn shortcuts_agree(factory: &dyn StorageFactory) {
@@ -231,12 +239,12 @@ fn shortcuts_agree(factory: &dyn StorageFactory) {
     fill(&*storage);
     for (offset, len) in [(0, 10), (16_000, 20_000), (32_768, 200), (90_000, 100)] {
         let mut buf = vec![0; len];
-        let found = storage.try_read_resident(offset, &mut [IoSliceMut::new(&mut buf)]).unwrap();
+        let found = storage.try_read_resident(offset, &mut [IoSliceMut::new(&mut buf)]).must();
         if let Some(n) = found {
             assert!(n >= 1 && n <= len, "a resident read gives at least a byte");
             assert_eq!(buf[..n], expected(&*storage, offset, n));
         }
-        if let Some(span) = storage.file_at(offset).unwrap() {
+        if let Some(span) = storage.file_at(offset).must() {
             assert!(span.len >= 1 && offset + span.len <= storage.plan().total_len());
             assert!(storage.capabilities().sendfile);
         }

@@ -166,24 +166,40 @@ pub enum StorageError {
 /// The kind of a [`StorageError`]: small, comparable, with a stable code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs)] // The names are those of the variants of `StorageError`.
 pub enum ErrorKind {
+    /// [`StorageError::DiskFull`].
     DiskFull,
+    /// [`StorageError::Permission`].
     Permission,
+    /// [`StorageError::ReadOnly`].
     ReadOnly,
+    /// [`StorageError::NotFound`].
     NotFound,
+    /// [`StorageError::Truncated`].
     Truncated,
+    /// [`StorageError::IsDirectory`].
     IsDirectory,
+    /// [`StorageError::NotADirectory`].
     NotADirectory,
+    /// [`StorageError::Symlink`].
     Symlink,
+    /// [`StorageError::NotAFile`].
     NotAFile,
+    /// [`StorageError::FileTooLarge`].
     FileTooLarge,
+    /// [`StorageError::TooManyOpenFiles`].
     TooManyOpenFiles,
+    /// [`StorageError::OutOfRange`].
     OutOfRange,
+    /// [`StorageError::Damaged`].
     Damaged,
+    /// [`StorageError::Unsupported`].
     Unsupported,
+    /// [`StorageError::Cancelled`].
     Cancelled,
+    /// [`StorageError::Panicked`].
     Panicked,
+    /// [`StorageError::Io`].
     Io,
 }
 
