@@ -18,7 +18,7 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
 
 /// BitTorrent from the command line: download, seed, create, inspect and verify torrents.
 #[derive(Parser, Debug)]
-#[command(name = "torrent", version, about, propagate_version = true, max_term_width = 100)]
+#[command(name = "torrent", version, propagate_version = true, max_term_width = 100)]
 #[command(disable_help_subcommand = true)]
 #[command(
     after_help = "Data goes to stdout, words to stderr. `torrent help exit` lists the exit codes, `torrent help environment` \
@@ -41,7 +41,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// What to log: a level, or levels by module such as `warn,riverrun=debug`
-    #[arg(long, global = true, value_name = "FILTER", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
 }
 
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     #[command(visible_alias = "info")]
     Metainfo(commands::metainfo::Options),
     Magnet(commands::magnet::Options),
+    Create(Box<commands::create::Options>),
+    Verify(commands::verify::Options),
     Edit(commands::edit::Options),
     Announce(commands::announce::Options),
     Scrape(commands::scrape::Options),

@@ -37,7 +37,9 @@ fn name_one(arg: Arg, prefix: &str) -> Arg {
         ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
         _ => arg,
     };
-    if arg.get_env().is_some() { arg } else { arg.env(format!("{prefix}_{}", shouted(&long))) }
+    let arg = if arg.get_env().is_some() { arg } else { arg.env(format!("{prefix}_{}", shouted(&long))) };
+    // Values may be secrets, and help is copied into bug reports.
+    arg.hide_env_values(true)
 }
 
 fn shouted(name: &str) -> String {

@@ -92,6 +92,11 @@ impl Failure {
         Failure::new(code, error)
     }
 
+    /// A failure of the files of a torrent.
+    pub(crate) fn storage(error: &storage::StorageError) -> Failure {
+        Failure::new(Code::of_library(error.kind().code()), error)
+    }
+
     /// Ctrl-C, or a request of the system to end.
     pub(crate) fn interrupted() -> Failure {
         Failure::new(Code::Interrupted, "interrupted")

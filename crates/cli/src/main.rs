@@ -7,6 +7,7 @@
 
 mod args;
 mod commands;
+mod data;
 mod environment;
 mod exit;
 mod log;

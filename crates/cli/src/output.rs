@@ -41,18 +41,69 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
 /// Writes bytes to a file, or to stdout for `-`. Bytes that are no text are not poured over a terminal.
 pub(crate) fn to_file_or_stdout(path: &str, data: &[u8]) -> Result<(), Failure> {
     if path != "-" {
-        return std::fs::write(path, data).map_err(|error| Failure::io(path, &error));
+        return replace_file(path, data);
     }
-    if io::stdout().is_terminal() {
-        return Err(Failure::usage("will not write a torrent to a terminal; name a file or redirect stdout"));
-    }
+    refuse_terminal()?;
     bytes(data)
+}
+
+/// Writes a file that must not be there yet, unless `force`; or to stdout for `-`.
+pub(crate) fn new_file(path: &str, data: &[u8], force: bool) -> Result<(), Failure> {
+    if path == "-" || force {
+        return to_file_or_stdout(path, data);
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => exists(path),
+            _ => Failure::io(path, &error),
+        }
+    })?;
+    file.write_all(data).map_err(|error| {
+        // Half a file helps nobody; the failure itself is told.
+        let _ = std::fs::remove_file(path);
+        Failure::io(path, &error)
+    })
+}
+
+/// Replaces a file at once or not at all. Pipes and devices are written to.
+pub(crate) fn replace_file(path: &str, data: &[u8]) -> Result<(), Failure> {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    if target.metadata().is_ok_and(|meta| !meta.is_file()) {
+        return std::fs::write(&target, data).map_err(|error| Failure::io(path, &error));
+    }
+    let mut temporary = target.clone().into_os_string();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let mode = target.metadata().map(|meta| meta.permissions());
+    let write = || {
+        std::fs::write(&temporary, data)?;
+        mode.map_or(Ok(()), |mode| std::fs::set_permissions(&temporary, mode))?;
+        std::fs::rename(&temporary, &target)
+    };
+    write().map_err(|error| {
+        // What is left of it is of no use; the failure itself is told.
+        let _ = std::fs::remove_file(&temporary);
+        Failure::io(path, &error)
+    })
+}
+
+/// An error where stdout is a terminal.
+pub(crate) fn refuse_terminal() -> Result<(), Failure> {
+    if io::stdout().is_terminal() {
+        return Err(Failure::usage(
+            "will not write binary data to a terminal; name a file or redirect stdout",
+        ));
+    }
+    Ok(())
+}
+
+fn exists(path: &str) -> Failure {
+    Failure::usage(format!("{path} exists; --force replaces it"))
 }
 
 /// An error where `path` exists and may not be replaced.
 pub(crate) fn refuse_to_replace(path: &str, force: bool) -> Result<(), Failure> {
     if path != "-" && !force && std::path::Path::new(path).symlink_metadata().is_ok() {
-        return Err(Failure::usage(format!("{path} exists; --force replaces it")));
+        return Err(exists(path));
     }
     Ok(())
 }

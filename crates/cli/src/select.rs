@@ -62,8 +62,11 @@ fn fitting(part: &str, names: &[&str]) -> Result<Vec<bool>, String> {
         .build()
         .map_err(|error| format!("`{part}` is no number, range or pattern: {}", error.kind()))?
         .compile_matcher();
-    let base = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
-    Ok(names.iter().map(|name| *name == part || glob.is_match(name) || glob.is_match(base(name))).collect())
+    let fits = |name: &str| name == part || glob.is_match(name);
+    // The whole path, that below the torrent's directory, and the name alone.
+    let below = |name: &str| name.split_once('/').is_some_and(|(_, rest)| fits(rest));
+    let base = |name: &str| name.rsplit_once('/').is_some_and(|(_, base)| fits(base));
+    Ok(names.iter().map(|name| fits(name) || below(name) || base(name)).collect())
 }
 
 /// `3`, `2-5` or `7-`, both ends included.
@@ -94,6 +97,7 @@ mod tests {
         assert_eq!(fits("2-"), [false, false, true, true]);
         assert_eq!(fits("*.mkv"), [true, true, false, false]);
         assert_eq!(fits("show/notes.txt"), [false, false, true, false]);
+        assert_eq!(fits("notes.txt"), [false, false, true, false]);
         assert_eq!(fits("9"), [false; 4]);
         assert!(fitting("[", &NAMES).is_err());
     }

@@ -1,10 +1,16 @@
-//! Work that takes its time: a small runtime, and Ctrl-C.
+//! Work that takes its time: a small runtime, Ctrl-C, and a bar.
 
 use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
+use storage::Progress;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
 use crate::exit::{Code, Failure};
+use crate::output;
 
 fn runtime() -> Result<Runtime, Failure> {
     let problem = |error| Failure::new(Code::Other, format!("cannot start: {error}"));
@@ -16,8 +22,10 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
     let runtime = runtime()?;
     let done = runtime.block_on(async {
         tokio::select! {
-            done = future => done,
+            // First, so that it is listened for before anything begins.
+            biased;
             () = interruption() => Err(Failure::interrupted()),
+            done = future => done,
         }
     });
     // A look-up of a name can't be cancelled; nobody waits for it.
@@ -44,4 +52,69 @@ pub(crate) async fn interruption() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Runs `work`, which hashes and tells `progress` of it, on a thread of its own; with a bar where stderr is a terminal
+/// and nobody asked for quiet. Ctrl-C cancels it, a second one ends the program at once.
+pub(crate) fn hashing<T: Send>(
+    quiet: bool,
+    what: &'static str,
+    progress: &Progress,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, Failure> {
+    let runtime = runtime()?;
+    let bar = bar(quiet, what);
+    let (tell, told) = oneshot::channel();
+    std::thread::scope(|scope| {
+        // Where nobody listens any more, the program is ending.
+        let body = move || drop(tell.send(work()));
+        let worker = std::thread::Builder::new().name("hashing".to_owned()).spawn_scoped(scope, body);
+        let worker =
+            worker.map_err(|error| Failure::new(Code::Other, format!("cannot start a thread: {error}")))?;
+        let (done, interrupted) = runtime.block_on(watch(told, progress, &bar));
+        bar.finish_and_clear();
+        match (done, worker.join()) {
+            _ if interrupted => Err(Failure::interrupted()),
+            (Some(done), Ok(())) => Ok(done),
+            _ => Err(Failure::new(
+                Code::Other,
+                format!("{what} ended in a defect of this program; please report it"),
+            )),
+        }
+    })
+}
+
+async fn watch<T>(told: oneshot::Receiver<T>, progress: &Progress, bar: &ProgressBar) -> (Option<T>, bool) {
+    let mut told = pin!(told);
+    let mut interrupted = false;
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let mut interruption_comes = pin!(interruption());
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut told => return (done.ok(), interrupted),
+            _ = ticks.tick() => {
+                bar.set_length(progress.total());
+                bar.set_position(progress.bytes());
+            }
+            () = &mut interruption_comes => {
+                if interrupted {
+                    std::process::exit(Code::Interrupted as i32);
+                }
+                interrupted = true;
+                progress.cancel();
+                output::say("torrent: stopping; once more stops at once");
+                interruption_comes.set(interruption());
+            }
+        }
+    }
+}
+
+fn bar(quiet: bool, what: &'static str) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let template = "{msg} [{bar:40}] {percent:>3} %  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_message(what)
 }

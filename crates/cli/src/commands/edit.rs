@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let mut after = edit_info(&before, options)?;
     edit_outer(&mut after, options);
     let bytes = after.to_bytes();
-    write(target, &bytes)?;
+    output::to_file_or_stdout(target, &bytes)?;
     if before.info_hashes() != after.info_hashes() {
         output::say(format!(
             "torrent: THE INFO HASH CHANGED, this is another torrent now:\n  before  {}\n  after   {}",
@@ -124,15 +124,4 @@ fn edit_outer(torrent: &mut Metainfo, options: &Options) {
 
 fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
-}
-
-/// Replaces a file at once or not at all.
-fn write(target: &str, bytes: &[u8]) -> Result<(), Failure> {
-    if target == "-" {
-        return output::to_file_or_stdout(target, bytes);
-    }
-    let temporary = format!("{target}.tmp");
-    std::fs::write(&temporary, bytes)
-        .and_then(|()| std::fs::rename(&temporary, target))
-        .map_err(|error| Failure::io(target, &error))
 }

@@ -57,7 +57,7 @@ fn page(command: &clap::Command, name: &str) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::new(Code::Other, format!("cannot make the page of {name}: {error}")))?;
     out.extend(b".SH \"EXIT STATUS\"\n");
     for (code, meaning) in Code::TABLE {
-        out.extend(format!(".TP\n{code}\n{meaning}\n").as_bytes());
+        out.extend(format!(".TP\n{code}\n{}\n", meaning.replace('-', "\\-")).as_bytes());
     }
     Ok(out)
 }

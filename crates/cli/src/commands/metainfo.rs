@@ -77,6 +77,15 @@ pub(crate) fn infohashes(torrent: &Metainfo) -> Vec<String> {
     v1.into_iter().chain(hashes.get_v2().map(|hash| hash.to_string())).collect()
 }
 
+/// `v1`, `v2` or `hybrid`.
+pub(crate) fn version_word(version: Version) -> &'static str {
+    match version {
+        Version::V1 => "v1",
+        Version::V2 => "v2",
+        _ => "hybrid",
+    }
+}
+
 fn files(torrent: &Metainfo) -> Result<(), Failure> {
     let files = torrent.info().files().iter().enumerate().filter(|(_, file)| !file.is_padding());
     files.into_iter().try_for_each(|(i, file)| output::line(format!("{i}\t{}\t{}", file.len(), file.path())))
@@ -189,11 +198,7 @@ impl Described {
         let warnings = torrent.warnings().iter().chain(info.warnings().iter());
         Described {
             name: info.name().to_owned(),
-            version: match info.version() {
-                Version::V1 => "v1",
-                Version::V2 => "v2",
-                _ => "hybrid",
-            },
+            version: version_word(info.version()),
             infohash_v1: hashes.get_v1().map(|hash| hash.to_string()),
             infohash_v2: hashes.get_v2().map(|hash| hash.to_string()),
             total_length: info.content_len(),

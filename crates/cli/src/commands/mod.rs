@@ -4,6 +4,7 @@ pub(crate) mod announce;
 pub(crate) mod bencode;
 pub(crate) mod blocklist;
 pub(crate) mod completions;
+pub(crate) mod create;
 pub(crate) mod edit;
 pub(crate) mod help;
 pub(crate) mod magnet;
@@ -11,6 +12,7 @@ pub(crate) mod man;
 pub(crate) mod metainfo;
 pub(crate) mod scrape;
 pub(crate) mod tracker;
+pub(crate) mod verify;
 pub(crate) mod version;
 
 use crate::args::{Cli, Command};
@@ -21,6 +23,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Metainfo(options) => metainfo::run(&options),
         Command::Magnet(options) => magnet::run(&options),
+        Command::Create(options) => create::run(&options, &cli.global),
+        Command::Verify(options) => verify::run(&options, &cli.global),
         Command::Edit(options) => edit::run(&options),
         Command::Announce(options) => announce::run(&options),
         Command::Scrape(options) => scrape::run(&options),

@@ -1,0 +1,32 @@
+//! The files of a torrent on the disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use metainfo::Info;
+use storage::{FileFactory, OpenRequest, Plan, Storage, StorageFactory};
+
+use crate::exit::Failure;
+
+/// The directory that holds the torrent's file or directory, where the user named `given`: that directory itself, or what
+/// lies in it under the torrent's name.
+pub(crate) fn root(info: &Info, given: &Path) -> Result<PathBuf, Failure> {
+    let meta = given.metadata().map_err(|error| Failure::io(given.display(), &error))?;
+    let named = given.file_name().is_some_and(|name| name == info.name());
+    let is_content = named && meta.is_file() == info.is_single_file() && !given.join(info.name()).exists();
+    let parent = given.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if is_content {
+        return Ok(parent.to_owned());
+    }
+    if meta.is_dir() {
+        Ok(given.to_owned())
+    } else {
+        Err(Failure::usage(format!("{}: not a directory", given.display())))
+    }
+}
+
+/// Opens the torrent's files for reading; none need to be there yet, but the directory does.
+pub(crate) fn open(info: &Info, given: &Path) -> Result<Arc<dyn Storage>, Failure> {
+    let request = OpenRequest::new(info.info_hashes(), Arc::new(Plan::of(info)));
+    FileFactory::new(root(info, given)?).open(&request).map_err(|error| Failure::storage(&error))
+}
