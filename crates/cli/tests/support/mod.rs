@@ -1,0 +1,200 @@
+//! Runs `torrent` on generated data and judges what came out.
+
+#![allow(dead_code, unused_macros, unused_imports, reason = "each test program uses its own part of this")]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A directory with `data/` (three files and an empty one) and `data.torrent`, a v1 torrent of it.
+pub(crate) struct Scene {
+    dir: tempfile::TempDir,
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+/// Bytes that look random and are the same each time.
+pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+impl Scene {
+    pub(crate) fn new() -> Scene {
+        let scene = Scene::bare();
+        scene.write("data/a.bin", &noise(300_000, 1));
+        scene.write("data/docs/b.txt", &noise(70_000, 2));
+        scene.write("data/docs/c.txt", b"short");
+        scene.write("data/empty", b"");
+        scene.ok("create data --reproducible --piece-length 32k -a http://tracker.test/announce -c scene -o data.torrent");
+        scene
+    }
+
+    pub(crate) fn bare() -> Scene {
+        Scene { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap()
+    }
+
+    /// `torrent` with these words, in the scene's directory and with a clean environment.
+    pub(crate) fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_torrent"));
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RIVERRUN"))
+        {
+            command.env_remove(name);
+        }
+        command.current_dir(self.dir.path()).args(words.split_whitespace()).stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, words: &str) -> Outcome {
+        Outcome::of(self.command(words))
+    }
+
+    pub(crate) fn run_with(&self, words: &str, variables: &[(&str, &str)]) -> Outcome {
+        let mut command = self.command(words);
+        command.envs(variables.iter().copied());
+        Outcome::of(command)
+    }
+
+    /// Runs with `input` on stdin.
+    pub(crate) fn run_on(&self, words: &str, input: &[u8]) -> Outcome {
+        let mut command = self.command(words);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Outcome::from(child.wait_with_output().unwrap())
+    }
+
+    /// Runs what must succeed; its stdout.
+    pub(crate) fn ok(&self, words: &str) -> String {
+        let outcome = self.run(words);
+        assert_eq!(outcome.code, Some(0), "{words}: {outcome:?}");
+        String::from_utf8(outcome.stdout).unwrap()
+    }
+
+    /// Runs what prints JSON, one object a line, each with the schema number first.
+    pub(crate) fn json(&self, words: &str) -> Vec<serde_json::Value> {
+        json_lines(&self.run(words).stdout)
+    }
+
+    /// Runs, and compares code and streams: an empty pattern means an empty stream, another must be part of it.
+    pub(crate) fn expect(&self, words: &str, code: i32, stdout: &str, stderr: &str) {
+        let outcome = self.run(words);
+        let seen = outcome.text();
+        assert_eq!(outcome.code, Some(code), "{words}: {outcome:?}");
+        let fits = |pattern: &str, text: &str| {
+            if pattern.is_empty() { text.is_empty() } else { text.contains(pattern) }
+        };
+        assert!(fits(stdout, &seen), "{words}: stdout without `{stdout}`:\n{seen}");
+        assert!(fits(stderr, &outcome.stderr), "{words}: stderr without `{stderr}`:\n{}", outcome.stderr);
+    }
+
+    /// Starts a command that goes on until it is stopped.
+    pub(crate) fn start(&self, words: &str) -> Running {
+        let mut child = self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Running { child, lines }
+    }
+}
+
+pub(crate) fn json_lines(stdout: &[u8]) -> Vec<serde_json::Value> {
+    let text = std::str::from_utf8(stdout).unwrap();
+    let read = |line: &str| {
+        assert!(line.starts_with("{\"schema\":1"), "{line}");
+        serde_json::from_str(line).unwrap()
+    };
+    text.lines().map(read).collect()
+}
+
+impl Outcome {
+    fn of(mut command: Command) -> Outcome {
+        Outcome::from(command.output().unwrap())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+impl From<std::process::Output> for Outcome {
+    fn from(output: std::process::Output) -> Outcome {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Outcome { code: output.status.code(), stdout: output.stdout, stderr }
+    }
+}
+
+/// A program at work; ended when it goes out of scope.
+pub(crate) struct Running {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// What Ctrl-C does; then the exit code and the rest of both streams.
+    pub(crate) fn interrupt(mut self) -> (Option<i32>, String, String) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args([OsStr::new("-INT"), OsStr::new(&pid)]).status().unwrap();
+        assert!(told.success());
+        let (mut out, mut err) = (String::new(), String::new());
+        self.lines.read_to_string(&mut out).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        (self.child.wait().unwrap().code(), out, err)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The pages of the project's documents.
+pub(crate) fn document(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// Each row is a test on a fresh [`Scene`]: its name, the words of a command, the exit code, and what stdout and stderr
+/// contain; `""` where a stream must stay empty.
+macro_rules! rows {
+    ($($name:ident: $words:literal => $code:literal, $stdout:literal, $stderr:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            support::Scene::new().expect($words, $code, $stdout, $stderr);
+        }
+    )*};
+}
+pub(crate) use rows;
