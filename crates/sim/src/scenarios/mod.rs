@@ -1,5 +1,8 @@
 //! The stories that are played: each a function from a seed to a report or a failure.
 
+mod disks;
+mod hostile;
+mod order;
 mod swarm;
 
 use std::time::Duration;
@@ -13,7 +16,10 @@ use crate::queue::HostId;
 use crate::report::{Failure, Report, Run};
 use crate::world::World;
 
-pub use swarm::pair;
+pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
+pub use hostile::{corrupt_sender, liars, rotten_seed};
+pub use order::{dead_addresses, fair_slots, leased_rates, replay};
+pub use swarm::{dead_peer, endgame, hybrid_swarm, lossy_swarm, pair, partition, v1_swarm, v2_swarm};
 
 /// How a story ends.
 pub type Outcome = Result<Report, Box<Failure>>;
@@ -29,8 +35,36 @@ pub struct Scenario {
     pub play: fn(Run) -> Outcome,
 }
 
+/// A row of the table, named like its function.
+macro_rules! story {
+    ($name:ident, $about:literal) => {
+        Scenario { name: stringify!($name), about: $about, play: $name }
+    };
+}
+
 /// Every story.
-pub const SCENARIOS: &[Scenario] = &[Scenario { name: "pair", about: "one seed, one leech", play: pair }];
+pub const SCENARIOS: &[Scenario] = &[
+    story!(pair, "one seed, one leech"),
+    story!(lossy_swarm, "30 peers, one seed, 2 % loss"),
+    story!(endgame, "50 peers: blocks that come twice"),
+    story!(v1_swarm, "many files whose pieces run across them"),
+    story!(hybrid_swarm, "the same as a hybrid torrent"),
+    story!(v2_swarm, "the same as a v2 torrent"),
+    story!(partition, "the network splits and heals"),
+    story!(dead_peer, "one silent peer of 20 costs no more than twice its share"),
+    story!(churn, "everybody is killed and started again"),
+    story!(power_cuts, "the same, and writes that were not synced are lost"),
+    story!(full_disk, "one disk is full for a while"),
+    story!(flaky_disks, "disk operations fail now and then"),
+    story!(small_pools, "a few buffers, down to one, and slow disks"),
+    story!(corrupt_sender, "one peer sends damaged blocks and is found"),
+    story!(liars, "one liar of every kind"),
+    story!(rotten_seed, "a seed whose disk rotted"),
+    story!(fair_slots, "one slot for 20 leeches"),
+    story!(dead_addresses, "a tracker full of dead addresses that dies"),
+    story!(leased_rates, "a rate limit holds"),
+    story!(replay, "one seed gives one run"),
+];
 
 /// A story by its name.
 pub fn find(name: &str) -> Option<&'static Scenario> {

@@ -1,0 +1,96 @@
+//! Fairness, dials, rates, and that a run replays.
+
+use super::*;
+use crate::net::{Door, address};
+
+/// A seed with one regular slot and 20 leeches that reach nobody else: each gets its turn.
+pub fn fair_slots(run: Run) -> Outcome {
+    let mut world = World::new(&run, &Shape::one_file(4 * MIB, 16 << 10));
+    let one_slot = NodeSpec { tune: |config| config.upload_slots = 1, ..seed_spec() };
+    let seed = crowd(&mut world, 1, 20_000, &one_slot)[0];
+    let leeches = crowd(&mut world, 20, 1_000_000, &NodeSpec::default());
+    leeches.iter().for_each(|host| world.net.link(*host).door = Door::Refuses);
+    world.tracker.interval = Duration::from_secs(3_600);
+    world.start_all();
+    world.run_to(Time::from_secs(7_200));
+    let now = world.now;
+    let got: Vec<u64> = leeches.iter().map(|host| world.node(*host).totals(now).downloaded).collect();
+    let (least, most) = (got.iter().min().copied().unwrap_or(0), got.iter().max().copied().unwrap_or(0));
+    let served = world.node(seed).totals(now).uploaded;
+    world.figure("least_kib", least as f64 / 1024.0);
+    world.figure("most_kib", most as f64 / 1024.0);
+    world.figure("served_kib", served as f64 / 1024.0);
+    world.demand(least > 0 && most as f64 <= least as f64 * 1.5, || {
+        format!("one slot was shared unfairly: {least} to {most} bytes")
+    });
+    world.finish("fair_slots")
+}
+
+/// A tracker that gives out many dead addresses, and dies for a while. Dials are few, and the live peers are found.
+pub fn dead_addresses(run: Run) -> Outcome {
+    let mut world = World::new(&run, &Shape::one_file(2 * MIB, 32 << 10));
+    crowd(&mut world, 1, 1_000_000, &seed_spec());
+    crowd(&mut world, 3, 1_000_000, &NodeSpec::default());
+    for n in 0..120 {
+        let door = if n % 2 == 0 { Door::Silent } else { Door::Refuses };
+        let host = world.add_nobody(door);
+        world.tracker.dead.push(address(host));
+    }
+    world.start_all();
+    world.at(Time::from_secs(70), |world| world.tracker.up = false);
+    world.at(Time::from_secs(400), |world| world.tracker.up = true);
+    world.demand_completion(Time::from_secs(400));
+    world.figure("seconds_to_complete", world.now.as_secs_f64());
+    world.run_to(Time::from_secs(3_600));
+    let dead = world.tracker.dead.clone();
+    let dials: Vec<u32> = dead.iter().map(|addr| world.net.dials.get(addr).copied().unwrap_or(0)).collect();
+    let most = dials.iter().max().copied().unwrap_or(0);
+    world.figure("most_dials_of_one_dead_address", most.into());
+    world.figure("dials_of_dead_addresses", dials.iter().sum::<u32>().into());
+    // Four nodes in an hour, each address back off for 60 s, 120 s, 180 s...
+    world.demand(most <= 4 * MOST_DIALS_AN_HOUR, || format!("a dead address was dialed {most} times"));
+    world.finish("dead_addresses")
+}
+
+/// Dials of one dead address that one node may make in an hour.
+const MOST_DIALS_AN_HOUR: u32 = 12;
+
+/// A leased rate holds: both ways, within a twentieth over ten seconds.
+pub fn leased_rates(run: Run) -> Outcome {
+    let mut world = World::new(&run, &Shape::one_file(4 * MIB, 32 << 10));
+    let rate = 100_000 + world.rng.below(200_000) as u64;
+    let lease = |download, upload| Some(engine::Lease { download, upload, connections: 50 });
+    crowd(&mut world, 2, 5_000_000, &seed_spec());
+    let spec = NodeSpec { lease: lease(Some(rate), None), ..NodeSpec::default() };
+    let slow = crowd(&mut world, 1, 5_000_000, &spec)[0];
+    world.start_all();
+    let mut last = 0;
+    for window in 1..=3u64 {
+        world.run_to(Time::from_secs(10 * window));
+        let now = world.now;
+        let all = world.node(slow).totals(now).downloaded;
+        let (came, most) = (all - last, rate * 10 + rate / 2);
+        last = all;
+        world.demand(came <= most, || format!("{came} bytes in 10 s at a limit of {rate} a second"));
+        let full = all < world.payload.len() && came < rate * 17 / 2;
+        world.demand(window == 1 || !full, || format!("only {came} bytes in 10 s at {rate} a second"));
+    }
+    world.demand_completion(Time::from_secs(120));
+    world.finish("leased_rates")
+}
+
+/// The same seed twice gives the same run, event for event.
+pub fn replay(run: Run) -> Outcome {
+    for play in [super::disks::power_cuts, super::hostile::liars] {
+        let (first, second) = (play(run)?, play(run)?);
+        if first.trace != second.trace || first != second {
+            let at = first.lines.iter().zip(&second.lines).find(|(a, b)| a != b);
+            let message = format!("two runs of one seed differ: {at:?}");
+            let Report { scenario, seed, ended, trace, lines, .. } = second;
+            return Err(Box::new(Failure { scenario, seed, at: ended, message, trace, lines }));
+        }
+    }
+    let mut report = pair(run)?;
+    report.scenario = "replay";
+    Ok(report)
+}
