@@ -62,6 +62,32 @@ struct Work {
     since: u64,
 }
 
+/// What is stored. Whole copies of the original share it until something is written.
+#[derive(Debug)]
+enum Store {
+    Original(Arc<Payload>),
+    Own(Vec<u8>),
+}
+
+impl Store {
+    fn get(&self) -> &[u8] {
+        match self {
+            Store::Original(payload) => payload.bytes(),
+            Store::Own(bytes) => bytes,
+        }
+    }
+
+    fn get_mut(&mut self) -> &mut [u8] {
+        if let Store::Original(payload) = self {
+            *self = Store::Own(payload.bytes().to_vec());
+        }
+        match self {
+            Store::Own(bytes) => bytes,
+            Store::Original(_) => unreachable!("it was replaced above"),
+        }
+    }
+}
+
 /// What a disk was asked for that it must never be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Trespass(pub(crate) String);
@@ -71,7 +97,7 @@ pub(crate) struct Trespass(pub(crate) String);
 pub(crate) struct Disk {
     pub(crate) spec: DiskSpec,
     info: Arc<Info>,
-    bytes: Vec<u8>,
+    bytes: Store,
     taken: Bitfield,
     writes: u64,
     unsynced: Vec<Undo>,
@@ -93,7 +119,7 @@ impl Disk {
         Disk {
             spec,
             info: payload.info.clone(),
-            bytes: vec![0; payload.len() as usize],
+            bytes: Store::Own(vec![0; payload.len() as usize]),
             taken: Bitfield::new(payload.len().div_ceil(UNIT) as u32),
             writes: 0,
             unsynced: Vec::new(),
@@ -108,8 +134,8 @@ impl Disk {
     }
 
     /// Puts the whole payload on it, synced.
-    pub(crate) fn fill(&mut self, payload: &Payload) {
-        self.bytes.copy_from_slice(payload.bytes());
+    pub(crate) fn fill(&mut self, payload: &Arc<Payload>) {
+        self.bytes = Store::Original(payload.clone());
         self.taken = Bitfield::full(self.taken.len());
         self.right = Bitfield::full(self.right.len());
     }
@@ -141,10 +167,10 @@ impl Disk {
 
     fn check_range(&self, offset: u64, len: usize) -> Result<(), Trespass> {
         let end = offset.checked_add(len as u64);
-        if len > 0 && end.is_some_and(|end| end <= self.bytes.len() as u64) {
+        if len > 0 && end.is_some_and(|end| end <= self.info.layout().total_len()) {
             return Ok(());
         }
-        Err(Trespass(format!("{len} bytes at {offset} of a payload of {}", self.bytes.len())))
+        Err(Trespass(format!("{len} bytes at {offset} of a payload of {}", self.info.layout().total_len())))
     }
 
     /// The gap after a v2 file belongs to nothing: no write may cover it. Padding files may be covered, as their bytes
@@ -215,7 +241,7 @@ impl Disk {
             DiskOp::Read { offset, block, .. } => {
                 let at = *offset as usize;
                 let len = block.len();
-                block.as_mut().copy_from_slice(&self.bytes[at..at + len]);
+                block.as_mut().copy_from_slice(&self.bytes.get()[at..at + len]);
             }
             DiskOp::Sync { pieces } => self.sync(pieces, since),
             _ => {}
@@ -243,13 +269,13 @@ impl Disk {
         if bytes.is_empty() {
             return;
         }
-        let place = &mut self.bytes[at as usize..at as usize + bytes.len()];
+        let place = &mut self.bytes.get_mut()[at as usize..at as usize + bytes.len()];
         self.unsynced.push(Undo { number: self.writes, at, old: place.to_vec() });
         self.writes += 1;
         place.copy_from_slice(bytes);
         for gap in self.info.layout().extents(at..at + bytes.len() as u64) {
             if gap.place == Place::Zeros {
-                self.bytes[gap.at as usize..(gap.at + gap.len) as usize].fill(0);
+                self.bytes.get_mut()[gap.at as usize..(gap.at + gap.len) as usize].fill(0);
             }
         }
         self.touch(at, bytes.len() as u64);
@@ -286,7 +312,7 @@ impl Disk {
             return true;
         }
         let range = self.info.geometry().piece_range(piece);
-        let right = self.bytes.get(range.start as usize..range.end as usize) == Some(payload.piece(piece));
+        let right = self.bytes.get().get(range.start as usize..range.end as usize) == Some(payload.piece(piece));
         if right {
             self.right.insert(piece.0);
         }
@@ -323,7 +349,7 @@ impl Disk {
             };
             let at = undo.at as usize + lost_from;
             let old = &undo.old[lost_from..];
-            self.bytes[at..at + old.len()].copy_from_slice(old);
+            self.bytes.get_mut()[at..at + old.len()].copy_from_slice(old);
             self.touch(undo.at, undo.old.len() as u64);
         }
     }
@@ -332,7 +358,8 @@ impl Disk {
     pub(crate) fn rot(&mut self, piece: PieceIndex) {
         let range = self.info.geometry().piece_range(piece);
         let at = range.start as usize + self.rng.below((range.end - range.start) as usize);
-        self.bytes[at] ^= 1 << self.rng.below(8);
+        let bit = 1 << self.rng.below(8);
+        self.bytes.get_mut()[at] ^= bit;
         self.right.remove(piece.0);
         self.rotten.insert(piece.0);
     }
@@ -365,8 +392,9 @@ mod tests {
     use engine::TorrentId;
     use shard::Pool;
 
-    fn bench() -> (Payload, Disk, Pool) {
-        let payload = Payload::new(&Shape::one_file(200_000, 32 << 10), &mut Rng::from_number(1));
+    fn bench() -> (Arc<Payload>, Disk, Pool) {
+        let shape = Shape::one_file(200_000, 32 << 10);
+        let payload = Arc::new(Payload::new(&shape, &mut Rng::from_number(1)));
         let disk = Disk::new(DiskSpec::default(), &payload, Rng::from_number(2));
         (payload, disk, Pool::new(64))
     }

@@ -172,11 +172,13 @@ mod tests {
     use super::*;
     use crate::disk::DiskSpec;
     use crate::payload::Shape;
+    use std::sync::Arc;
     use types::{PeerId, Rng};
     use wire::Reserved;
 
-    fn bench() -> (Payload, Disk, Inspector, Vec<u8>) {
-        let payload = Payload::new(&Shape::one_file(100_000, 32 << 10), &mut Rng::from_number(1));
+    fn bench() -> (Arc<Payload>, Disk, Inspector, Vec<u8>) {
+        let shape = Shape::one_file(100_000, 32 << 10);
+        let payload = Arc::new(Payload::new(&shape, &mut Rng::from_number(1)));
         let disk = Disk::new(DiskSpec::default(), &payload, Rng::from_number(2));
         let info_hash = payload.info.info_hashes().primary();
         let shake = Handshake { reserved: Reserved::NONE, info_hash, peer_id: PeerId([7; 20]) };

@@ -1,6 +1,6 @@
 //! Peers that lie: scripts that speak the wire raw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -84,7 +84,12 @@ struct Talk {
     shaken: bool,
     inbound: Vec<u8>,
     outbound: Vec<u8>,
+    /// What it was asked for and has not answered.
+    asked: VecDeque<BlockRef>,
 }
+
+/// What it prepares ahead of the socket, in bytes.
+const AHEAD: usize = 64 << 10;
 
 impl Liar {
     pub(crate) fn new(id: HostId, script: Script, rng: Rng) -> Liar {
@@ -188,7 +193,12 @@ impl Liar {
         if tick && talk.shaken {
             self.tick(ctx, talk);
         }
-        self.write(ctx, sock, talk)
+        while talk.outbound.len() < AHEAD
+            && let Some(block) = talk.asked.pop_front()
+        {
+            self.answer(ctx, block, &mut talk.outbound);
+        }
+        (self.script == Script::Drip && !tick && talk.shaken) || self.write(ctx, sock, talk)
     }
 
     fn read(&mut self, ctx: &mut Ctx<'_>, sock: Sock, talk: &mut Talk) -> bool {
@@ -264,7 +274,7 @@ impl Liar {
             let len = u32::from_be_bytes(*prefix) as usize;
             let Some(frame) = talk.inbound.get(at + PREFIX_LEN..at + PREFIX_LEN + len) else { break };
             if let Ok(Message::Request(block)) = Message::decode(frame) {
-                self.answer(ctx, block, &mut talk.outbound);
+                talk.asked.push_back(block);
             }
             at += PREFIX_LEN + len;
         }
@@ -292,7 +302,7 @@ impl Liar {
     /// What it does once a second.
     fn tick(&mut self, ctx: &Ctx<'_>, talk: &mut Talk) {
         let geometry = ctx.payload.info.geometry();
-        let room = talk.outbound.len() < 64 << 10;
+        let room = talk.outbound.len() < AHEAD;
         match self.script {
             Script::Unasked if room => {
                 let piece = PieceIndex(self.rng.below(geometry.pieces() as usize) as u32);

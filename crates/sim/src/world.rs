@@ -133,13 +133,6 @@ impl World {
         self.tell();
     }
 
-    pub(crate) fn command(&mut self, host: HostId, command: engine::Command) {
-        let (now, queue) = (self.now, &mut self.queue);
-        if let Actor::Node(node) = &mut self.actors[host.index()] {
-            node.command(now, queue, command);
-        }
-    }
-
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.actors.iter().filter_map(|actor| match actor {
             Actor::Node(node) => Some(&**node),

@@ -131,7 +131,7 @@ struct Seat {
 }
 
 impl Node {
-    pub(crate) fn new(id: HostId, spec: NodeSpec, payload: &Payload, mut rng: Rng) -> Node {
+    pub(crate) fn new(id: HostId, spec: NodeSpec, payload: &Arc<Payload>, mut rng: Rng) -> Node {
         let mut disk = Disk::new(spec.disk.clone(), payload, rng.fork());
         let pieces = payload.info.geometry().pieces();
         let mut have = Bitfield::new(pieces);
@@ -254,14 +254,6 @@ impl Node {
 
     pub(crate) fn peers(&mut self, now: Time) -> Vec<engine::PeerSnapshot> {
         self.running.as_mut().map(|run| run.shards[0].peers(now, TORRENT)).unwrap_or_default()
-    }
-
-    /// Hands a command to the torrent's brain.
-    pub(crate) fn command(&mut self, now: Time, queue: &mut Queue, command: engine::Command) {
-        if let Some(run) = &mut self.running {
-            run.shards[0].command(now, Command::Torrent(TORRENT, command));
-        }
-        self.wake(queue, now);
     }
 
     /// Addresses of the swarm.

@@ -50,7 +50,8 @@ pub fn full_disk(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(4 * MIB, 64 << 10));
     crowd(&mut world, 1, 1_000_000, &seed_spec());
     let mut tight = NodeSpec::default();
-    tight.disk.free = Some(MIB + world.rng.below(2 << 20) as u64);
+    let free = MIB + world.rng.below(2 << 20) as u64;
+    tight.disk.free = Some(free);
     let full = crowd(&mut world, 1, 1_000_000, &tight)[0];
     let others = crowd(&mut world, 6, 1_000_000, &NodeSpec::default());
     world.start_all();
@@ -64,7 +65,7 @@ pub fn full_disk(run: Run) -> Outcome {
     world.demand(stalled && troubles == 1, || format!("a full disk was reported {troubles} times"));
     let most = world.payload.len() + (256 * u64::from(types::BLOCK_LEN));
     world.demand(received < most, || format!("with a full disk {received} bytes were fetched"));
-    world.figure("kib_beyond_space", received as f64 / 1024.0);
+    world.figure("kib_beyond_space", received.saturating_sub(free) as f64 / 1024.0);
     world.node(full).disk.spec.free = None;
     world.demand_completion(space + Duration::from_secs(120));
     let recoveries = world.node(full).log.recoveries;

@@ -58,7 +58,7 @@ pub fn liars(run: Run) -> Outcome {
     world.demand_completion(Time::from_secs(300));
     demand_fair_bans(&mut world, &known);
     // They go on for a while against complete nodes.
-    let later = world.now + Duration::from_secs(200);
+    let later = world.now + Duration::from_secs(60);
     world.run_to(later);
     let talked: u64 = known.iter().map(|host| world.liar(*host).talked).sum();
     world.figure("connections_of_liars", talked as f64);

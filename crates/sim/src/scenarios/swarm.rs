@@ -108,10 +108,10 @@ pub fn dead_peer(run: Run) -> Outcome {
     Err(Box::new(Failure { scenario, seed, at: ended, message, trace, lines }))
 }
 
-/// One leech with 20 seeds of 100 kB/s each, one of which may die.
+/// One leech with 20 seeds of 50 kB/s each, one of which may die.
 fn alone_with_seeds(run: Run, dies: bool) -> Outcome {
-    let mut world = World::new(&run, &Shape::one_file(64 * MIB, 256 << 10));
-    let seeds = crowd(&mut world, 20, 100_000, &seed_spec());
+    let mut world = World::new(&run, &Shape::one_file(32 * MIB, 256 << 10));
+    let seeds = crowd(&mut world, 20, 50_000, &seed_spec());
     crowd(&mut world, 1, 10_000_000, &NodeSpec::default());
     let when = Time::from_millis(8_000 + world.rng.below(15_000) as u64);
     if dies {
