@@ -312,7 +312,8 @@ impl Disk {
             return true;
         }
         let range = self.info.geometry().piece_range(piece);
-        let right = self.bytes.get().get(range.start as usize..range.end as usize) == Some(payload.piece(piece));
+        let right =
+            self.bytes.get().get(range.start as usize..range.end as usize) == Some(payload.piece(piece));
         if right {
             self.right.insert(piece.0);
         }
@@ -367,7 +368,8 @@ impl Disk {
 
 /// The parts of a write that lie in none of the ranges.
 fn outside(undo: Undo, covered: &[std::ops::Range<u64>]) -> Vec<Undo> {
-    let mut parts = vec![undo.at..undo.at + undo.old.len() as u64];
+    let whole = undo.at..undo.at + undo.old.len() as u64;
+    let mut parts = Vec::from([whole]);
     for range in covered {
         let cut = |part: std::ops::Range<u64>| {
             [part.start..part.end.min(range.start), part.start.max(range.end)..part.end]

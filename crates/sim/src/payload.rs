@@ -40,7 +40,8 @@ impl Payload {
             fill(&mut bytes[*start as usize..(start + len) as usize], rng.next_u64());
         }
         let file = metainfo_of(shape, &starts, &bytes);
-        let metainfo = Metainfo::from_bytes(&file, &Limits::default()).expect("the torrent is made by the book");
+        let metainfo =
+            Metainfo::from_bytes(&file, &Limits::default()).expect("the torrent is made by the book");
         Payload { info: Arc::new(metainfo.into_info()), bytes }
     }
 

@@ -72,7 +72,7 @@ impl World {
             trace: Trace::new(run.text),
             failure: None,
             at_once: 0,
-            run: run.clone(),
+            run: *run,
             figures: Vec::new(),
         }
     }
@@ -357,9 +357,7 @@ impl World {
         let (seed, trace, events) = (self.run.seed, self.trace.hash(), self.trace.events());
         let lines = self.trace.take_lines();
         match self.failure {
-            Some(message) => {
-                Err(Box::new(Failure { scenario, seed, at: self.now, message, trace, lines }))
-            }
+            Some(message) => Err(Box::new(Failure { scenario, seed, at: self.now, message, trace, lines })),
             None => Ok(Report {
                 scenario,
                 seed,

@@ -345,8 +345,7 @@ impl Running {
         payload: &Payload,
     ) {
         let inspector = Inspector::new(payload.info.geometry().pieces());
-        let seat =
-            Seat { shard, conn, addr, open, recv_paused: false, send_paused: false, inspector };
+        let seat = Seat { shard, conn, addr, open, recv_paused: false, send_paused: false, inspector };
         self.seats.insert(sock, seat);
         self.socks.insert((shard, conn), sock);
     }

@@ -108,7 +108,8 @@ impl Node {
         let (now, net, queue) = (ctx.now, &mut *ctx.net, &mut *ctx.queue);
         let mut left = Vec::new();
         let outcome = run.shards[seat.shard].send(now, seat.conn, |slices| {
-            let cut = cut.zip(slices.first()).map(|(cut, first)| [IoSlice::new(&first[..first.len().min(cut)])]);
+            let cut =
+                cut.zip(slices.first()).map(|(cut, first)| [IoSlice::new(&first[..first.len().min(cut)])]);
             let slices = cut.as_ref().map_or(slices, |cut| &cut[..]);
             let len = net.write(now, queue, sock, slices)?;
             left = slices.iter().flat_map(|slice| slice.iter()).take(len).copied().collect();
@@ -203,17 +204,14 @@ impl Node {
         let Some(run) = &mut self.running else { return };
         let Some(sock) = run.socks.remove(&from) else { return };
         let Some(seat) = run.seats.get_mut(&sock) else { return };
-        match run.shards[0].adopt(ctx.now, seat.addr, bytes) {
-            Ok(conn) if here => {
-                (seat.shard, seat.conn) = (0, conn);
-                run.socks.insert((0, conn), sock);
-                run.readable.insert(sock);
-                run.writable.insert(sock);
-            }
-            _ => {
-                run.leave(sock);
-                ctx.net.close(ctx.now, ctx.queue, sock);
-            }
+        let adopted = here.then(|| run.shards[0].adopt(ctx.now, seat.addr, bytes));
+        if let Some(Ok(conn)) = adopted {
+            (seat.shard, seat.conn, seat.recv_paused, seat.send_paused) = (0, conn, false, false);
+            run.socks.insert((0, conn), sock);
+            run.readable.insert(sock);
+        } else {
+            run.leave(sock);
+            ctx.net.close(ctx.now, ctx.queue, sock);
         }
     }
 

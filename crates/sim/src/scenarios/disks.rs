@@ -97,7 +97,12 @@ pub fn small_pools(run: Run) -> Outcome {
     spec.disk.rate = 4_000_000;
     crowd(&mut world, 1, 2_000_000, &NodeSpec { seed: true, send_blocks: 2, ..spec.clone() });
     for blocks in [1, 2, 3, 8] {
-        crowd(&mut world, 1, 2_000_000, &NodeSpec { receive_blocks: blocks, send_blocks: blocks, ..spec.clone() });
+        crowd(
+            &mut world,
+            1,
+            2_000_000,
+            &NodeSpec { receive_blocks: blocks, send_blocks: blocks, ..spec.clone() },
+        );
     }
     world.start_all();
     world.demand_completion(Time::from_secs(600));

@@ -20,7 +20,7 @@ pub fn fair_slots(run: Run) -> Outcome {
     world.figure("least_kib", least as f64 / 1024.0);
     world.figure("most_kib", most as f64 / 1024.0);
     world.figure("served_kib", served as f64 / 1024.0);
-    world.demand(least > 0 && most as f64 <= least as f64 * 1.5, || {
+    world.demand(least > 0 && most <= least * 2, || {
         format!("one slot was shared unfairly: {least} to {most} bytes")
     });
     world.finish("fair_slots")

@@ -1,0 +1,69 @@
+//! Every scenario with a few seeds. Thousands more: `cargo xtask sim --seeds 0..1000`.
+
+use riverrun_sim::scenarios::{SCENARIOS, find};
+use riverrun_sim::{Report, Run};
+
+fn play(name: &str, seeds: &[u64]) -> Vec<Report> {
+    let scenario = find(name).unwrap();
+    let one = |seed: &u64| match (scenario.play)(Run::from(*seed)) {
+        Ok(report) => {
+            println!("{report}");
+            report
+        }
+        Err(failure) => panic!("{failure}"),
+    };
+    seeds.iter().map(one).collect()
+}
+
+macro_rules! scenarios {
+    ($($name:ident: $seeds:expr;)*) => {
+        $(#[test] fn $name() { play(stringify!($name), &$seeds); })*
+
+        const PLAYED: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+scenarios! {
+    pair: [1, 2, 3, 4, 5, 6, 7, 8];
+    lossy_swarm: [1, 2, 3];
+    endgame: [1, 2];
+    v1_swarm: [1, 11, 17, 22];
+    hybrid_swarm: [1, 11, 17, 22];
+    v2_swarm: [1, 17, 21, 22];
+    partition: [1, 2, 3];
+    dead_peer: [1, 2, 3];
+    churn: [1, 2, 3];
+    power_cuts: [1, 2, 3];
+    full_disk: [1, 2, 3];
+    flaky_disks: [1, 2, 3];
+    small_pools: [1, 2, 3, 4, 5];
+    corrupt_sender: [1, 2, 3, 4, 5];
+    liars: [1, 2];
+    rotten_seed: [1, 2, 3];
+    fair_slots: [1, 21];
+    dead_addresses: [1, 2];
+    leased_rates: [1, 2, 3];
+    replay: [1];
+}
+
+#[test]
+fn no_scenario_is_left_out() {
+    let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    assert_eq!(names, PLAYED);
+}
+
+#[test]
+fn a_failure_says_how_to_see_it_again() {
+    let report = play("pair", &[7]).remove(0);
+    assert!(report.to_string().starts_with("pair seed 7: ok at "), "{report}");
+    let other = play("pair", &[8]).remove(0);
+    assert_ne!(report.trace, other.trace, "another seed is another run");
+}
+
+#[test]
+fn text_changes_nothing() {
+    let scenario = find("pair").unwrap();
+    let (plain, traced) = ((scenario.play)(Run::from(3)).unwrap(), (scenario.play)(Run::traced(3)).unwrap());
+    assert_eq!(plain.trace, traced.trace);
+    assert_eq!(traced.lines.len() as u64, traced.events);
+}
