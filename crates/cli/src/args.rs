@@ -11,8 +11,9 @@ pub(crate) fn command() -> clap::Command {
 
 /// Reads the arguments of this process and its environment.
 pub(crate) fn parse() -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let mut command = environment::settle(command(), &arguments);
+    let matches = command.try_get_matches_from_mut(arguments)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 

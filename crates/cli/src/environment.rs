@@ -1,7 +1,10 @@
 //! Environment variables: each option has one, named by the command and the option.
 
-use clap::builder::FalseyValueParser;
-use clap::{Arg, ArgAction, Command};
+use std::ffi::OsString;
+
+use clap::builder::{FalseyValueParser, Resettable};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, Id};
 
 const PREFIX: &str = "RIVERRUN";
 
@@ -44,6 +47,49 @@ fn name_one(arg: Arg, prefix: &str) -> Arg {
 
 fn shouted(name: &str) -> String {
     name.replace('-', "_").to_ascii_uppercase()
+}
+
+/// Takes away the variables that do not count: switches that are off, and what contradicts an argument. Without it
+/// `--hybrid` would be refused where a variable says `--v2`.
+pub(crate) fn settle(command: Command, arguments: &[OsString]) -> Command {
+    // The arguments alone tell what was asked for; what is wrong with them is for the real reading to say.
+    let alone = forget_all(command.clone()).ignore_errors(true);
+    settle_below(command, alone.try_get_matches_from(arguments).ok().as_ref())
+}
+
+fn forget_all(command: Command) -> Command {
+    command.mut_args(|arg| arg.env(Resettable::Reset)).mut_subcommands(forget_all)
+}
+
+fn settle_below(command: Command, matches: Option<&ArgMatches>) -> Command {
+    let given = |arg: &&Arg| {
+        matches.is_some_and(|matches| {
+            matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+        })
+    };
+    let given: Vec<&Arg> = command.get_arguments().filter(given).collect();
+    let conflict =
+        |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|arg| arg.get_id() == b.get_id());
+    let contradicts = |arg: &Arg| given.iter().any(|other| conflict(arg, other) || conflict(other, arg));
+    let idle: Vec<Id> = command
+        .get_arguments()
+        .filter(|arg| arg.get_env().is_some() && (is_off(arg) || contradicts(arg)))
+        .map(|arg| arg.get_id().clone())
+        .collect();
+    let command =
+        command.mut_args(|arg| if idle.contains(arg.get_id()) { arg.env(Resettable::Reset) } else { arg });
+    match matches.and_then(ArgMatches::subcommand) {
+        Some((name, matches)) => command.mut_subcommand(name, |sub| settle_below(sub, Some(matches))),
+        None => command,
+    }
+}
+
+/// Whether this is a switch whose variable says no.
+fn is_off(arg: &Arg) -> bool {
+    let value =
+        arg.get_env().filter(|_| matches!(arg.get_action(), ArgAction::SetTrue)).and_then(std::env::var_os);
+    let no = ["", "0", "n", "no", "f", "false", "off"];
+    value.is_some_and(|value| no.iter().any(|no| value.eq_ignore_ascii_case(no)))
 }
 
 /// Every variable with the command and option it stands for, in the order of the commands.

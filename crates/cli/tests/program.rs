@@ -74,6 +74,16 @@ fn options_are_variables_too_and_arguments_win() {
     assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
     let loud = scene.run_with("create data -o w", &[("RIVERRUN_QUIET", "0")]);
     assert!(loud.stderr.contains("info hash"), "{loud:?}");
+    for (words, variable, value) in [
+        ("create data --dry-run --hybrid", "RIVERRUN_CREATE_V2", "1"),
+        ("create data --dry-run --hybrid", "RIVERRUN_CREATE_V2", "off"),
+        ("-v create data --dry-run", "RIVERRUN_QUIET", "1"),
+        ("create data --dry-run -v", "RIVERRUN_QUIET", "0"),
+        ("create data --json -o y", "RIVERRUN_CREATE_DRY_RUN", "yes"),
+    ] {
+        let outcome = scene.run_with(words, &[(variable, value)]);
+        assert_eq!(outcome.code, Some(0), "{variable}={value} {words}: {outcome:?}");
+    }
     let wrong = scene.run_with("create data -o x", &[("RIVERRUN_CREATE_THREADS", "many")]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     let force = scene.run_with("create data -o t", &[("RIVERRUN_CREATE_FORCE", "1")]);
@@ -126,8 +136,8 @@ fn a_tracker_tells_peers_of_each_other_until_ctrl_c() {
 #[test]
 fn a_tracker_with_a_list_refuses_strangers_and_tells_events() {
     let scene = Scene::bare();
-    let mut tracker = scene
-        .start(&format!("tracker --no-udp --http 127.0.0.1:0 --allow {HASH} --json --stats-interval 0"));
+    let mut tracker =
+        scene.start(&format!("tracker --no-udp --http 127.0.0.1:0 --allow {HASH} --json --stats-interval 0"));
     let listening: serde_json::Value = serde_json::from_str(&tracker.line()).unwrap();
     assert_eq!(listening["event"], "listening");
     let url = listening["urls"][0].as_str().unwrap();
@@ -213,6 +223,26 @@ fn several_values_and_bytes_that_are_no_text_survive_as_json() {
 }
 
 #[test]
+fn commands_of_the_readme_are_understood() {
+    let scene = Scene::bare();
+    let known = scene.ok("--help");
+    let readme = document("README.md");
+    let mut understood = 0;
+    for line in readme.lines().filter_map(|line| line.strip_prefix("$ torrent ")) {
+        let line = line.split(" | ").next().unwrap().replace('\'', "");
+        let name = line.split(' ').next().unwrap();
+        if !known.contains(&format!("\n  {name} ")) {
+            continue;
+        }
+        // Asking for help as well stops at the first word that is not understood, and does nothing else.
+        let outcome = scene.run(&format!("{line} --help"));
+        assert_eq!(outcome.code, Some(0), "{line}: {outcome:?}");
+        understood += 1;
+    }
+    assert!(understood >= 15, "{understood} commands");
+}
+
+#[test]
 fn every_json_key_is_in_the_document() {
     let scene = Scene::new();
     scene.write("list.txt", LIST.as_bytes());
@@ -226,6 +256,7 @@ fn every_json_key_is_in_the_document() {
         "magnet data.torrent --json".to_owned(),
         "create data --json -o t".to_owned(),
         "verify t --json --pieces".to_owned(),
+        "edit t --json --private".to_owned(),
         "blocklist lookup list.txt 1.2.3.4 --json".to_owned(),
         "blocklist stats list.txt --json".to_owned(),
         format!("announce {url} {HASH} --json"),

@@ -3,6 +3,7 @@
 use clap::Args;
 use metainfo::edit::InfoEdit;
 use metainfo::{Limits, Metainfo};
+use serde::Serialize;
 
 use crate::commands::metainfo::infohashes;
 use crate::exit::{Code, Failure};
@@ -52,6 +53,17 @@ pub(crate) struct Options {
     /// Set the name of the file or directory (changes the info hash)
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Print one JSON object about the change
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Edited {
+    output: String,
+    infohashes_before: Vec<String>,
+    infohashes: Vec<String>,
+    infohash_changed: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -65,11 +77,25 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             ));
         }
     };
+    if options.json && target == "-" {
+        return Err(Failure::usage(
+            "--json and the torrent can't both go to stdout; name a file with --output",
+        ));
+    }
     let mut after = edit_info(&before, options)?;
     edit_outer(&mut after, options);
     let bytes = after.to_bytes();
     output::to_file_or_stdout(target, &bytes)?;
-    if before.info_hashes() != after.info_hashes() {
+    let infohash_changed = before.info_hashes() != after.info_hashes();
+    if options.json {
+        output::json(&Edited {
+            output: target.to_owned(),
+            infohashes_before: infohashes(&before),
+            infohashes: infohashes(&after),
+            infohash_changed,
+        })?;
+    }
+    if infohash_changed {
         output::say(format!(
             "torrent: THE INFO HASH CHANGED, this is another torrent now:\n  before  {}\n  after   {}",
             infohashes(&before).join(" "),
