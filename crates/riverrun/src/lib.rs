@@ -1,1 +1,61 @@
-//! A BitTorrent engine as a library: Client, Torrent, File, Piece.
+//! A BitTorrent engine as a library: a [`Client`] holds torrents, each [`Torrent`] downloads, verifies and serves its
+//! [`File`]s.
+//!
+//! The client has threads of its own: it works under any asynchronous runtime, or with none through the `blocking_` calls.
+//! Several clients live in one process without knowing of each other. Nothing panics across this interface, and every
+//! [`Error`] has a stable [code](Error::code).
+//!
+//! It makes no torrents and reads no blocklist files: `riverrun-metainfo`, `riverrun-storage` and `riverrun-iplist` do. It
+//! does not fetch metadata from peers yet: adding a bare info hash is [`Error::MetadataExchangeMissing`].
+//!
+//! ```no_run
+//! use riverrun::{AddTorrent, Client, EventKind};
+//!
+//! # async fn f() -> Result<(), riverrun::Error> {
+//! let client = Client::builder().download_dir("/srv/files").state_dir("/var/lib/riverrun").build()?;
+//! let torrent = client.add(AddTorrent::path("debian.torrent")).await?;
+//! let mut events = torrent.events();
+//! while let Some(event) = events.recv().await {
+//!     match event.kind {
+//!         EventKind::PieceCompleted { piece } => println!("piece {piece}"),
+//!         EventKind::Completed => break,
+//!         _ => {}
+//!     }
+//! }
+//! client.close().await;
+//! # Ok(()) }
+//! ```
+//!
+//! # How it is built
+//! One thread for each shard runs a poll loop over sockets and the pure engine; disk threads read and write; one small
+//! control thread announces, saves state and answers handles. A panic in the engine ends one torrent
+//! ([`TorrentState::Failed`] with code `internal`), never the client.
+//!
+//! # Cancellation
+//! Every `async` call says what happens when its future is dropped. Calls that change something go on in the background.
+
+#![forbid(unsafe_code)]
+
+mod add;
+mod builder;
+mod client;
+mod control;
+mod disk;
+mod entry;
+mod error;
+mod events;
+mod file;
+mod park;
+mod runtime;
+mod torrent;
+
+pub use add::{AddTorrent, Existing, SeedGoal, Source};
+pub use builder::{Blocklist, ClientBuilder, OpenStorage, Preallocation};
+pub use client::{Client, Stats};
+pub use error::{Error, Trouble};
+pub use events::{Event, EventKind, Events};
+pub use file::File;
+pub use metainfo::{Magnet, Metainfo};
+pub use storage;
+pub use torrent::{Peer, Snapshot, Torrent, TorrentState, TrackerStatus};
+pub use types::{Bitfield, InfoHash, InfoHashV2, InfoHashes, PeerId, PieceIndex};

@@ -1,0 +1,240 @@
+//! What a torrent is added from, and how.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use metainfo::{Magnet, Metainfo};
+use types::InfoHashes;
+
+use crate::Error;
+
+/// Where the description of a torrent comes from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Source {
+    /// Read already.
+    Metainfo(Box<Metainfo>),
+    /// The bytes of a `.torrent` file.
+    Bytes(Vec<u8>),
+    /// A `.torrent` file.
+    Path(PathBuf),
+    /// The web address of a `.torrent` file.
+    Url(String),
+    /// A magnet link. Needs an `xs` or `as` web address of the `.torrent` for now.
+    Magnet(Box<Magnet>),
+    /// The bare name of a torrent. Not enough for now: see [`Error::MetadataExchangeMissing`].
+    InfoHash(InfoHashes),
+}
+
+impl Source {
+    /// What a user types: a magnet link, a web address, 40 or 64 hexadecimal digits or 32 of base32, or else a path.
+    ///
+    /// # Errors
+    /// [`Error::BadMagnet`] for what begins like a magnet link and is none.
+    pub fn parse(text: &str) -> Result<Source, Error> {
+        let begins = |prefix: &str| text.get(..prefix.len()).is_some_and(|t| t.eq_ignore_ascii_case(prefix));
+        if begins("magnet:") {
+            let magnet = text
+                .parse()
+                .map_err(|e: metainfo::MagnetError| Error::BadMagnet { message: e.to_string().into() })?;
+            return Ok(Source::Magnet(Box::new(magnet)));
+        }
+        if begins("http://") || begins("https://") {
+            return Ok(Source::Url(text.to_owned()));
+        }
+        Ok(match text.parse() {
+            Ok(hashes) => Source::InfoHash(hashes),
+            Err(_) => Source::Path(text.into()),
+        })
+    }
+}
+
+/// What to do with files that are there when a torrent is added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Existing {
+    /// Believe the saved state where the files are as it says, and check the rest.
+    #[default]
+    Auto,
+    /// Check every piece, whatever was saved.
+    Check,
+}
+
+/// When a seed has done its part. Whichever comes first.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[non_exhaustive]
+pub struct SeedGoal {
+    /// Bytes uploaded for each byte of the wanted files.
+    pub ratio: Option<f64>,
+    /// Time spent seeding in this run.
+    pub time: Option<Duration>,
+}
+
+impl SeedGoal {
+    /// A goal that is never reached.
+    pub fn none() -> SeedGoal {
+        SeedGoal::default()
+    }
+
+    /// Stop at this ratio.
+    #[must_use]
+    pub fn ratio(mut self, ratio: f64) -> SeedGoal {
+        self.ratio = Some(ratio);
+        self
+    }
+
+    /// Stop after this time.
+    #[must_use]
+    pub fn time(mut self, time: Duration) -> SeedGoal {
+        self.time = Some(time);
+        self
+    }
+}
+
+/// A torrent to be added, with everything about it that is not in its metainfo.
+///
+/// ```no_run
+/// # async fn f(client: riverrun::Client) -> Result<(), riverrun::Error> {
+/// let torrent = client.add(riverrun::AddTorrent::path("film.torrent").output("/srv/films")).await?;
+/// torrent.wait_complete().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AddTorrent {
+    pub(crate) source: Source,
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) wanted: Option<Vec<u32>>,
+    pub(crate) trackers: Vec<String>,
+    pub(crate) own_trackers: bool,
+    pub(crate) peers: Vec<SocketAddr>,
+    pub(crate) paused: bool,
+    pub(crate) existing: Existing,
+    pub(crate) read_only: bool,
+    pub(crate) upload: bool,
+    pub(crate) goal: Option<SeedGoal>,
+    pub(crate) max_peers: Option<u32>,
+}
+
+impl From<Metainfo> for AddTorrent {
+    fn from(metainfo: Metainfo) -> AddTorrent {
+        AddTorrent::metainfo(metainfo)
+    }
+}
+
+impl AddTorrent {
+    /// From any source.
+    pub fn new(source: Source) -> AddTorrent {
+        AddTorrent {
+            source,
+            output: None,
+            wanted: None,
+            trackers: Vec::new(),
+            own_trackers: true,
+            peers: Vec::new(),
+            paused: false,
+            existing: Existing::Auto,
+            read_only: false,
+            upload: true,
+            goal: None,
+            max_peers: None,
+        }
+    }
+
+    /// From a metainfo.
+    pub fn metainfo(metainfo: Metainfo) -> AddTorrent {
+        AddTorrent::new(Source::Metainfo(Box::new(metainfo)))
+    }
+
+    /// From the bytes of a `.torrent` file.
+    pub fn bytes(bytes: impl Into<Vec<u8>>) -> AddTorrent {
+        AddTorrent::new(Source::Bytes(bytes.into()))
+    }
+
+    /// From a `.torrent` file.
+    pub fn path(path: impl Into<PathBuf>) -> AddTorrent {
+        AddTorrent::new(Source::Path(path.into()))
+    }
+
+    /// The directory its files go below. Default: the client's.
+    pub fn output(mut self, dir: impl Into<PathBuf>) -> AddTorrent {
+        self.output = Some(dir.into());
+        self
+    }
+
+    /// Download these files only, by number from 0. Bytes of others that share a piece with them are kept in a part file.
+    pub fn wanted(mut self, files: impl IntoIterator<Item = u32>) -> AddTorrent {
+        self.wanted = Some(files.into_iter().collect());
+        self
+    }
+
+    /// More trackers, each a tier of its own after those of the metainfo.
+    pub fn trackers(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> AddTorrent {
+        self.trackers.extend(urls.into_iter().map(Into::into));
+        self
+    }
+
+    /// Leave out the trackers of the metainfo.
+    pub fn without_own_trackers(mut self) -> AddTorrent {
+        self.own_trackers = false;
+        self
+    }
+
+    /// Peers to try first.
+    pub fn peers(mut self, addrs: impl IntoIterator<Item = SocketAddr>) -> AddTorrent {
+        self.peers.extend(addrs);
+        self
+    }
+
+    /// Add it without starting it. Existing data is still checked.
+    pub fn paused(mut self, paused: bool) -> AddTorrent {
+        self.paused = paused;
+        self
+    }
+
+    /// What to do with files that are there.
+    pub fn existing(mut self, existing: Existing) -> AddTorrent {
+        self.existing = existing;
+        self
+    }
+
+    /// Only seed what is there: nothing is ever written, so the directory may be read-only.
+    pub fn read_only(mut self) -> AddTorrent {
+        self.read_only = true;
+        self
+    }
+
+    /// Whether peers are served. Default: yes.
+    pub fn upload(mut self, allow: bool) -> AddTorrent {
+        self.upload = allow;
+        self
+    }
+
+    /// Pause when this much was seeded.
+    pub fn seed_goal(mut self, goal: SeedGoal) -> AddTorrent {
+        self.goal = Some(goal);
+        self
+    }
+
+    /// Most connections of this torrent. Default: the client's setting.
+    pub fn max_peers(mut self, most: u32) -> AddTorrent {
+        self.max_peers = Some(most);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_users_type_is_told_apart() {
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        assert!(matches!(Source::parse(hash), Ok(Source::InfoHash(_))));
+        assert!(matches!(Source::parse(&format!("magnet:?xt=urn:btih:{hash}")), Ok(Source::Magnet(_))));
+        assert!(matches!(Source::parse("HTTPS://example.org/a.torrent"), Ok(Source::Url(_))));
+        assert!(matches!(Source::parse("a.torrent"), Ok(Source::Path(_))));
+        assert_eq!(Source::parse("magnet:?xt=nothing").unwrap_err().code(), "bad_magnet");
+    }
+}

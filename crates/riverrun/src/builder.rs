@@ -1,0 +1,318 @@
+//! Settings of a client.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use storage::{FileFactory, HandleCache, Preallocate, StorageFactory};
+
+use crate::{Client, Error};
+
+/// Which addresses must not be talked to.
+///
+/// Asked for every connection, on the threads that move data: it must answer at once.
+pub trait Blocklist: Send + Sync + 'static {
+    /// Whether connections from and to this address are refused.
+    fn blocks(&self, addr: IpAddr) -> bool;
+}
+
+impl<F: Fn(IpAddr) -> bool + Send + Sync + 'static> Blocklist for F {
+    fn blocks(&self, addr: IpAddr) -> bool {
+        self(addr)
+    }
+}
+
+/// Opens the storage of torrents whose files go below `root`; what [`ClientBuilder::storage`] takes.
+pub trait OpenStorage: Send + Sync + 'static {
+    /// A factory for torrents below this directory. Creates nothing.
+    fn at(&self, root: &std::path::Path) -> Arc<dyn StorageFactory>;
+}
+
+impl<F: Fn(&std::path::Path) -> Arc<dyn StorageFactory> + Send + Sync + 'static> OpenStorage for F {
+    fn at(&self, root: &std::path::Path) -> Arc<dyn StorageFactory> {
+        self(root)
+    }
+}
+
+/// How space for a file is reserved before its data comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Preallocation {
+    /// Files grow as data comes; space that was not written takes no room.
+    #[default]
+    Sparse,
+    /// All space is reserved when the download begins, so that a full disk shows at once.
+    Full,
+}
+
+/// Settings of a [`Client`]. Every one has a default.
+#[derive(Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    pub(crate) download_dir: PathBuf,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) ipv4: bool,
+    pub(crate) ipv6: bool,
+    pub(crate) bind: Vec<IpAddr>,
+    pub(crate) peer_id_prefix: Vec<u8>,
+    pub(crate) client_name: String,
+    pub(crate) user_agent: String,
+    pub(crate) download_rate: Option<u64>,
+    pub(crate) upload_rate: Option<u64>,
+    pub(crate) connections: u32,
+    pub(crate) max_peers: u32,
+    pub(crate) blocklist: Option<Arc<dyn Blocklist>>,
+    pub(crate) trackers: bool,
+    pub(crate) local_trackers: bool,
+    pub(crate) upload: bool,
+    pub(crate) public_ip: Option<IpAddr>,
+    pub(crate) shards: usize,
+    pub(crate) preallocation: Preallocation,
+    pub(crate) open_files: usize,
+    pub(crate) disk_threads: usize,
+    pub(crate) storage: Option<Arc<dyn OpenStorage>>,
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("download_dir", &self.download_dir)
+            .field("state_dir", &self.state_dir)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for ClientBuilder {
+    fn default() -> ClientBuilder {
+        let version = env!("CARGO_PKG_VERSION");
+        ClientBuilder {
+            download_dir: PathBuf::from("."),
+            state_dir: None,
+            listen: vec![
+                SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+                SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+            ],
+            ipv4: true,
+            ipv6: true,
+            bind: Vec::new(),
+            peer_id_prefix: b"-RR0100-".to_vec(),
+            client_name: format!("riverrun/{version}"),
+            user_agent: format!("riverrun/{version}"),
+            download_rate: None,
+            upload_rate: None,
+            connections: 500,
+            max_peers: 80,
+            blocklist: None,
+            trackers: true,
+            local_trackers: false,
+            upload: true,
+            public_ip: None,
+            shards: thread::available_parallelism().map_or(1, |n| n.get().min(4)),
+            preallocation: Preallocation::Sparse,
+            open_files: 128,
+            disk_threads: 4,
+            storage: None,
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Where torrents go that name no directory of their own. Default: the current directory.
+    pub fn download_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.download_dir = dir.into();
+        self
+    }
+
+    /// Where the state of unfinished and finished torrents is kept, so that a restart need not check them. Default: none
+    /// is kept, and existing files are checked whole.
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// Addresses to accept peers on. All ports 0 become one random port. An IPv6 address takes IPv6 alone. Empty: accept
+    /// nobody. Default: `0.0.0.0:0` and `[::]:0`.
+    pub fn listen(mut self, addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.listen = addrs.into_iter().collect();
+        self
+    }
+
+    /// No IPv6, neither listening nor dialing.
+    pub fn ipv4_only(mut self) -> Self {
+        (self.ipv4, self.ipv6) = (true, false);
+        self
+    }
+
+    /// No IPv4, neither listening nor dialing.
+    pub fn ipv6_only(mut self) -> Self {
+        (self.ipv4, self.ipv6) = (false, true);
+        self
+    }
+
+    /// Local addresses to dial from, at most one of each family. Default: the system chooses.
+    pub fn bind(mut self, addrs: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.bind = addrs.into_iter().collect();
+        self
+    }
+
+    /// The beginning of our peer id (BEP 20), at most 20 bytes; the rest is random. Default `-RR0100-`.
+    pub fn peer_id_prefix(mut self, prefix: impl Into<Vec<u8>>) -> Self {
+        self.peer_id_prefix = prefix.into();
+        self
+    }
+
+    /// What we call ourselves to peers (BEP 10), at most 64 bytes.
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.client_name = name.into();
+        self
+    }
+
+    /// What we call ourselves to trackers and web servers.
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.user_agent = agent.into();
+        self
+    }
+
+    /// Most bytes received in a second, over all torrents. Default: no limit.
+    pub fn download_rate(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.download_rate = bytes.into();
+        self
+    }
+
+    /// Most bytes sent in a second, over all torrents. Default: no limit.
+    pub fn upload_rate(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.upload_rate = bytes.into();
+        self
+    }
+
+    /// Most connections of the whole client. Default 500.
+    pub fn connections(mut self, most: u32) -> Self {
+        self.connections = most;
+        self
+    }
+
+    /// Most connections of one torrent. Default 80.
+    pub fn max_peers(mut self, most: u32) -> Self {
+        self.max_peers = most;
+        self
+    }
+
+    /// Addresses that are never talked to.
+    pub fn blocklist(mut self, list: impl Blocklist) -> Self {
+        self.blocklist = Some(Arc::new(list));
+        self
+    }
+
+    /// Ask no tracker, whatever a torrent names.
+    pub fn no_trackers(mut self) -> Self {
+        self.trackers = false;
+        self
+    }
+
+    /// Whether trackers and `.torrent` addresses on this machine and in private networks may be asked (by a torrent that
+    /// a stranger made, they would be a way into your network). Default: no, except for trackers on this machine's own
+    /// addresses, under a path that ends in `/announce`.
+    pub fn allow_local_trackers(mut self, allow: bool) -> Self {
+        self.local_trackers = allow;
+        self
+    }
+
+    /// Whether peers are served. Default: yes.
+    pub fn upload(mut self, allow: bool) -> Self {
+        self.upload = allow;
+        self
+    }
+
+    /// The address that trackers shall tell others, where they would see another.
+    pub fn public_ip(mut self, addr: IpAddr) -> Self {
+        self.public_ip = Some(addr);
+        self
+    }
+
+    /// Threads that move data, one for each core that torrents may use; at least 1. Default: as many as there are cores,
+    /// at most 4.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// How space is reserved. Default sparse.
+    pub fn preallocation(mut self, mode: Preallocation) -> Self {
+        self.preallocation = mode;
+        self
+    }
+
+    /// Most files held open. Default 128.
+    pub fn open_files(mut self, most: usize) -> Self {
+        self.open_files = most;
+        self
+    }
+
+    /// Threads for each disk; at least 1. Default 4.
+    pub fn disk_threads(mut self, threads: usize) -> Self {
+        self.disk_threads = threads;
+        self
+    }
+
+    /// A storage of your own instead of files. **Unstable**, as [`storage::Storage`] is.
+    pub fn storage(mut self, open: impl OpenStorage) -> Self {
+        self.storage = Some(Arc::new(open));
+        self
+    }
+
+    /// Opens the listeners, starts the threads, and returns at once.
+    ///
+    /// # Errors
+    /// A setting outside its range, an address that can't be listened on, or a system without threads to give.
+    pub fn build(self) -> Result<Client, Error> {
+        self.validate()?;
+        Client::start(self)
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let rule =
+            |ok: bool, setting, allowed| if ok { Ok(()) } else { Err(Error::Config { setting, allowed }) };
+        rule((1..=256).contains(&self.shards), "shards", "1 to 256")?;
+        rule((1..=256).contains(&self.disk_threads), "disk_threads", "1 to 256")?;
+        rule(self.open_files >= 1, "open_files", "at least 1")?;
+        rule(self.connections >= 1, "connections", "at least 1")?;
+        rule(self.max_peers >= 1, "max_peers", "at least 1")?;
+        rule(self.peer_id_prefix.len() <= 20, "peer_id_prefix", "at most 20 bytes")?;
+        rule(self.client_name.len() <= 64, "client_name", "at most 64 bytes")?;
+        let header = |text: &str| text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+        rule(header(&self.user_agent), "user_agent", "printable ASCII")
+    }
+
+    /// The factory of storages.
+    pub(crate) fn opener(&self) -> Arc<dyn OpenStorage> {
+        if let Some(open) = &self.storage {
+            return open.clone();
+        }
+        let handles = Arc::new(HandleCache::new(self.open_files));
+        let mode = match self.preallocation {
+            Preallocation::Sparse => Preallocate::Sparse,
+            Preallocation::Full => Preallocate::Full,
+        };
+        Arc::new(move |root: &std::path::Path| -> Arc<dyn StorageFactory> {
+            Arc::new(FileFactory::new(root).handles(handles.clone()).preallocate(mode))
+        })
+    }
+
+    /// The addresses to listen on, of the families that are allowed.
+    pub(crate) fn listen_addrs(&self) -> Vec<SocketAddr> {
+        let allowed = |a: &&SocketAddr| if a.is_ipv4() { self.ipv4 } else { self.ipv6 };
+        self.listen.iter().filter(allowed).copied().collect()
+    }
+
+    pub(crate) fn dial_options(&self) -> net::tcp::DialOptions {
+        let mut options = net::tcp::DialOptions::default();
+        options.bind_v4 = self.bind.iter().copied().find(IpAddr::is_ipv4);
+        options.bind_v6 = self.bind.iter().copied().find(IpAddr::is_ipv6);
+        (options.ipv4_only, options.ipv6_only) = (!self.ipv6, !self.ipv4);
+        options
+    }
+}

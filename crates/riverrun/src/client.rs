@@ -1,0 +1,390 @@
+//! The client: threads, listeners and torrents.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use engine::{Lease, Session, TorrentId};
+use shard::Command;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{broadcast, mpsc, watch};
+use types::{InfoHash, PeerId, Rng};
+
+use crate::builder::OpenStorage;
+use crate::control::{Trackers, announce_loop, close, pump, upkeep};
+use crate::disk::Disk;
+use crate::entry::Entry;
+use crate::runtime::{Clock, FromShard, Question, Seat, ShardHandle, Shared, Start, ToShard};
+use crate::{AddTorrent, ClientBuilder, Error, Event, Events, Torrent, events};
+
+/// A BitTorrent client: its torrents, its threads and its sockets. Clones are the same client.
+///
+/// It has threads of its own and works under any asynchronous runtime, or none. When the last clone is dropped everything
+/// ends at once, as if the process had been killed: connections close, disk work that was begun is finished in the
+/// background, saved state is at most 15 s old. [`Client::close`] ends it politely.
+#[derive(Clone)]
+pub struct Client {
+    guard: Arc<Guard>,
+}
+
+/// Ends the client with the last handle to it.
+struct Guard {
+    inner: Arc<Inner>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.inner.abandon();
+    }
+}
+
+/// What handles and tasks share.
+pub(crate) struct Inner {
+    pub(crate) settings: ClientBuilder,
+    pub(crate) opener: Arc<dyn OpenStorage>,
+    pub(crate) engine: Arc<engine::Config>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Vec<ShardHandle>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) closed: watch::Sender<bool>,
+    pub(crate) trackers: Trackers,
+    /// Into the line of what shards tell.
+    pub(crate) from_shards: mpsc::UnboundedSender<FromShard>,
+    pub(crate) listening: Vec<SocketAddr>,
+    pub(crate) closing: AtomicBool,
+    entries: Mutex<BTreeMap<TorrentId, Arc<Entry>>>,
+    tasks: Handle,
+    runtime: Mutex<Option<Runtime>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.guard.inner;
+        f.debug_struct("Client").field("listening", &inner.listening).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("listening", &self.listening).finish_non_exhaustive()
+    }
+}
+
+/// The client at one moment, over all its torrents.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Torrents, whatever they do.
+    pub torrents: usize,
+    /// Connections open or being opened.
+    pub connections: u32,
+    /// Bytes received in a second, protocol included.
+    pub download_rate: u64,
+    /// Bytes sent in a second, protocol included.
+    pub upload_rate: u64,
+}
+
+impl Client {
+    /// A client to be described.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    pub(crate) fn start(settings: ClientBuilder) -> Result<Client, Error> {
+        let listening = net::tcp::listen(&settings.listen_addrs())?;
+        for skipped in &listening.skipped {
+            tracing::info!(%skipped, "not listening there");
+        }
+        let addrs: Vec<SocketAddr> = listening.listeners.iter().map(|l| l.local_addr()).collect();
+        let mut rng = entropy()?;
+        let engine = Arc::new(engine_config(&settings, listening.port(), &mut rng)?);
+        let shard_config = shard::Config::new(engine.clone());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("riverrun-control")
+            .enable_all()
+            .build()
+            .map_err(|e| Error::system("start the control thread", e))?;
+        let (from_shards, told) = mpsc::unbounded_channel();
+        let shared = Arc::new(shared(&settings, &shard_config, from_shards.clone()));
+        let seats: Result<Vec<Seat>, _> = (0..settings.shards).map(|_| Seat::new()).collect();
+        let seats = seats.map_err(|e| Error::system("make a poller", e))?;
+        let shards: Vec<ShardHandle> = seats.iter().map(Seat::handle).collect();
+        let (trackers, announces) = Trackers::new(&settings, rng.fork())?;
+        let inner = Arc::new(Inner {
+            opener: settings.opener(),
+            trackers,
+            engine,
+            shared: shared.clone(),
+            shards: shards.clone(),
+            events: broadcast::Sender::new(events::BACKLOG),
+            closed: watch::Sender::new(false),
+            from_shards: from_shards.clone(),
+            listening: addrs,
+            closing: AtomicBool::new(false),
+            entries: Mutex::new(BTreeMap::new()),
+            tasks: runtime.handle().clone(),
+            runtime: Mutex::new(Some(runtime)),
+            settings,
+        });
+        let client = Client { guard: Arc::new(Guard { inner: inner.clone() }) };
+        let mut listeners = Some(listening.listeners);
+        for (index, seat) in seats.into_iter().enumerate() {
+            let start = Start {
+                index,
+                config: shard_config.clone(),
+                // One shard takes all connections in and hands them to the shard of their torrent.
+                listeners: listeners.take().unwrap_or_default(),
+                rng: rng.fork(),
+                shared: shared.clone(),
+                events: from_shards.clone(),
+            };
+            seat.start(start, shards.clone()).map_err(|e| Error::system("start a shard thread", e))?;
+        }
+        inner.lease(&vec![engine::Usage::default(); shards.len()]);
+        inner.spawn(pump(inner.clone(), told));
+        inner.spawn(upkeep(inner.clone()));
+        inner.spawn(announce_loop(inner.clone(), announces));
+        Ok(client)
+    }
+
+    /// Adds a torrent and returns its handle. Looking for existing data, checking it and connecting go on in the
+    /// background: [`TorrentState::Checking`](crate::TorrentState::Checking) is its first state.
+    ///
+    /// A torrent that is here already gets the trackers and peers of `add`, and its handle is returned.
+    ///
+    /// Cancel safe: dropped before it returns, the torrent is either added or not.
+    ///
+    /// # Errors
+    /// The source can't be read, fetched or understood; a file number that the torrent has not; a closed client.
+    pub async fn add(&self, add: impl Into<AddTorrent>) -> Result<Torrent, Error> {
+        let (inner, add) = (self.guard.inner.clone(), add.into());
+        self.guard.inner.join(async move { crate::control::add(inner, add).await }).await?
+    }
+
+    /// Like [`Client::add`], blocking the thread: for programs without asynchronous tasks.
+    ///
+    /// # Errors
+    /// As [`Client::add`].
+    pub fn blocking_add(&self, add: impl Into<AddTorrent>) -> Result<Torrent, Error> {
+        crate::park::block_on(self.add(add))
+    }
+
+    /// The torrent that has this name, v1 or v2 cut to 20 bytes.
+    pub fn torrent(&self, name: InfoHash) -> Option<Torrent> {
+        let inner = &self.guard.inner;
+        let (id, _) = inner.session().find(name)?;
+        Some(Torrent::new(inner.clone(), inner.entry(id)?))
+    }
+
+    /// Every torrent, in the order they were added.
+    pub fn torrents(&self) -> Vec<Torrent> {
+        let inner = &self.guard.inner;
+        inner.all().into_iter().map(|entry| Torrent::new(inner.clone(), entry)).collect()
+    }
+
+    /// What happens from now on, in all torrents.
+    pub fn events(&self) -> Events {
+        self.guard.inner.listen(None)
+    }
+
+    /// The addresses that peers can connect to, with the ports that the system gave.
+    pub fn listen_addrs(&self) -> Vec<SocketAddr> {
+        self.guard.inner.listening.clone()
+    }
+
+    /// What we call ourselves in handshakes and to trackers.
+    pub fn peer_id(&self) -> PeerId {
+        self.guard.inner.engine.peer_id
+    }
+
+    /// Changes the limits of all torrents together, in bytes a second; none lets everything pass. They take effect within
+    /// a quarter of a second.
+    pub fn set_rates(&self, download: Option<u64>, upload: Option<u64>) {
+        let inner = &self.guard.inner;
+        let connections = inner.settings.connections;
+        inner.session().set_total(Lease { download, upload, connections });
+    }
+
+    /// The client at this moment. Cancel safe.
+    pub async fn stats(&self) -> Stats {
+        let inner = &self.guard.inner;
+        let mut stats = Stats { torrents: inner.all().len(), ..Stats::default() };
+        for shard in &inner.shards {
+            let Some(usage) = shard.ask(Question::Rates).await else { continue };
+            stats.connections += usage.connections;
+            stats.download_rate += usage.download;
+            stats.upload_rate += usage.upload;
+        }
+        stats
+    }
+
+    /// Ends the client: accepts nothing, closes all connections, writes what has come, saves the state of every torrent and
+    /// tells trackers `stopped`. Takes at most 5 s; what is not done by then is left. Returns whether all was done.
+    ///
+    /// Every handle to the client and its torrents is dead afterwards and says [`Error::Closed`]. Cancel safe: closing goes
+    /// on in the background.
+    pub async fn close(self) -> bool {
+        let inner = self.guard.inner.clone();
+        let all = inner.join(close(inner.clone())).await.unwrap_or(false);
+        inner.abandon();
+        all
+    }
+
+    /// Like [`Client::close`], blocking the thread.
+    pub fn blocking_close(self) -> bool {
+        crate::park::block_on(self.close())
+    }
+}
+
+#[cfg(test)]
+impl Client {
+    /// The way to the first shard.
+    pub(crate) fn shard_for_tests(&self) -> ShardHandle {
+        self.guard.inner.shards[0].clone()
+    }
+}
+
+impl Inner {
+    /// Ends all threads without waiting for them.
+    fn abandon(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.closed.send_replace(true);
+        self.shards.iter().for_each(|shard| {
+            shard.tell(ToShard::Stop);
+        });
+        let runtime = self.runtime.lock().unwrap_or_else(|e| e.into_inner()).take();
+        if let Some(runtime) = runtime {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Runs a task on the control thread.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Runs a task on the control thread and waits for it. The task goes on when the caller does not.
+    pub(crate) async fn join<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        if *self.closed.borrow() {
+            return Err(Error::Closed);
+        }
+        self.tasks.spawn(task).await.map_err(|_| Error::Closed)
+    }
+
+    /// Runs work that may wait for a disk.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.tasks.spawn_blocking(work).await.map_err(|_| Error::Closed)
+    }
+
+    pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
+        // Its methods don't panic half-way.
+        self.shared.session.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<TorrentId, Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn entry(&self, id: TorrentId) -> Option<Arc<Entry>> {
+        self.entries().get(&id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        self.entries().values().cloned().collect()
+    }
+
+    pub(crate) fn insert(&self, entry: Arc<Entry>) {
+        self.entries().insert(entry.id, entry);
+    }
+
+    /// Forgets a torrent that is gone from its shard.
+    pub(crate) fn forget(&self, id: TorrentId) {
+        self.entries().remove(&id);
+        self.session().remove(id);
+        self.shared.disk.evict(id);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// The shard of a torrent.
+    pub(crate) fn shard(&self, entry: &Entry) -> &ShardHandle {
+        &self.shards[entry.shard]
+    }
+
+    pub(crate) fn listen(&self, only: Option<types::InfoHashes>) -> Events {
+        Events { line: self.events.subscribe(), closed: self.closed.subscribe(), only }
+    }
+
+    /// Gives each shard its part of the client's budget.
+    pub(crate) fn lease(&self, usage: &[engine::Usage]) {
+        let leases = self.session().lease(usage);
+        for (shard, lease) in self.shards.iter().zip(leases) {
+            shard.command(Command::Lease(lease));
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// A generator from the system's entropy.
+fn entropy() -> Result<Rng, Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| Error::system("draw random numbers", e))?;
+    Ok(Rng::from_seed(seed))
+}
+
+fn engine_config(
+    settings: &ClientBuilder,
+    port: Option<u16>,
+    rng: &mut Rng,
+) -> Result<engine::Config, Error> {
+    let mut config = engine::Config::new(PeerId::new(&settings.peer_id_prefix, rng.bytes()));
+    config.client_name = settings.client_name.clone();
+    config.listen_port = port;
+    config.max_peers = settings.max_peers;
+    config.validate().map_err(|e| Error::Config { setting: e.field, allowed: e.allowed })?;
+    Ok(config)
+}
+
+fn shared(
+    settings: &ClientBuilder,
+    shard: &shard::Config,
+    events: mpsc::UnboundedSender<FromShard>,
+) -> Shared {
+    let total = Lease {
+        download: settings.download_rate,
+        upload: settings.upload_rate,
+        connections: settings.connections,
+    };
+    let blocks = settings.shards * (shard.receive_blocks + shard.send_blocks);
+    let lost = Box::new(move |id, offset, error: &storage::StorageError| {
+        // Fails only when the client is gone.
+        let _ = events.send(FromShard::DataLost(id, offset, error.clone()));
+    });
+    Shared {
+        clock: Clock::new(),
+        session: Mutex::new(Session::new(settings.shards, total)),
+        disk: Arc::new(Disk::new(settings.disk_threads, blocks, lost)),
+        blocklist: settings.blocklist.clone(),
+        dial: settings.dial_options(),
+    }
+}
+
+/// How long [`Client::close`] takes at most.
+pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_millis(4_800);

@@ -1,0 +1,203 @@
+//! What users ask of a torrent.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Command as Brain;
+use shard::Command;
+use tracker::AnnouncerInput;
+use types::{Bitfield, PeerSource, PieceIndex};
+
+use super::data;
+use crate::client::Inner;
+use crate::entry::{Entry, Stage, State};
+use crate::runtime::{Question, is_blocked};
+use crate::{Error, Snapshot};
+
+/// Length of these pieces, in bytes.
+pub(crate) fn bytes_of(entry: &Entry, pieces: &Bitfield) -> u64 {
+    let geometry = entry.info.geometry();
+    if pieces.is_full() {
+        return geometry.data_len();
+    }
+    pieces.ones().map(|piece| u64::from(geometry.piece_len(PieceIndex(piece)))).sum()
+}
+
+/// The figures of one moment; `live` is what the shard says, if the torrent is there.
+pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapshot {
+    let state = entry.state();
+    let bytes_wanted = bytes_of(entry, &state.wanted);
+    let bytes_have = bytes_of(entry, &state.have);
+    let mut out = Snapshot {
+        state: state.public(),
+        pieces: state.have.len(),
+        pieces_have: state.have.count(),
+        pieces_wanted: state.wanted.count(),
+        pieces_missing: state.missing,
+        pieces_partial: 0,
+        bytes: entry.info.geometry().data_len(),
+        bytes_have,
+        bytes_wanted,
+        bytes_left: bytes_wanted.saturating_sub(bytes_have),
+        downloaded: state.downloaded_before,
+        uploaded: state.uploaded_before,
+        session_downloaded: 0,
+        session_uploaded: 0,
+        wasted: 0,
+        download_rate: 0,
+        upload_rate: 0,
+        peers: 0,
+        seeds: 0,
+        half_open: 0,
+        known_peers: 0,
+        eta: None,
+        faults: Vec::new(),
+    };
+    drop(state);
+    let Some(live) = live else { return out };
+    out.pieces_partial = live.partial;
+    out.bytes_left = live.left;
+    out.downloaded += live.downloaded;
+    out.uploaded += live.uploaded;
+    (out.session_downloaded, out.session_uploaded) = (live.downloaded, live.uploaded);
+    out.wasted = live.wasted;
+    (out.download_rate, out.upload_rate) = (live.download_rate, live.upload_rate);
+    (out.peers, out.seeds) = (live.peers, live.seeds);
+    (out.half_open, out.known_peers) = (live.half_open, live.known);
+    out.faults = live.faults;
+    out.eta = match (out.bytes_left, out.download_rate) {
+        (0, _) | (_, 0) => None,
+        (left, rate) => Some(Duration::from_secs(left.div_ceil(rate))),
+    };
+    out
+}
+
+/// Rests.
+pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
+    let running = entry.change(|state| {
+        state.paused = true;
+        if state.on_shard {
+            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
+            inner.trackers.tell(entry.id, AnnouncerInput::Stop);
+        }
+        state.on_shard
+    });
+    if running {
+        inner.spawn(data::sync_and_save(inner.clone(), entry.clone()));
+    }
+}
+
+/// Goes on. During a check it goes on after it.
+pub(crate) fn resume(inner: &Inner, entry: &Entry) {
+    entry.change(|state| {
+        (state.paused, state.goal_reached, state.seeding_since) = (false, false, None);
+        if state.on_shard && matches!(state.stage, Stage::Running) {
+            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
+            inner.trackers.tell(entry.id, AnnouncerInput::Start);
+        }
+    });
+}
+
+/// Addresses to try, without those that are on the blocklist or have no port.
+pub(crate) fn addresses(inner: &Inner, entry: &Entry, source: PeerSource, addrs: Vec<SocketAddr>) {
+    let list = inner.shared.blocklist.as_ref();
+    let good =
+        |addr: &SocketAddr| addr.port() != 0 && inner.shared.dial.allow(*addr) && !is_blocked(list, *addr);
+    let addrs: Vec<_> = addrs.into_iter().map(net::tcp::canonical).filter(good).collect();
+    if !addrs.is_empty() {
+        inner.shard(entry).command(Command::Addresses(entry.id, source, addrs));
+    }
+}
+
+/// More trackers, each a tier of its own.
+pub(crate) fn add_trackers(inner: &Inner, entry: &Entry, urls: Vec<String>) -> Result<(), Error> {
+    for url in &urls {
+        tracker::TrackerUrl::parse(url)
+            .map_err(|e| Error::Fetch { url: url.as_str().into(), message: e.to_string().into() })?;
+    }
+    let tiers = entry.change(|state| {
+        for url in urls {
+            if !state.tiers.iter().flatten().any(|known| *known == url) {
+                state.tiers.push(vec![url]);
+            }
+        }
+        state.tiers.clone()
+    });
+    let tiers = super::trackers::parse_tiers(&tiers);
+    inner.trackers.tell(entry.id, AnnouncerInput::Trackers(tiers));
+    Ok(())
+}
+
+/// Changes which files are wanted.
+pub(crate) async fn set_wanted(inner: Arc<Inner>, entry: Arc<Entry>, wanted: Vec<bool>) -> Result<(), Error> {
+    let selection = storage::Selection::of(wanted.iter().copied());
+    if let Some(storage) = entry.storage.get()
+        && !entry.read_only
+    {
+        let change = move |storage: &dyn storage::Storage| storage.set_wanted(&selection);
+        inner.shared.disk.fence(storage.clone(), change).await?;
+    }
+    let running = entry.change(|state| {
+        state.want(&entry.info, wanted);
+        state.on_shard
+    });
+    if running {
+        let pieces = entry.to_be_fetched();
+        inner.shard(&entry).command(Command::Torrent(entry.id, Brain::Want(pieces)));
+    }
+    inner.spawn(data::sync_and_save(inner.clone(), entry));
+    Ok(())
+}
+
+/// Hashes everything again.
+pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), Error> {
+    if matches!(entry.state().stage, Stage::Checking { .. }) {
+        let over = |state: &State| (!matches!(state.stage, Stage::Checking { .. })).then_some(());
+        entry.wait(over).await;
+        return Ok(());
+    }
+    let Some(storage) = entry.storage.get().cloned() else {
+        // It never came up: try that again.
+        entry.change(|state| state.stage = Stage::Checking { checked: 0, total: 0 });
+        return super::add::bring_up(inner, entry, Default::default()).await;
+    };
+    let was_running = entry.change(|state| {
+        state.stage = Stage::Checking { checked: 0, total: 0 };
+        state.lost.clear();
+        state.stalled = None;
+        state.on_shard
+    });
+    let shard = inner.shard(&entry).clone();
+    if was_running {
+        shard.command(Command::Torrent(entry.id, Brain::Pause));
+        shard.ask(Question::Quiet).await;
+    }
+    let all = Bitfield::full(entry.info.geometry().pieces());
+    let have = match data::check(&inner, &entry, storage, all).await {
+        Ok(have) => have,
+        Err(error) => {
+            let trouble = crate::disk::trouble(&error).into();
+            entry.change(|state| state.stage = Stage::Failed(trouble));
+            return Err(error.into());
+        }
+    };
+    entry.set_have(have.clone(), have.clone());
+    if was_running {
+        let wanted = entry.to_be_fetched();
+        entry.change(|state| {
+            if matches!(state.stage, Stage::Removed) {
+                return;
+            }
+            shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
+            shard.command(Command::Torrent(entry.id, Brain::Have(have)));
+            if !state.paused {
+                shard.command(Command::Torrent(entry.id, Brain::Start));
+            }
+            state.stage = Stage::Running;
+        });
+    } else {
+        super::add::enter(&inner, &entry, Vec::new(), None);
+    }
+    data::save(&inner, &entry).await
+}

@@ -1,0 +1,281 @@
+//! A torrent's data on disk: finding it, checking it, and saving what is known of it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Command as Brain;
+use metainfo::FileIndex;
+use shard::Command;
+use storage::resume::PartialPiece;
+use storage::{CheckOptions, FileState, Progress, ResumeData, ResumeStore, Storage, StorageError};
+use types::{Bitfield, PieceIndex};
+
+use crate::client::Inner;
+use crate::entry::{Entry, Stage};
+use crate::runtime::Question;
+use crate::{Error, EventKind, Trouble};
+
+/// How often a disk that refuses is tried again, and a file that is gone is looked for.
+const RETRY: Duration = Duration::from_secs(5);
+/// How often the progress of a check is shown.
+const SHOW: Duration = Duration::from_millis(200);
+
+/// What is there of a torrent.
+pub(crate) struct Found {
+    pub(crate) have: Bitfield,
+    pub(crate) durable: Bitfield,
+    pub(crate) unhashed: Vec<(PieceIndex, Bitfield)>,
+}
+
+/// Reads what was saved. What can't be believed counts as nothing: the data is checked then.
+pub(crate) async fn load(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Option<ResumeData> {
+    let store = ResumeStore::new(inner.settings.state_dir.clone()?);
+    let name = entry.hashes.primary();
+    match inner.blocking(move || store.load(name)).await.ok()? {
+        Ok(saved) => saved,
+        Err(error) => {
+            tracing::warn!(torrent = %entry.hashes, %error, "the saved state is of no use");
+            None
+        }
+    }
+}
+
+/// Finds out which pieces are there: those that were saved and whose files are as they were then, and those that pass their
+/// hash now. A file that changed after the last saving is checked whole, since pieces may have come after it.
+pub(crate) async fn find(
+    inner: &Arc<Inner>,
+    entry: &Arc<Entry>,
+    storage: Arc<dyn Storage>,
+    saved: Option<ResumeData>,
+) -> Result<Found, Error> {
+    let probed = storage.clone();
+    let states = inner.blocking(move || probed.probe()).await??;
+    let claims = saved.as_ref().and_then(|saved| match saved.claims(&entry.info, &states) {
+        Ok(claims) => Some(claims),
+        Err(error) => {
+            tracing::warn!(torrent = %entry.hashes, %error, "the saved state is of no use");
+            None
+        }
+    });
+    let pieces = entry.info.geometry().pieces();
+    let mut have = claims.as_ref().map_or_else(|| Bitfield::new(pieces), |claims| claims.have.clone());
+    let believed = |file: FileIndex| {
+        claims
+            .as_ref()
+            .is_some_and(|claims| !claims.changed.contains(&file) && is_known(saved.as_ref(), file, &states))
+    };
+    let mut doubtful = claims.as_ref().map_or_else(|| Bitfield::new(pieces), |c| c.doubtful.clone());
+    for (file, state) in (0..).map(FileIndex).zip(&states) {
+        if (state.present || state.in_part_file) && !believed(file) {
+            entry.pieces_of(file).filter(|p| !have.get(*p)).for_each(|p| _ = doubtful.insert(p));
+        }
+    }
+    let mut durable = have.clone();
+    if doubtful.count() > 0 {
+        let good = check(inner, entry, storage.clone(), doubtful).await?;
+        good.ones().for_each(|p| _ = have.insert(p));
+        durable = if sync_all(inner, entry, storage).await { have.clone() } else { durable };
+    }
+    let partial = claims.map(|claims| claims.partial).unwrap_or_default();
+    let unhashed = partial.into_iter().filter(|p| !have.get(p.piece.0)).map(|p| (p.piece, p.blocks));
+    if let Some(saved) = saved {
+        let mut state = entry.state();
+        (state.uploaded_before, state.downloaded_before) = (saved.uploaded, saved.downloaded);
+    }
+    Ok(Found { unhashed: unhashed.collect(), have, durable })
+}
+
+/// Whether a file is exactly as it was saved: then what is not claimed of it is not there.
+fn is_known(saved: Option<&ResumeData>, file: FileIndex, now: &[FileState]) -> bool {
+    saved.is_some_and(|saved| saved.files.get(file.as_usize()) == now.get(file.as_usize()))
+}
+
+/// Makes what a check found durable, so that it may be claimed. Data that is only read was durable before.
+async fn sync_all(inner: &Inner, entry: &Entry, storage: Arc<dyn Storage>) -> bool {
+    let (total, read_only) = (entry.info.geometry().total_len(), entry.read_only);
+    read_only
+        || inner
+            .blocking(move || storage.sync(std::slice::from_ref(&(0..total))))
+            .await
+            .is_ok_and(|r| r.is_ok())
+}
+
+/// Hashes these pieces on all cores; returns those that are right.
+pub(crate) async fn check(
+    inner: &Arc<Inner>,
+    entry: &Arc<Entry>,
+    storage: Arc<dyn Storage>,
+    pieces: Bitfield,
+) -> Result<Bitfield, StorageError> {
+    let progress = Arc::new(Progress::new());
+    entry.set_check(Some(progress.clone()));
+    let (shown, of) = (progress.clone(), entry.clone());
+    let show = async move {
+        loop {
+            tokio::time::sleep(SHOW).await;
+            of.change(|state| {
+                if let Stage::Checking { checked, total } = &mut state.stage {
+                    (*checked, *total) = (shown.bytes(), shown.total());
+                }
+            });
+        }
+    };
+    let info = entry.info.clone();
+    let work = inner.blocking(move || {
+        let options = CheckOptions::default().pieces(pieces);
+        storage::check(&*storage, &info, &options, &progress, &|_, _| {})
+    });
+    let report = tokio::select! {
+        report = work => report,
+        () = show => Err(Error::Closed),
+    };
+    entry.set_check(None);
+    Ok(report.unwrap_or(Err(StorageError::Cancelled))?.good)
+}
+
+/// Makes empty files, links and reserved space. A disk that refuses is tried again until it does not, or the torrent goes.
+pub(crate) async fn prepare(
+    inner: &Arc<Inner>,
+    entry: &Arc<Entry>,
+    storage: Arc<dyn Storage>,
+) -> Result<(), Error> {
+    loop {
+        let result = inner.shared.disk.fence(storage.clone(), |storage| storage.prepare()).await;
+        let error = match result {
+            Ok(()) => break,
+            Err(error) if error.is_retryable() => error,
+            Err(error) => return Err(error.into()),
+        };
+        let trouble = Trouble::from(crate::disk::trouble(&error));
+        if entry.state().stalled.as_ref() != Some(&trouble) {
+            entry.change(|state| (state.stage, state.stalled) = (Stage::Running, Some(trouble.clone())));
+            entry.tell(EventKind::Stalled(trouble));
+        }
+        tokio::time::sleep(RETRY).await;
+        if let Some(obstacle) = entry.obstacle() {
+            return Err(obstacle);
+        }
+    }
+    if entry.change(|state| state.stalled.take()).is_some() {
+        entry.tell(EventKind::Recovered);
+    }
+    Ok(())
+}
+
+/// Data that was verified is gone: says so, and stops serving and fetching the pieces of that file until it is back. A
+/// recheck by the user gives it up and fetches it anew.
+pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, error: StorageError) {
+    let Some(file) = entry.info.layout().file_at(offset) else { return };
+    let Some(storage) = entry.storage.get().cloned() else { return };
+    if !entry.state().lost.insert(file) {
+        return;
+    }
+    let trouble = Trouble::from(crate::disk::trouble(&error));
+    tracing::warn!(torrent = %entry.hashes, %trouble, "verified data is gone");
+    entry.tell(EventKind::Stalled(trouble.clone()));
+    entry.change(|state| state.stalled = Some(trouble));
+    recount(&inner, &entry, storage.clone(), file).await;
+    loop {
+        tokio::time::sleep(RETRY).await;
+        if entry.obstacle().is_some() || !entry.state().lost.contains(&file) {
+            return;
+        }
+        let (probed, needed) = (storage.clone(), entry.info.file(file).map_or(0, |f| f.len()));
+        let states = inner.blocking(move || probed.probe()).await;
+        let Ok(Ok(states)) = states else { continue };
+        let back =
+            states.get(file.as_usize()).is_some_and(|s| s.in_part_file || s.present && s.size >= needed);
+        if back && entry.state().lost.remove(&file) {
+            break;
+        }
+    }
+    recount(&inner, &entry, storage, file).await;
+    if entry.state().lost.is_empty() {
+        entry.change(|state| state.stalled = None);
+        entry.tell(EventKind::Recovered);
+    }
+}
+
+/// Hashes the pieces of a file anew and tells the shard what is there, and what of it is wanted.
+async fn recount(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storage>, file: FileIndex) {
+    let pieces = entry.info.geometry().pieces();
+    let mut touched = Bitfield::new(pieces);
+    entry.pieces_of(file).for_each(|p| _ = touched.insert(p));
+    let Ok(good) = check(inner, entry, storage, touched.clone()).await else { return };
+    let (mut have, mut durable) = {
+        let state = entry.state();
+        (state.have.clone(), state.durable.clone())
+    };
+    for piece in touched.ones().filter(|p| !good.get(*p)) {
+        have.remove(piece);
+        durable.remove(piece);
+    }
+    good.ones().for_each(|p| _ = have.insert(p));
+    entry.set_have(have.clone(), durable);
+    let wanted = entry.to_be_fetched();
+    let shard = inner.shard(entry);
+    shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
+    shard.command(Command::Torrent(entry.id, Brain::Have(have)));
+}
+
+/// Puts what is stored on the disk for good and saves the state.
+pub(crate) async fn sync_and_save(inner: Arc<Inner>, entry: Arc<Entry>) {
+    entry.state().unsynced = false;
+    inner.shard(&entry).command(Command::Sync(entry.id));
+    // The sync ends when it ends; what it covers is saved with the next round at the latest.
+    let mut unsaved = entry.state().unsaved;
+    tokio::select! {
+        () = entry.wait(|state| (state.have == state.durable).then_some(())) => unsaved = true,
+        () = tokio::time::sleep(RETRY) => {}
+    }
+    if !unsaved {
+        return;
+    }
+    if let Err(error) = save(&inner, &entry).await {
+        tracing::warn!(torrent = %entry.hashes, %error, "can't save the state");
+    }
+}
+
+/// Saves the state, if the client keeps any.
+pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), Error> {
+    let (Some(dir), Some(storage)) = (inner.settings.state_dir.clone(), entry.storage.get().cloned()) else {
+        return Ok(());
+    };
+    let _one_at_a_time = entry.saving.lock().await;
+    let (id, shard) = (entry.id, inner.shard(entry));
+    let live = shard.ask(|to| Question::Snapshot(id, to)).await.flatten();
+    let unhashed = shard.ask(|to| Question::Unhashed(id, to)).await.unwrap_or_default();
+    let mut data = ResumeData::new(entry.hashes, entry.info.geometry().pieces());
+    data.partial = unhashed.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks }).collect();
+    data.selection = entry.selection();
+    {
+        let mut state = entry.state();
+        state.unsaved = false;
+        data.have = state.durable.clone();
+        data.completed = state.missing == 0;
+        let (up, down) = live.map_or((0, 0), |live| (live.uploaded, live.downloaded));
+        (data.uploaded, data.downloaded) = (state.uploaded_before + up, state.downloaded_before + down);
+    }
+    let work = move || {
+        data.files = storage.probe()?;
+        ResumeStore::new(dir).save(&data)
+    };
+    let result = inner.blocking(work).await?;
+    if result.is_err() {
+        entry.state().unsaved = true;
+    }
+    Ok(result?)
+}
+
+/// Deletes the saved state.
+pub(crate) fn delete_saved(dir: Option<&Path>, entry: &Entry) -> Result<(), Error> {
+    match dir {
+        Some(dir) => Ok(ResumeStore::new(dir).remove(entry.hashes.primary())?),
+        None => Ok(()),
+    }
+}
+
+/// The files whose loss holds pieces back.
+pub(crate) type Lost = BTreeSet<FileIndex>;

@@ -1,0 +1,17 @@
+//! The control plane: tasks on the client's own small runtime. Nothing here is on the way of a block.
+
+mod add;
+mod change;
+mod data;
+mod end;
+mod pump;
+mod trackers;
+mod upkeep;
+
+pub(crate) use add::{add, wanted_files};
+pub(crate) use change::{add_trackers, addresses, pause, recheck, resume, set_wanted, snapshot};
+pub(crate) use data::Lost;
+pub(crate) use end::{close, remove};
+pub(crate) use pump::pump;
+pub(crate) use trackers::{Trackers, announce_loop};
+pub(crate) use upkeep::upkeep;

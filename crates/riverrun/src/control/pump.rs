@@ -1,0 +1,94 @@
+//! What shards tell, turned into state and events.
+
+use std::sync::Arc;
+
+use engine::TorrentId;
+use tokio::sync::mpsc;
+use tracker::AnnouncerInput;
+
+use super::data;
+use crate::client::Inner;
+use crate::entry::{Entry, Stage};
+use crate::runtime::FromShard;
+use crate::{EventKind, Trouble};
+
+/// Runs as long as the client.
+pub(crate) async fn pump(inner: Arc<Inner>, mut told: mpsc::UnboundedReceiver<FromShard>) {
+    while let Some(news) = told.recv().await {
+        match news {
+            FromShard::Barrier(to) => drop(to.send(())),
+            FromShard::Event(id, event) => {
+                if let Some(entry) = inner.entry(id) {
+                    happened(&inner, &entry, event);
+                }
+            }
+            FromShard::Panicked(id, message) => failed(&inner, id, &message),
+            FromShard::DataLost(id, offset, error) => {
+                if let Some(entry) = inner.entry(id) {
+                    inner.spawn(data::lost(inner.clone(), entry, offset, error));
+                }
+            }
+        }
+    }
+}
+
+fn happened(inner: &Arc<Inner>, entry: &Arc<Entry>, event: shard::Event) {
+    match event {
+        shard::Event::Engine(event) => engine_event(inner, entry, event),
+        shard::Event::Durable(pieces) => entry.change(|state| {
+            for piece in pieces {
+                // A recheck may have found meanwhile that it is gone.
+                if state.have.get(piece.index().0) {
+                    state.durable.insert(piece.index().0);
+                }
+            }
+            state.unsaved = true;
+        }),
+        shard::Event::Removed => {
+            entry.change(|state| (state.stage, state.on_shard) = (Stage::Removed, false));
+        }
+        _ => {}
+    }
+}
+
+fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
+    use engine::Event as E;
+    match event {
+        E::PieceCompleted(piece) => {
+            let files = entry.completed(piece);
+            entry.tell(EventKind::PieceCompleted { piece });
+            files.into_iter().for_each(|file| entry.tell(EventKind::FileCompleted { file: file.0 }));
+        }
+        E::PieceFailed(piece) => entry.tell(EventKind::PieceFailed { piece }),
+        E::Completed => {
+            entry.tell(EventKind::Completed);
+            inner.trackers.tell(entry.id, AnnouncerInput::Completed);
+            inner.spawn(data::sync_and_save(inner.clone(), entry.clone()));
+        }
+        E::PeerConnected { addr } => entry.tell(EventKind::PeerConnected { addr }),
+        E::PeerDisconnected { addr, why } => {
+            entry.tell(EventKind::PeerDisconnected { addr, code: why.code(), reason: why.to_string() });
+        }
+        E::PeerBanned { addr } => entry.tell(EventKind::PeerBanned { addr }),
+        E::DiskTrouble(trouble) => {
+            let trouble = Trouble::from(trouble);
+            entry.change(|state| state.stalled = Some(trouble.clone()));
+            entry.tell(EventKind::Stalled(trouble));
+        }
+        E::DiskRecovered => {
+            entry.change(|state| state.stalled = None);
+            entry.tell(EventKind::Recovered);
+        }
+        _ => {}
+    }
+}
+
+/// A panic ended a torrent.
+fn failed(inner: &Inner, id: TorrentId, message: &str) {
+    let Some(entry) = inner.entry(id) else { return };
+    let sentence = format!("{}: the engine failed: {message}; please report this", entry.info.name());
+    let trouble = Trouble::new("internal", sentence);
+    entry.change(|state| (state.stage, state.on_shard) = (Stage::Failed(trouble.clone()), false));
+    entry.tell(EventKind::Failed(trouble));
+    inner.trackers.tell(id, AnnouncerInput::Stop);
+}

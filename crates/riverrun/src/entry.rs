@@ -1,0 +1,303 @@
+//! What a client knows of one torrent outside of its shard.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use engine::TorrentId;
+use metainfo::{FileIndex, Info, Metainfo};
+use storage::{Plan, Progress, Selection, Storage};
+use tokio::sync::{broadcast, watch};
+use types::{Bitfield, InfoHashes, PieceIndex, Time};
+
+use crate::control::Lost;
+use crate::{Event, EventKind, SeedGoal, TorrentState, Trouble};
+
+/// One torrent of a client. Everything that changes is in its [`State`].
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: TorrentId,
+    /// The shard it lives on.
+    pub(crate) shard: usize,
+    pub(crate) hashes: InfoHashes,
+    pub(crate) metainfo: Metainfo,
+    pub(crate) info: Arc<Info>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) output: PathBuf,
+    /// Its files are never written.
+    pub(crate) read_only: bool,
+    pub(crate) upload: bool,
+    /// Set once, by the task that brings the torrent up.
+    pub(crate) storage: OnceLock<Arc<dyn Storage>>,
+    /// Held while the state is being saved.
+    pub(crate) saving: tokio::sync::Mutex<()>,
+    /// The check that is under way.
+    check: Mutex<Option<Arc<Progress>>>,
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+    events: broadcast::Sender<Event>,
+}
+
+/// How far a torrent has come.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Stage {
+    /// Existing data is being looked for and hashed.
+    Checking { checked: u64, total: u64 },
+    /// It lives on its shard.
+    Running,
+    /// It is broken, and is not on its shard.
+    Failed(Trouble),
+    /// It is gone.
+    Removed,
+}
+
+/// What changes about a torrent.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) stage: Stage,
+    pub(crate) paused: bool,
+    pub(crate) stalled: Option<Trouble>,
+    /// Whether its shard knows it.
+    pub(crate) on_shard: bool,
+    /// Files of which verified data is gone.
+    pub(crate) lost: Lost,
+    /// Pieces that are verified and stored.
+    pub(crate) have: Bitfield,
+    /// Of those, the ones that resume data may claim.
+    pub(crate) durable: Bitfield,
+    /// Files that are wanted; the others only for the bytes they share with wanted pieces.
+    pub(crate) wanted_files: Vec<bool>,
+    /// Pieces that are wanted.
+    pub(crate) wanted: Bitfield,
+    /// Wanted pieces that are missing.
+    pub(crate) missing: u32,
+    /// Pieces were stored that no sync has covered.
+    pub(crate) unsynced: bool,
+    /// Resume data on disk is older than this state.
+    pub(crate) unsaved: bool,
+    pub(crate) tiers: Vec<Vec<String>>,
+    /// Payload bytes of earlier runs.
+    pub(crate) uploaded_before: u64,
+    pub(crate) downloaded_before: u64,
+    pub(crate) goal: Option<SeedGoal>,
+    pub(crate) goal_reached: bool,
+    /// Since when it seeds.
+    pub(crate) seeding_since: Option<Time>,
+    shown: Option<TorrentState>,
+}
+
+/// What a new entry begins with.
+pub(crate) struct NewEntry {
+    pub(crate) id: TorrentId,
+    pub(crate) shard: usize,
+    pub(crate) metainfo: Metainfo,
+    pub(crate) output: PathBuf,
+    pub(crate) read_only: bool,
+    pub(crate) upload: bool,
+    pub(crate) paused: bool,
+    pub(crate) wanted_files: Vec<bool>,
+    pub(crate) tiers: Vec<Vec<String>>,
+    pub(crate) goal: Option<SeedGoal>,
+}
+
+impl Entry {
+    pub(crate) fn new(new: NewEntry, events: broadcast::Sender<Event>) -> Entry {
+        let info = Arc::new(new.metainfo.info().clone());
+        let pieces = info.geometry().pieces();
+        let wanted = wanted_pieces(&info, &new.wanted_files);
+        let missing = wanted.count();
+        let state = State {
+            stage: Stage::Checking { checked: 0, total: 0 },
+            paused: new.paused,
+            stalled: None,
+            on_shard: false,
+            lost: Lost::new(),
+            have: Bitfield::new(pieces),
+            durable: Bitfield::new(pieces),
+            wanted_files: new.wanted_files,
+            wanted,
+            missing,
+            unsynced: false,
+            unsaved: false,
+            tiers: new.tiers,
+            uploaded_before: 0,
+            downloaded_before: 0,
+            goal: new.goal,
+            goal_reached: false,
+            seeding_since: None,
+            shown: None,
+        };
+        Entry {
+            id: new.id,
+            shard: new.shard,
+            hashes: new.metainfo.info_hashes(),
+            plan: Arc::new(Plan::of(&info)),
+            info,
+            metainfo: new.metainfo,
+            output: new.output,
+            read_only: new.read_only,
+            upload: new.upload,
+            storage: OnceLock::new(),
+            saving: tokio::sync::Mutex::new(()),
+            check: Mutex::new(None),
+            state: Mutex::new(state),
+            changed: watch::Sender::new(0),
+            events,
+        }
+    }
+
+    /// The state, to be read. Never held across an await or a call out.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is whole before anything can panic, so a poisoned lock guards sound data.
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Changes the state, and says so to everyone who waits or listens.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state();
+        let result = change(&mut state);
+        let now = state.public();
+        let news = state.shown.as_ref().is_none_or(|shown| !shown.is_like(&now));
+        state.shown = Some(now.clone());
+        drop(state);
+        if news {
+            self.tell(EventKind::State(now));
+        }
+        self.changed.send_modify(|n| *n = n.wrapping_add(1));
+        result
+    }
+
+    /// Tells listeners.
+    pub(crate) fn tell(&self, kind: EventKind) {
+        // Fails only where nobody listens.
+        let _ = self.events.send(Event { torrent: Some(self.hashes), kind });
+    }
+
+    /// Waits until `done` holds of the state and returns what it gives. Cancel safe.
+    pub(crate) async fn wait<R>(&self, mut done: impl FnMut(&State) -> Option<R>) -> R {
+        let mut changed = self.changed.subscribe();
+        loop {
+            if let Some(result) = done(&self.state()) {
+                return result;
+            }
+            // The sender lives as long as `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// A piece was verified and stored. Returns the files that are complete by it.
+    pub(crate) fn completed(&self, piece: PieceIndex) -> Vec<FileIndex> {
+        let new = self.change(|state| {
+            let new = state.have.insert(piece.0);
+            if new {
+                state.missing -= u32::from(state.wanted.get(piece.0));
+                (state.unsynced, state.unsaved) = (true, true);
+            }
+            new
+        });
+        if !new {
+            return Vec::new();
+        }
+        let state = self.state();
+        let touched = self.info.layout().files_of_piece(piece, self.info.geometry());
+        let whole = |file: &FileIndex| {
+            let stored = self.info.file(*file).is_some_and(metainfo::File::is_stored);
+            stored && self.pieces_of(*file).all(|p| state.have.get(p))
+        };
+        touched.filter(whole).collect()
+    }
+
+    /// Replaces the set of verified pieces, after a check.
+    pub(crate) fn set_have(&self, have: Bitfield, durable: Bitfield) {
+        self.change(|state| {
+            state.missing = missing(&state.wanted, &have);
+            (state.have, state.durable) = (have, durable);
+            state.unsaved = true;
+        });
+    }
+
+    /// Notes the check that is under way.
+    pub(crate) fn set_check(&self, check: Option<Arc<Progress>>) {
+        *self.check.lock().unwrap_or_else(|e| e.into_inner()) = check;
+    }
+
+    /// Ends the check that is under way.
+    pub(crate) fn cancel_check(&self) {
+        if let Some(check) = &*self.check.lock().unwrap_or_else(|e| e.into_inner()) {
+            check.cancel();
+        }
+    }
+
+    /// The pieces that the shard is to fetch: the wanted ones, but none of a file that is gone, and none at all where
+    /// nothing may be written.
+    pub(crate) fn to_be_fetched(&self) -> Bitfield {
+        let state = self.state();
+        let mut wanted = if self.read_only { state.have.clone() } else { state.wanted.clone() };
+        for piece in state.lost.iter().flat_map(|file| self.pieces_of(*file)) {
+            wanted.remove(piece);
+        }
+        wanted
+    }
+
+    /// The pieces that hold bytes of a file.
+    pub(crate) fn pieces_of(&self, file: FileIndex) -> Range<u32> {
+        self.info.layout().pieces_of_file(file, self.info.geometry())
+    }
+
+    /// The selection in the storage's form.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection::of(self.state().wanted_files.iter().copied())
+    }
+
+    /// What keeps this torrent from being used, if something does.
+    pub(crate) fn obstacle(&self) -> Option<crate::Error> {
+        match &self.state().stage {
+            Stage::Failed(trouble) => Some(crate::Error::Failed(trouble.clone())),
+            Stage::Removed => Some(crate::Error::Removed),
+            _ => None,
+        }
+    }
+}
+
+impl State {
+    /// The state as users see it.
+    pub(crate) fn public(&self) -> TorrentState {
+        match &self.stage {
+            Stage::Checking { checked, total } => TorrentState::Checking { checked: *checked, total: *total },
+            Stage::Failed(trouble) => TorrentState::Failed(trouble.clone()),
+            Stage::Removed => TorrentState::Removed,
+            Stage::Running if self.paused => TorrentState::Paused,
+            Stage::Running => match &self.stalled {
+                Some(trouble) => TorrentState::Stalled(trouble.clone()),
+                None if self.missing == 0 => TorrentState::Seeding,
+                None => TorrentState::Downloading,
+            },
+        }
+    }
+
+    /// Changes which files are wanted.
+    pub(crate) fn want(&mut self, info: &Info, wanted_files: Vec<bool>) {
+        self.wanted = wanted_pieces(info, &wanted_files);
+        self.wanted_files = wanted_files;
+        self.missing = missing(&self.wanted, &self.have);
+        self.unsaved = true;
+    }
+}
+
+/// The pieces that wanted files lie in.
+fn wanted_pieces(info: &Info, files: &[bool]) -> Bitfield {
+    let pieces = info.geometry().pieces();
+    if files.iter().all(|wanted| *wanted) {
+        return Bitfield::full(pieces);
+    }
+    let mut out = Bitfield::new(pieces);
+    let wanted = (0..).map(FileIndex).zip(files).filter(|(_, wanted)| **wanted);
+    for (file, _) in wanted {
+        info.layout().pieces_of_file(file, info.geometry()).for_each(|p| _ = out.insert(p));
+    }
+    out
+}
+
+fn missing(wanted: &Bitfield, have: &Bitfield) -> u32 {
+    wanted.ones().filter(|p| !have.get(*p)).count() as u32
+}

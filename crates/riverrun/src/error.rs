@@ -1,0 +1,199 @@
+//! What can go wrong, in words and in stable codes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use storage::{ErrorKind, StorageError};
+
+/// Why something stopped, for people (one sentence that names the path or address) and for programs (a code).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// A stable code, see [`Error::code`].
+    pub code: &'static str,
+    /// One sentence: what, where, and what to do.
+    pub message: Arc<str>,
+}
+
+impl Trouble {
+    pub(crate) fn new(code: &'static str, message: impl Into<Arc<str>>) -> Trouble {
+        Trouble { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<engine::DiskTrouble> for Trouble {
+    fn from(trouble: engine::DiskTrouble) -> Trouble {
+        Trouble { code: trouble.code, message: trouble.message }
+    }
+}
+
+/// Why a call failed. [`Error::code`] is the same word that the command line prints in its JSON.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The `.torrent` is not what it should be. The sentence names the key and the offset.
+    #[error("not a valid torrent: {message}")]
+    BadTorrent {
+        /// What is wrong.
+        message: Arc<str>,
+    },
+    /// The magnet link is not what it should be. The sentence names the parameter.
+    #[error("not a valid magnet link: {message}")]
+    BadMagnet {
+        /// What is wrong.
+        message: Arc<str>,
+    },
+    /// Only the info hash is known, and fetching the info dictionary from peers (BEP 9) is not built yet.
+    #[error(
+        "{hashes}: only the info hash is known, and fetching metadata from peers is not supported yet; \
+         give the .torrent file, or a magnet link with an xs= or as= web address of it"
+    )]
+    MetadataExchangeMissing {
+        /// The torrent.
+        hashes: types::InfoHashes,
+    },
+    /// The `.torrent` could not be fetched.
+    #[error("{url}: {message}")]
+    Fetch {
+        /// From where.
+        url: Arc<str>,
+        /// Why not.
+        message: Arc<str>,
+    },
+    /// No peer was found in the time that the caller gave.
+    #[error("no peers found in time")]
+    NoPeers,
+    /// Reading or writing failed; the code is the storage's.
+    #[error("{0}")]
+    Disk(Trouble),
+    /// An address can't be listened on; the code tells why.
+    #[error("{0}")]
+    Listen(Trouble),
+    /// A setting outside its range.
+    #[error("setting `{setting}` must be {allowed}")]
+    Config {
+        /// Which setting.
+        setting: &'static str,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// There is no such file in the torrent.
+    #[error("the torrent has no file {file}; its files are numbered from 0 to {}", .files.saturating_sub(1))]
+    NoSuchFile {
+        /// What was asked for.
+        file: u32,
+        /// How many files there are.
+        files: u32,
+    },
+    /// The torrent failed; what made it fail is in the [`Trouble`].
+    #[error("{0}")]
+    Failed(Trouble),
+    /// The torrent was removed.
+    #[error("the torrent was removed")]
+    Removed,
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+    /// The system has no thread, poller or entropy to give.
+    #[error("can't {what}: {message}")]
+    System {
+        /// What was wanted.
+        what: &'static str,
+        /// What the system said.
+        message: Arc<str>,
+    },
+}
+
+impl Error {
+    /// A stable name, the same here, in `--json` output and behind the exit codes of the command line:
+    ///
+    /// `bad_torrent`, `bad_magnet`, `metadata_exchange_missing`, `fetch_failed`, `no_peers`, `bad_setting`,
+    /// `no_such_file`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`, `permission`,
+    /// `address_not_available`, `io`; for disks `disk_full`, `permission`, `read_only`, `not_found`, `truncated`,
+    /// `is_directory`, `not_a_directory`, `symlink`, `not_a_file`, `file_too_large`, `too_many_open_files`, `damaged`,
+    /// `hash_mismatch`, `io`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::BadTorrent { .. } => "bad_torrent",
+            Error::BadMagnet { .. } => "bad_magnet",
+            Error::MetadataExchangeMissing { .. } => "metadata_exchange_missing",
+            Error::Fetch { .. } => "fetch_failed",
+            Error::NoPeers => "no_peers",
+            Error::Disk(trouble) | Error::Listen(trouble) | Error::Failed(trouble) => trouble.code,
+            Error::Config { .. } => "bad_setting",
+            Error::NoSuchFile { .. } => "no_such_file",
+            Error::Removed => "removed",
+            Error::Closed => "closed",
+            Error::System { .. } => "system",
+        }
+    }
+
+    pub(crate) fn bad_torrent(error: impl fmt::Display) -> Error {
+        Error::BadTorrent { message: error.to_string().into() }
+    }
+
+    pub(crate) fn system(what: &'static str, error: impl fmt::Display) -> Error {
+        Error::System { what, message: error.to_string().into() }
+    }
+
+    /// What failed about a path that is not a torrent's.
+    pub(crate) fn io(path: &std::path::Path, op: storage::Op, error: std::io::Error) -> Error {
+        StorageError::from_io(path, op, error).into()
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Error {
+        match error {
+            StorageError::Cancelled => Error::Closed,
+            error => Error::Disk(Trouble::new(storage_code(&error), error.to_string())),
+        }
+    }
+}
+
+impl From<net::tcp::ListenError> for Error {
+    fn from(error: net::tcp::ListenError) -> Error {
+        Error::Listen(Trouble::new(error.code(), error.to_string()))
+    }
+}
+
+/// The public code of a storage's error.
+pub(crate) fn storage_code(error: &StorageError) -> &'static str {
+    match error.kind() {
+        ErrorKind::DiskFull => "disk_full",
+        ErrorKind::Permission => "permission",
+        ErrorKind::ReadOnly => "read_only",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::Truncated => "truncated",
+        ErrorKind::IsDirectory => "is_directory",
+        ErrorKind::NotADirectory => "not_a_directory",
+        ErrorKind::Symlink => "symlink",
+        ErrorKind::NotAFile => "not_a_file",
+        ErrorKind::FileTooLarge => "file_too_large",
+        ErrorKind::TooManyOpenFiles => "too_many_open_files",
+        ErrorKind::Damaged => "damaged",
+        ErrorKind::Cancelled => "closed",
+        ErrorKind::Panicked => "internal",
+        _ => "io",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_words_that_scripts_can_rely_on() {
+        let full = StorageError::DiskFull { path: "/data/a".into() };
+        let error = Error::from(full);
+        assert_eq!(error.code(), "disk_full");
+        assert!(error.to_string().starts_with("/data/a: "));
+        assert_eq!(Error::from(StorageError::Cancelled).code(), "closed");
+    }
+}

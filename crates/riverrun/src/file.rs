@@ -1,0 +1,71 @@
+//! The handle of a file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use metainfo::FileIndex;
+use types::PieceIndex;
+
+use crate::entry::Entry;
+
+/// A file of a torrent.
+#[derive(Clone)]
+pub struct File {
+    entry: Arc<Entry>,
+    index: FileIndex,
+    path: PathBuf,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File").field("number", &self.index.0).field("path", &self.path).finish()
+    }
+}
+
+impl File {
+    /// `index` is one of the torrent's.
+    pub(crate) fn new(entry: Arc<Entry>, index: FileIndex) -> File {
+        let path = entry.plan.file(index).map(|file| file.relative()).unwrap_or_default();
+        File { entry, index, path }
+    }
+
+    /// Its number in the torrent, from 0; padding files count.
+    pub fn number(&self) -> u32 {
+        self.index.0
+    }
+
+    /// Its path below the torrent's output directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its length in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "a file is no collection")]
+    pub fn len(&self) -> u64 {
+        self.entry.info.file(self.index).map_or(0, metainfo::File::len)
+    }
+
+    /// Whether it is downloaded.
+    pub fn is_wanted(&self) -> bool {
+        self.entry.state().wanted_files.get(self.index.as_usize()).copied().unwrap_or(false)
+    }
+
+    /// How many of its bytes lie in verified pieces.
+    pub fn progress(&self) -> u64 {
+        let range = self.entry.plan.file_range(self.index);
+        let geometry = self.entry.info.geometry();
+        let state = self.entry.state();
+        let here = self.entry.pieces_of(self.index).filter(|piece| state.have.get(*piece));
+        here.map(|piece| {
+            let piece = geometry.piece_range(PieceIndex(piece));
+            piece.end.min(range.end).saturating_sub(piece.start.max(range.start))
+        })
+        .sum()
+    }
+
+    /// Whether all of it is here.
+    pub fn is_complete(&self) -> bool {
+        self.progress() == self.len()
+    }
+}

@@ -1,0 +1,205 @@
+//! The sockets of one shard.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use engine::{ConnId, TorrentId};
+use mio::{Registry, Token};
+use net::tcp::Stream;
+use types::Time;
+
+/// The token of the thread's waker.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+/// Listeners have the tokens below the waker's.
+const LISTENERS: usize = 16;
+
+/// The token of a listener.
+pub(super) fn listener_token(number: usize) -> Token {
+    Token(usize::MAX - 1 - number.min(LISTENERS - 1))
+}
+
+/// Which listener a token is of.
+pub(super) fn listener_of(token: Token) -> Option<usize> {
+    (token.0 >= usize::MAX - LISTENERS && token != WAKER).then(|| usize::MAX - 1 - token.0)
+}
+
+/// A socket and how far it is.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) conn: ConnId,
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) addr: SocketAddr,
+    /// A dial under way, until when it may take.
+    pub(super) connecting: Option<Time>,
+    /// It came from another shard; it is not handed on again.
+    pub(super) adopted: bool,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    in_reads: bool,
+    in_sends: bool,
+}
+
+/// All sockets of one shard by the slot of their connection, and those that wait for their turn.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    slots: Vec<Option<Link>>,
+    reads: VecDeque<ConnId>,
+    sends: VecDeque<ConnId>,
+    dials: BTreeSet<(Time, ConnId)>,
+    /// Whose brain a peer's input goes to, as far as events told.
+    torrents: BTreeMap<SocketAddr, TorrentId>,
+}
+
+impl Links {
+    /// Takes a socket in and begins to poll it. False where the poller refuses it: it is dropped.
+    pub(super) fn insert(
+        &mut self,
+        registry: &Registry,
+        conn: ConnId,
+        addr: SocketAddr,
+        mut stream: Box<dyn Stream>,
+        connecting: Option<Time>,
+    ) -> bool {
+        if stream.register(registry, Token(conn.slot())).is_err() {
+            return false;
+        }
+        if self.slots.len() <= conn.slot() {
+            self.slots.resize_with(conn.slot() + 1, || None);
+        }
+        if let Some(until) = connecting {
+            self.dials.insert((until, conn));
+        }
+        self.slots[conn.slot()] = Some(Link {
+            conn,
+            stream,
+            addr,
+            connecting,
+            adopted: false,
+            readable: false,
+            writable: false,
+            in_reads: false,
+            in_sends: false,
+        });
+        true
+    }
+
+    /// A connection's socket, unless it is gone.
+    pub(super) fn get(&mut self, conn: ConnId) -> Option<&mut Link> {
+        self.slots.get_mut(conn.slot())?.as_mut().filter(|link| link.conn == conn)
+    }
+
+    /// The socket that an event's token means.
+    pub(super) fn by_token(&mut self, token: Token) -> Option<&mut Link> {
+        self.slots.get_mut(token.0)?.as_mut()
+    }
+
+    /// Lets a socket go. It closes when dropped.
+    pub(super) fn remove(&mut self, registry: &Registry, conn: ConnId) -> Option<Link> {
+        self.get(conn)?;
+        let mut link = self.slots[conn.slot()].take()?;
+        if let Some(until) = link.connecting {
+            self.dials.remove(&(until, conn));
+        }
+        // A descriptor that closes leaves its poller anyway.
+        let _ = link.stream.deregister(registry);
+        Some(link)
+    }
+
+    /// Lets all sockets go.
+    pub(super) fn clear(&mut self) {
+        *self = Links::default();
+    }
+
+    /// A dialed socket is open.
+    pub(super) fn opened(&mut self, conn: ConnId) {
+        let Some(link) = self.get(conn) else { return };
+        if let Some(until) = link.connecting.take() {
+            self.dials.remove(&(until, conn));
+        }
+    }
+
+    /// Puts a connection in the line of those to be read.
+    pub(super) fn want_read(&mut self, conn: ConnId) {
+        if let Some(link) = self.get(conn)
+            && !std::mem::replace(&mut link.in_reads, true)
+        {
+            self.reads.push_back(conn);
+        }
+    }
+
+    /// Puts a connection in the line of those to be written.
+    pub(super) fn want_send(&mut self, conn: ConnId) {
+        if let Some(link) = self.get(conn)
+            && !std::mem::replace(&mut link.in_sends, true)
+        {
+            self.sends.push_back(conn);
+        }
+    }
+
+    /// Everyone in the line of those to be read; whoever is not done joins the next one.
+    pub(super) fn take_reads(&mut self) -> VecDeque<ConnId> {
+        let line = std::mem::take(&mut self.reads);
+        line.iter().for_each(|conn| {
+            if let Some(link) = self.get(*conn) {
+                link.in_reads = false;
+            }
+        });
+        line
+    }
+
+    /// Everyone in the line of those to be written.
+    pub(super) fn take_sends(&mut self) -> VecDeque<ConnId> {
+        let line = std::mem::take(&mut self.sends);
+        line.iter().for_each(|conn| {
+            if let Some(link) = self.get(*conn) {
+                link.in_sends = false;
+            }
+        });
+        line
+    }
+
+    /// Whether somebody waits for a turn.
+    pub(super) fn has_work(&self) -> bool {
+        !self.reads.is_empty() || !self.sends.is_empty()
+    }
+
+    /// The dials whose time is over.
+    pub(super) fn overdue(&self, now: Time) -> Vec<ConnId> {
+        self.dials.iter().take_while(|(until, _)| until.is_due(now)).map(|(_, conn)| *conn).collect()
+    }
+
+    /// When the next dial's time is over.
+    pub(super) fn next_timeout(&self) -> Time {
+        self.dials.first().map_or(Time::NEVER, |(until, _)| *until)
+    }
+
+    /// Remembers whose peer this address is.
+    pub(super) fn joined(&mut self, addr: SocketAddr, torrent: TorrentId) {
+        self.torrents.insert(addr, torrent);
+    }
+
+    /// Forgets an address.
+    pub(super) fn left(&mut self, addr: SocketAddr) {
+        self.torrents.remove(&addr);
+    }
+
+    /// The torrent that a connection's input goes to, as far as it is known.
+    pub(super) fn torrent_of(&mut self, conn: ConnId) -> Option<TorrentId> {
+        let addr = self.get(conn)?.addr;
+        self.torrents.get(&addr).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listener_tokens_are_apart_from_the_waker_and_from_slots() {
+        for number in 0..4 {
+            assert_eq!(listener_of(listener_token(number)), Some(number));
+        }
+        assert_eq!(listener_of(WAKER), None);
+        assert_eq!(listener_of(Token(70_000)), None);
+    }
+}

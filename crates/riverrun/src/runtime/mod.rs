@@ -1,0 +1,170 @@
+//! One operating-system thread for each shard: the poll loop that gives a [`shard::Shard`] its sockets, its disk and its
+//! clock.
+//!
+//! # When the engine panics
+//! Every call into a shard runs under `catch_unwind`. What a panic leaves behind can't be trusted, so the whole shard is
+//! thrown away: its sockets close, the disk work under way is waited for, and a new shard is built from the rows that the
+//! driver keeps outside (metainfo, verified pieces, selection). The torrent whose input it was does not come back: it is
+//! reported as [`FromShard::Panicked`] and becomes a failed torrent. Where the torrent is not known (the panic came while
+//! a pass ended) all of them come back once; the second time within [`PANIC_WINDOW`] the shard's torrents all fail, since
+//! a loop of panics would help nobody. The client and its other shards never notice.
+
+mod clock;
+mod driver;
+mod links;
+mod rows;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crossbeam_channel::Sender;
+use engine::{PeerSnapshot, Session, Snapshot, TorrentId, Usage};
+use net::tcp::{DialOptions, Listener, Stream};
+use tokio::sync::{mpsc, oneshot};
+use types::{Bitfield, PieceIndex, Rng};
+
+pub(crate) use clock::Clock;
+use driver::Driver;
+
+use crate::Blocklist;
+use crate::disk::Disk;
+
+/// Two panics without a known culprit within this time end the shard's torrents.
+const PANIC_WINDOW: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What a shard thread is told.
+pub(crate) enum ToShard {
+    /// For the shard.
+    Command(shard::Command),
+    /// A connection that another shard handed off, with what it had read.
+    Adopt { stream: Box<dyn Stream>, bytes: Vec<u8> },
+    /// Something to be answered.
+    Ask(Question),
+    /// Accept nothing from now on.
+    StopListening,
+    /// End the thread. Connections close; disk work under way is not waited for.
+    Stop,
+    /// Panics as a torrent's brain could.
+    #[cfg(test)]
+    Panic(Option<TorrentId>),
+}
+
+/// Something a shard thread answers. The answer is lost where the shard is gone.
+pub(crate) enum Question {
+    /// What was used since the last such question.
+    Usage(oneshot::Sender<Usage>),
+    /// The last answer to [`Question::Usage`].
+    Rates(oneshot::Sender<Usage>),
+    Snapshot(TorrentId, oneshot::Sender<Option<Snapshot>>),
+    Peers(TorrentId, oneshot::Sender<Vec<PeerSnapshot>>),
+    Unhashed(TorrentId, oneshot::Sender<Vec<(PieceIndex, Bitfield)>>),
+    /// Answered when no disk work is under way.
+    Quiet(oneshot::Sender<()>),
+}
+
+/// What a shard thread tells.
+#[derive(Debug)]
+pub(crate) enum FromShard {
+    /// Something happened in a torrent.
+    Event(TorrentId, shard::Event),
+    /// A panic ended a torrent.
+    Panicked(TorrentId, String),
+    /// A read at this payload byte found that data which was verified is gone.
+    DataLost(TorrentId, u64, storage::StorageError),
+    /// Answered when everything that was told before has been dealt with.
+    Barrier(oneshot::Sender<()>),
+}
+
+/// What the shard threads of one client share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    /// Which torrent lives where. Never locked on the way of a block.
+    pub(crate) session: Mutex<Session>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) blocklist: Option<Arc<dyn Blocklist>>,
+    pub(crate) dial: DialOptions,
+}
+
+/// The way to one shard thread.
+#[derive(Clone)]
+pub(crate) struct ShardHandle {
+    to: Sender<ToShard>,
+    waker: Arc<mio::Waker>,
+}
+
+impl ShardHandle {
+    /// Tells the shard something. False where it has ended.
+    pub(crate) fn tell(&self, what: ToShard) -> bool {
+        let sent = self.to.send(what).is_ok();
+        // A poller that can't be woken looks at its queue at its next deadline.
+        let _ = self.waker.wake();
+        sent
+    }
+
+    /// Tells the shard something about a torrent.
+    pub(crate) fn command(&self, command: shard::Command) -> bool {
+        self.tell(ToShard::Command(command))
+    }
+
+    /// Asks and waits. `None` where the shard has ended. Cancel safe.
+    pub(crate) async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+        let (tx, rx) = oneshot::channel();
+        self.tell(ToShard::Ask(question(tx)));
+        rx.await.ok()
+    }
+}
+
+/// What a new shard thread begins with.
+pub(crate) struct Start {
+    pub(crate) index: usize,
+    pub(crate) config: shard::Config,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) rng: Rng,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) events: mpsc::UnboundedSender<FromShard>,
+}
+
+/// A shard that is to be: its channel exists before its thread, so that all shards can know each other.
+pub(crate) struct Seat {
+    poll: mio::Poll,
+    from: crossbeam_channel::Receiver<ToShard>,
+    handle: ShardHandle,
+}
+
+impl Seat {
+    /// A place for one shard.
+    ///
+    /// # Errors
+    /// The system has no poller left.
+    pub(crate) fn new() -> io::Result<Seat> {
+        let poll = mio::Poll::new()?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), links::WAKER)?);
+        let (to, from) = crossbeam_channel::unbounded();
+        Ok(Seat { poll, from, handle: ShardHandle { to, waker } })
+    }
+
+    /// How it is reached.
+    pub(crate) fn handle(&self) -> ShardHandle {
+        self.handle.clone()
+    }
+
+    /// Starts its thread.
+    ///
+    /// # Errors
+    /// No thread can be started, or a listener can't be polled.
+    pub(crate) fn start(self, start: Start, others: Vec<ShardHandle>) -> io::Result<thread::JoinHandle<()>> {
+        let name = format!("riverrun-shard-{}", start.index);
+        let driver = Driver::new(self, start, others)?;
+        thread::Builder::new().name(name).spawn(move || driver.run())
+    }
+}
+
+/// Whether `addr` may be talked to.
+pub(crate) fn is_blocked(blocklist: Option<&Arc<dyn Blocklist>>, addr: SocketAddr) -> bool {
+    blocklist.is_some_and(|list| list.blocks(addr.ip()))
+}
+
+#[cfg(test)]
+mod tests;
