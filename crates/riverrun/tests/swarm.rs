@@ -1,0 +1,262 @@
+//! Finding peers, strangers at the door, selection, disks and restarts; all on loopback.
+
+mod support;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use metainfo::Version;
+use net::tracker_server::TrackerServer;
+use riverrun::storage::{Fault, MemoryFactory, StorageFactory};
+use riverrun::{AddTorrent, EventKind, SeedGoal, Source, TorrentState};
+use support::{Payload, addr, complete, download, guard, seeder, seeder_with, settings};
+
+#[tokio::test]
+async fn a_tracker_brings_two_clients_together() {
+    let any = Some("127.0.0.1:0".parse().unwrap());
+    let server = TrackerServer::bind(any, any, Default::default()).await.unwrap();
+    for url in server.announce_urls() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let payload = Payload::single(300_001);
+        let metainfo = payload.metainfo(Version::V1, 32_768, Some(&url));
+        let (seed, seeding) = seeder(theirs.path(), &payload, &metainfo).await;
+        let mut events = seeding.events();
+        // The seed is known before the other comes, so that one announce is enough.
+        while seeding.trackers().await.unwrap().iter().all(|t| !t.announced) {
+            guard(events.recv()).await.unwrap();
+        }
+        let client = settings(ours.path()).build().unwrap();
+        let torrent = client.add(metainfo).await.unwrap();
+        complete(&torrent).await;
+        assert!(torrent.trackers().await.unwrap()[0].announced);
+        assert!(client.close().await && seed.close().await);
+        payload.assert_at(&ours.path().join("data"));
+    }
+    assert_eq!(server.totals().1, 0, "`stopped` took everyone off the lists");
+}
+
+#[tokio::test]
+async fn ipv6_alone_is_enough() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let v6 = |dir: &std::path::Path| settings(dir).listen(["[::1]:0".parse().unwrap()]).ipv6_only();
+    let payload = Payload::single(100_000);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _) = seeder_with(v6(theirs.path()), theirs.path(), &payload, &metainfo).await;
+    let client = v6(ours.path()).build().unwrap();
+    download(&client, &metainfo, addr(&seed)).await;
+    client.close().await;
+    payload.assert_at(&ours.path().join("data"));
+}
+
+#[tokio::test]
+async fn selected_files_come_whole_and_the_rest_later() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Three files that share the pieces at their edges.
+    let payload = Payload::files(&[50_000, 50_000, 50_000]);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _) = seeder(theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).build().unwrap();
+    let add = AddTorrent::metainfo(metainfo.clone()).wanted([1]).peers([addr(&seed)]);
+    let torrent = client.add(add).await.unwrap();
+    complete(&torrent).await;
+    let files = torrent.files();
+    let there = |n: usize| torrent.output().join(files[n].path()).exists();
+    assert!(files[1].is_complete() && there(1));
+    assert!(!there(0) && !there(2), "files that are not wanted are not made");
+    assert!(!files[0].is_wanted() && files[0].progress() < files[0].len());
+    assert_eq!(torrent.set_wanted([9]).await.unwrap_err().code(), "no_such_file");
+    guard(torrent.want_all()).await.unwrap();
+    complete(&torrent).await;
+    assert!(client.close().await);
+    payload.assert_at(&ours.path().join("data"));
+}
+
+#[tokio::test]
+async fn after_a_kill_nothing_verified_is_fetched_again() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(64 * 32_768);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _) = seeder(theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).download_rate(400_000).build().unwrap();
+    let add = AddTorrent::metainfo(metainfo.clone()).peers([addr(&seed)]);
+    let torrent = client.add(add).await.unwrap();
+    let mut events = torrent.events();
+    let mut stored = 0;
+    while stored < 8 {
+        let event = guard(events.recv()).await.unwrap();
+        stored += u32::from(matches!(event.kind, EventKind::PieceCompleted { .. }));
+    }
+    let before = torrent.pieces();
+    drop((client, torrent));
+    let client = settings(ours.path()).build().unwrap();
+    let torrent = client.add(AddTorrent::metainfo(metainfo).paused(true)).await.unwrap();
+    guard(torrent.wait_checked()).await.unwrap();
+    let after = torrent.pieces();
+    assert!(before.ones().all(|p| after.get(p)), "{} then, {} now", before.count(), after.count());
+    torrent.add_peers([addr(&seed)]).unwrap();
+    torrent.resume().unwrap();
+    complete(&torrent).await;
+    let snapshot = torrent.snapshot().await.unwrap();
+    let missing = u64::from(64 - after.count()) * 32_768;
+    assert!(snapshot.session_downloaded <= missing + 32_768, "{snapshot:?}");
+    assert!(client.close().await);
+    payload.assert_at(&ours.path().join("data"));
+}
+
+#[tokio::test]
+async fn a_closed_client_goes_on_without_a_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let payload = Payload::odd();
+    let metainfo = payload.metainfo(Version::Hybrid, 16_384, None);
+    let (client, torrent) = seeder(dir.path(), &payload, &metainfo).await;
+    let pieces = torrent.pieces();
+    assert!(client.close().await);
+    assert_eq!(torrent.pause().unwrap_err().code(), "closed");
+    // The same length and time with other bytes: only a check would notice, and none is made.
+    let client = settings(dir.path()).build().unwrap();
+    let torrent = client.add(metainfo).await.unwrap();
+    guard(torrent.wait_checked()).await.unwrap();
+    assert_eq!(torrent.pieces(), pieces);
+    assert_eq!(torrent.state(), TorrentState::Seeding);
+    assert!(client.close().await);
+}
+
+#[tokio::test]
+async fn a_recheck_finds_the_one_bad_piece_and_fetches_it_alone() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(10 * 32_768);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _) = seeder(theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).build().unwrap();
+    let torrent = download(&client, &metainfo, addr(&seed)).await;
+    let path = ours.path().join("data/single.bin");
+    let mut data = std::fs::read(&path).unwrap();
+    data[4 * 32_768 + 7] ^= 1;
+    std::fs::write(&path, &data).unwrap();
+    let before = torrent.snapshot().await.unwrap().session_downloaded;
+    let mut events = torrent.events();
+    guard(torrent.recheck()).await.unwrap();
+    torrent.add_peers([addr(&seed)]).unwrap();
+    complete(&torrent).await;
+    let snapshot = torrent.snapshot().await.unwrap();
+    assert_eq!(snapshot.session_downloaded - before, 32_768);
+    let mut fetched = Vec::new();
+    while let Some(event) = events.try_recv() {
+        if let EventKind::PieceCompleted { piece } = event.kind {
+            fetched.push(piece.0);
+        }
+    }
+    assert_eq!(fetched, [4]);
+    assert!(client.close().await);
+    payload.assert_at(&ours.path().join("data"));
+}
+
+#[tokio::test]
+async fn strangers_do_not_disturb() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(500_000);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _) = seeder(theirs.path(), &payload, &metainfo).await;
+    let hello =
+        |hash: [u8; 20]| [b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0", &hash[..], &[b'x'; 20]].concat();
+    let ours_hash = metainfo.info_hashes().primary().0;
+    let too_long = [hello(ours_hash), u32::MAX.to_be_bytes().to_vec()].concat();
+    let nonsense = [hello(ours_hash), vec![0, 0, 0, 5, 4, 0xff, 0xff, 0xff, 0xff]].concat();
+    let lines = [support::bytes(3, 4_096), hello([9; 20]), too_long, nonsense, Vec::new()];
+    let mut strangers = Vec::new();
+    for line in &lines {
+        let mut stranger = TcpStream::connect(addr(&seed)).unwrap();
+        // The other end may close while we write.
+        let _ = stranger.write_all(line);
+        strangers.push(stranger);
+    }
+    let client = settings(ours.path()).build().unwrap();
+    download(&client, &metainfo, addr(&seed)).await;
+    drop(strangers);
+    assert!(client.close().await && seed.close().await);
+    payload.assert_at(&ours.path().join("data"));
+}
+
+#[tokio::test]
+async fn a_full_disk_stalls_and_recovers() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(600_000);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _) = seeder(theirs.path(), &payload, &metainfo).await;
+    let memory = Arc::new(MemoryFactory::new());
+    let factory = memory.clone();
+    let open = move |_: &std::path::Path| -> Arc<dyn StorageFactory> { factory.clone() };
+    let client = settings(ours.path()).storage(open).build().unwrap();
+    let torrent = client.add(AddTorrent::metainfo(metainfo).paused(true)).await.unwrap();
+    guard(torrent.wait_checked()).await.unwrap();
+    let disk = memory.get(torrent.info_hashes().primary()).unwrap();
+    disk.inject(Fault::FullAfter(100_000));
+    let mut events = torrent.events();
+    torrent.add_peers([addr(&seed)]).unwrap();
+    torrent.resume().unwrap();
+    let trouble = loop {
+        if let EventKind::Stalled(trouble) = guard(events.recv()).await.unwrap().kind {
+            break trouble;
+        }
+    };
+    assert_eq!(trouble.code, "disk_full");
+    disk.inject(Fault::None);
+    complete(&torrent).await;
+    // The last piece may be stored before the disk counts as recovered.
+    while torrent.state() != TorrentState::Seeding {
+        guard(events.recv()).await.unwrap();
+    }
+    client.close().await;
+}
+
+#[tokio::test]
+async fn duplicates_goals_and_names_that_are_not_enough() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(100_000);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, seeding) = seeder(theirs.path(), &payload, &metainfo).await;
+    seeding.set_seed_goal(Some(SeedGoal::none().ratio(1.0)));
+    let mut events = seeding.events();
+    let client = settings(ours.path()).build().unwrap();
+    let torrent = download(&client, &metainfo, addr(&seed)).await;
+    let again = client.add(metainfo.clone()).await.unwrap();
+    assert_eq!((client.torrents().len(), again.info_hashes()), (1, torrent.info_hashes()));
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::GoalReached) {}
+    assert_eq!(seeding.state(), TorrentState::Paused);
+    let bare = AddTorrent::new(Source::parse(&"ab".repeat(20)).unwrap());
+    assert_eq!(client.add(bare).await.unwrap_err().code(), "metadata_exchange_missing");
+    assert_eq!(client.add(AddTorrent::bytes(*b"d4:infoi1ee")).await.unwrap_err().code(), "bad_torrent");
+    guard(torrent.remove(true)).await.unwrap();
+    assert_eq!(torrent.remove(true).await.unwrap_err().code(), "removed");
+    assert!(client.torrents().is_empty() && !ours.path().join("data/single.bin").exists());
+    assert!(client.close().await);
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_short_stalls_its_pieces_until_it_is_back() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(200_000);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, seeding) = seeder(theirs.path(), &payload, &metainfo).await;
+    let mut events = seeding.events();
+    std::fs::write(theirs.path().join("data/single.bin"), b"").unwrap();
+    let client = settings(ours.path()).build().unwrap();
+    let add = AddTorrent::metainfo(metainfo).peers([addr(&seed)]);
+    let _torrent = client.add(add).await.unwrap();
+    let trouble = loop {
+        if let EventKind::Stalled(trouble) = guard(events.recv()).await.unwrap().kind {
+            break trouble;
+        }
+    };
+    assert!(trouble.message.contains("single.bin"), "{trouble}");
+    let forgotten = async {
+        while seeding.pieces().count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    guard(forgotten).await;
+    payload.write(&theirs.path().join("data"));
+    complete(&seeding).await;
+    assert!(client.close().await && seed.close().await);
+}
