@@ -148,7 +148,7 @@ impl Book {
         self.leave_dialing(addr);
         if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
             entry.failures = 0;
-            entry.state = State::Waiting(now + self.limits.retry_after);
+            entry.state = State::Waiting(now + patience(self.limits.retry_after, entry.source));
         }
     }
 
@@ -162,7 +162,10 @@ impl Book {
             self.entries.remove(&addr);
             return;
         }
-        entry.state = State::Waiting(now + self.limits.retry_after * u32::from(entry.failures));
+        let patience = patience(self.limits.retry_after, entry.source);
+        let wait = patience * u32::from(entry.failures);
+        entry.state =
+            State::Waiting(now + wait.min(self.limits.retry_after * u32::from(self.limits.max_failures)));
     }
 
     /// The address is of no use for ever: it is ourselves, or speaks something else.
@@ -224,6 +227,11 @@ fn ban_end(banned: &BTreeMap<(IpAddr, Identity), Time>, addr: SocketAddr, id: Op
     if ports >= BANS_OF_AN_ADDRESS { end.max(last) } else { end }
 }
 
+/// The first wait before an address is tried again. One that the user named is about to be there: it is tried sooner.
+fn patience(retry_after: Duration, source: PeerSource) -> Duration {
+    if source == PeerSource::Manual { retry_after / 20 } else { retry_after }
+}
+
 /// IPv4 addresses that came mapped into IPv6 are the IPv4 addresses.
 fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
@@ -271,6 +279,20 @@ mod tests {
         assert!(book.next(now).is_some());
         book.failed(now, addr(1));
         assert_eq!((book.known(), book.dialing()), (0, 0));
+    }
+
+    #[test]
+    fn what_the_user_named_is_tried_soon_and_never_forgotten() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Manual, &mut rng);
+        let mut now = Time::ZERO;
+        for _ in 0..200 {
+            now = book.next_due();
+            assert_eq!(book.next(now), Some(addr(1)));
+            book.failed(now, addr(1));
+        }
+        assert_eq!(book.next_due(), now + RETRY * 3);
+        assert!(now > Time::from_secs(3 * (1 + 2 + 3)));
     }
 
     #[test]
