@@ -123,6 +123,7 @@ pub(crate) async fn check(
         }
     };
     let info = entry.info.clone();
+    let cancelled = progress.clone();
     let work = inner.blocking(move || {
         let options = CheckOptions::default().pieces(pieces);
         storage::check(&*storage, &info, &options, &progress, &|_, _| {})
@@ -132,6 +133,10 @@ pub(crate) async fn check(
         () = show => Err(Error::Closed),
     };
     entry.set_check(None);
+    if cancelled.is_cancelled() {
+        // Pieces that were not looked at must not be saved as missing.
+        return Err(StorageError::Cancelled);
+    }
     Ok(report.unwrap_or(Err(StorageError::Cancelled))?.good)
 }
 
