@@ -49,6 +49,9 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    Download(Box<commands::download::Options>),
+    Seed(Box<commands::seed::Options>),
+    Serve(Box<commands::serve::Options>),
     #[command(visible_alias = "info")]
     Metainfo(commands::metainfo::Options),
     Magnet(commands::magnet::Options),
@@ -62,6 +65,7 @@ pub(crate) enum Command {
     Blocklist(commands::blocklist::Command),
     #[command(subcommand)]
     Bencode(commands::bencode::Command),
+    Demo(commands::demo::Options),
     Help(commands::help::Options),
     Completions(commands::completions::Options),
     Man(commands::man::Options),

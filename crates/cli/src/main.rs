@@ -13,6 +13,7 @@ mod exit;
 mod log;
 mod output;
 mod select;
+mod session;
 mod source;
 mod units;
 mod work;

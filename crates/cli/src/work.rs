@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use crate::exit::{Code, Failure};
 use crate::output;
 
-fn runtime() -> Result<Runtime, Failure> {
+/// A runtime on this thread.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let problem = |error| Failure::new(Code::Other, format!("cannot start: {error}"));
     Builder::new_current_thread().enable_all().build().map_err(problem)
 }

@@ -5,7 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cache;
+mod demo;
 mod deny;
 mod laws;
 mod layers;
@@ -37,7 +39,16 @@ pub(crate) struct Chore {
 }
 
 /// Every chore. To add one: write its file with a `CHORE` constant, and name it here.
-const CHORES: &[Chore] = &[layers::CHORE, tidy::CHORE, laws::CHORE, deny::CHORE, sim::CHORE, test::CHORE];
+const CHORES: &[Chore] = &[
+    layers::CHORE,
+    tidy::CHORE,
+    laws::CHORE,
+    deny::CHORE,
+    sim::CHORE,
+    test::CHORE,
+    bench::CHORE,
+    demo::CHORE,
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

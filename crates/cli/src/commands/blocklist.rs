@@ -100,6 +100,13 @@ fn load(path: &str, bytes: &[u8]) -> Result<(IpList, Option<Report>), Failure> {
     Ok((builder.build(), report))
 }
 
+/// A list for a client to keep to; lines that can't be read are told.
+pub(crate) fn open(path: &str) -> Result<IpList, Failure> {
+    let (list, report) = load(path, &read(path)?)?;
+    warn(path, report.as_ref());
+    Ok(list)
+}
+
 fn warn(path: &str, report: Option<&Report>) {
     if let Some(report) = report.filter(|report| report.bad > 0) {
         output::say(format!("torrent: {path}: {report}"));

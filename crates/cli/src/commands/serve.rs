@@ -1,0 +1,97 @@
+//! `torrent serve`: make a torrent in memory and seed it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use metainfo::Metainfo;
+use metainfo::create::Builder;
+use riverrun::{AddTorrent, SeedGoal};
+use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
+
+use crate::args::Global;
+use crate::exit::{Code, Failure};
+use crate::session::{self, ClientOptions, Until, Watch};
+use crate::{output, units};
+
+/// Make a torrent of each path in memory, seed it, and print its magnet link
+///
+/// The data is never changed. Trackers given with --tracker go into the link. It ends with Ctrl-C.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Files or directories
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Write the .torrent files into this directory too
+    #[arg(long, value_name = "DIR", env = "RIVERRUN_SAVE_METAINFO")]
+    save_metainfo: Option<PathBuf>,
+    /// Forbid DHT and peer exchange
+    #[arg(long)]
+    private: bool,
+    /// Stop when so many bytes were sent for each byte of the torrents
+    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO")]
+    seed_ratio: Option<f64>,
+    /// Stop after this time, such as 90m or 1d
+    #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_TIME", value_parser = units::parse_time)]
+    seed_time: Option<Duration>,
+    /// Print events and progress as JSON, one object a line
+    #[arg(long, env = "RIVERRUN_JSON")]
+    json: bool,
+    #[command(flatten)]
+    client: ClientOptions,
+}
+
+pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
+    let mut torrents = Vec::new();
+    for path in &options.paths {
+        torrents.push((make(path, options)?, parent(path)?));
+    }
+    if let Some(dir) = &options.save_metainfo {
+        torrents.iter().try_for_each(|(torrent, _)| super::download::save(torrent, dir))?;
+    }
+    session::run(seed(options, global, torrents))
+}
+
+/// The torrent of a path.
+fn make(path: &Path, options: &Options) -> Result<Metainfo, Failure> {
+    let failed = |error: storage::MakeError| Failure::new(Code::Io, error);
+    let tree = walk(path, WalkOptions::default()).map_err(failed)?;
+    for skipped in &tree.skipped {
+        output::say(format!("torrent: {}: left out", skipped.display()));
+    }
+    let builder =
+        Builder::new(&tree.name).private(options.private).tiers(vec![options.client.tracker.clone()]);
+    make_torrent(&tree, builder, Effort::default(), &Progress::new()).map_err(failed)
+}
+
+/// The directory in which a torrent of `path` finds its data.
+fn parent(path: &Path) -> Result<PathBuf, Failure> {
+    let full = std::fs::canonicalize(path).map_err(|error| Failure::io(path.display(), &error))?;
+    full.parent()
+        .map(Path::to_path_buf)
+        .ok_or_else(|| Failure::usage(format!("{}: has no directory around it", path.display())))
+}
+
+async fn seed(options: &Options, global: &Global, sources: Vec<(Metainfo, PathBuf)>) -> Result<(), Failure> {
+    let client = options.client.start()?;
+    let events = client.events();
+    let goal = options.seed_ratio.is_some() || options.seed_time.is_some();
+    let mut torrents = Vec::new();
+    for (metainfo, dir) in sources {
+        let mut add = options.client.dress(AddTorrent::metainfo(metainfo))?.output(dir).read_only();
+        if goal {
+            let mut wanted = SeedGoal::none();
+            (wanted.ratio, wanted.time) = (options.seed_ratio, options.seed_time);
+            add = add.seed_goal(wanted);
+        }
+        let torrent = client.add(add).await.map_err(|error| session::failure(&error))?;
+        super::seed::checked(&torrent, false).await?;
+        if !options.json {
+            output::line(torrent.magnet().to_string())?;
+        }
+        super::seed::announce_start(&client, &torrent, global.quiet || options.json);
+        torrents.push(torrent);
+    }
+    let until = if goal { Until::Goal } else { Until::Interrupted };
+    Watch::new(client, torrents, until).json(options.json).quiet(global.quiet).run(events).await
+}

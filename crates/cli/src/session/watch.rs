@@ -1,0 +1,186 @@
+//! The main loop over a client's torrents: show progress, wait for the end, close.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use riverrun::{Client, Event, EventKind, Events, Snapshot, Torrent, TorrentState};
+use types::InfoHashes;
+
+use super::progress::Progress;
+use super::{failure, json, signals};
+use crate::exit::{Code, Failure};
+
+/// What ends the work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Until {
+    /// Every torrent has its wanted files.
+    Complete,
+    /// Every torrent reached its seed goal.
+    Goal,
+    /// Only a signal.
+    Interrupted,
+}
+
+/// A client at work.
+pub(crate) struct Watch {
+    client: Client,
+    torrents: Vec<Torrent>,
+    until: Until,
+    /// Give up when nothing came for so long.
+    timeout: Option<Duration>,
+    json: bool,
+    quiet: bool,
+}
+
+/// What was seen so far.
+struct Seen {
+    progress: Progress,
+    goals: BTreeSet<InfoHashes>,
+    /// When payload last came, or the torrent was not downloading.
+    moved: Instant,
+    downloaded: u64,
+}
+
+impl Watch {
+    pub(crate) fn new(client: Client, torrents: Vec<Torrent>, until: Until) -> Watch {
+        Watch { client, torrents, until, timeout: None, json: false, quiet: false }
+    }
+
+    pub(crate) fn timeout(mut self, timeout: Option<Duration>) -> Watch {
+        self.timeout = timeout;
+        self
+    }
+
+    pub(crate) fn json(mut self, json: bool) -> Watch {
+        self.json = json;
+        self
+    }
+
+    pub(crate) fn quiet(mut self, quiet: bool) -> Watch {
+        self.quiet = quiet;
+        self
+    }
+
+    /// Works until the end, closes the client, and says how it went.
+    pub(crate) async fn run(self, events: Events) -> Result<(), Failure> {
+        let Watch { client, torrents, until, timeout, json, quiet } = self;
+        let mut seen = Seen {
+            progress: Progress::new(&torrents, quiet || json),
+            goals: BTreeSet::new(),
+            moved: Instant::now(),
+            downloaded: 0,
+        };
+        let rules = Rules { torrents: &torrents, until, timeout, json };
+        let outcome = tokio::select! {
+            outcome = rules.work(&mut seen, events) => outcome,
+            () = signals::interrupted() => Err(Failure::new(Code::Interrupted, "interrupted; progress is kept")),
+        };
+        for (i, torrent) in torrents.iter().enumerate() {
+            if let Ok(snapshot) = torrent.snapshot().await {
+                rules.show(&mut seen, i, torrent, &snapshot)?;
+            }
+        }
+        seen.progress.finish();
+        drop(torrents);
+        if !client.close().await {
+            tracing::warn!("closing took too long; the next start checks what was not saved");
+        }
+        if json {
+            let (code, message) = outcome.as_ref().err().map_or((0, ""), |f| (f.code() as u8, f.message()));
+            json::end(code, message)?;
+        }
+        outcome
+    }
+}
+
+/// What holds while the work goes on.
+struct Rules<'a> {
+    torrents: &'a [Torrent],
+    until: Until,
+    timeout: Option<Duration>,
+    json: bool,
+}
+
+impl Rules<'_> {
+    async fn work(&self, seen: &mut Seen, mut events: Events) -> Result<(), Failure> {
+        let mut tick = tokio::time::interval(seen.progress.interval());
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.event(seen, &event)?,
+                    None => return Err(failure(&riverrun::Error::Closed)),
+                },
+                _ = tick.tick() => if self.look(seen).await? {
+                    return Ok(());
+                },
+            }
+        }
+    }
+
+    fn event(&self, seen: &mut Seen, event: &Event) -> Result<(), Failure> {
+        if self.json {
+            json::event(event)?;
+        }
+        let name = || {
+            let torrent =
+                event.torrent.and_then(|hashes| self.torrents.iter().find(|t| t.info_hashes() == hashes));
+            torrent.map_or("torrent", Torrent::name)
+        };
+        match &event.kind {
+            EventKind::GoalReached => seen.goals.extend(event.torrent),
+            EventKind::Stalled(trouble) => seen.progress.say(&format!("{}: {trouble}", name())),
+            EventKind::Recovered => seen.progress.say(&format!("{}: the disk works again", name())),
+            EventKind::TrackerFailed { url, message, .. } => tracing::warn!("{url}: {message}"),
+            EventKind::PeerBanned { addr } => tracing::warn!("{addr} sent corrupt data and is shut out"),
+            kind => tracing::debug!("{}: {kind:?}", name()),
+        }
+        Ok(())
+    }
+
+    /// Looks at every torrent. Whether the work is done.
+    async fn look(&self, seen: &mut Seen) -> Result<bool, Failure> {
+        let (mut complete, mut downloaded, mut waiting) = (true, 0, false);
+        let mut stalled = None;
+        for (i, torrent) in self.torrents.iter().enumerate() {
+            let snapshot = torrent.snapshot().await.map_err(|error| failure(&error))?;
+            self.show(seen, i, torrent, &snapshot)?;
+            match &snapshot.state {
+                TorrentState::Failed(trouble) => {
+                    return Err(Failure::new(Code::of_library(trouble.code), trouble));
+                }
+                TorrentState::Stalled(trouble) => stalled = Some(trouble.clone()),
+                TorrentState::Downloading => waiting = true,
+                TorrentState::Seeding => {}
+                TorrentState::Paused if seen.goals.contains(&torrent.info_hashes()) => {}
+                _ => complete = false,
+            }
+            complete &= snapshot.pieces_missing == 0;
+            downloaded += snapshot.session_downloaded;
+        }
+        if downloaded != seen.downloaded || !waiting && stalled.is_none() {
+            (seen.downloaded, seen.moved) = (downloaded, Instant::now());
+        }
+        if let Some(timeout) = self.timeout.filter(|timeout| seen.moved.elapsed() >= *timeout) {
+            return Err(match stalled {
+                Some(trouble) => Failure::new(Code::of_library(trouble.code), trouble),
+                None => {
+                    Failure::new(Code::NoPeers, format!("nothing came for {}", crate::units::time(timeout)))
+                }
+            });
+        }
+        Ok(match self.until {
+            Until::Complete => complete,
+            Until::Goal => self.torrents.iter().all(|t| seen.goals.contains(&t.info_hashes())),
+            Until::Interrupted => false,
+        })
+    }
+
+    fn show(&self, seen: &mut Seen, i: usize, torrent: &Torrent, snapshot: &Snapshot) -> Result<(), Failure> {
+        if self.json {
+            return json::progress(torrent, snapshot);
+        }
+        seen.progress.show(i, torrent, snapshot);
+        Ok(())
+    }
+}
