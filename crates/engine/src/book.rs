@@ -51,6 +51,8 @@ pub(crate) struct Book {
     limits: Limits,
 }
 
+/// How long an address rests that failed too often in a row.
+const GIVEN_UP: Duration = Duration::from_secs(3600);
 /// Most addresses shut out at once; beyond it the ban that ends first makes room.
 const MAX_BANS: usize = 1_000;
 /// So many different peers shut out at one address shut out the address.
@@ -152,14 +154,15 @@ impl Book {
         }
     }
 
-    /// A dial failed, or the peer misbehaved: each failure makes the wait longer, and at last it is forgotten.
+    /// A dial failed, or the peer misbehaved: each failure makes the wait longer, and at last it is given up for an hour.
+    /// It stays known with its failures, so that the next list that names it does not begin the count anew.
     pub(crate) fn failed(&mut self, now: Time, addr: SocketAddr) {
         self.leave_dialing(addr);
         let addr = canonical(addr);
         let Some(entry) = self.entries.get_mut(&addr) else { return };
         entry.failures = entry.failures.saturating_add(1);
         if entry.failures >= self.limits.max_failures && entry.source != PeerSource::Manual {
-            self.entries.remove(&addr);
+            entry.state = State::Waiting(now + GIVEN_UP);
             return;
         }
         let patience = patience(self.limits.retry_after, entry.source);
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_wait_longer_and_are_forgotten_at_the_third() {
+    fn failures_wait_longer_and_rest_for_an_hour_at_the_third() {
         let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
         book.add(Time::ZERO, addr(1), PeerSource::Tracker, &mut rng);
         let mut now = Time::ZERO;
@@ -278,7 +281,8 @@ mod tests {
         }
         assert!(book.next(now).is_some());
         book.failed(now, addr(1));
-        assert_eq!((book.known(), book.dialing()), (0, 0));
+        book.add(now, addr(1), PeerSource::Tracker, &mut rng);
+        assert_eq!((book.next_due(), book.dialing()), (now + GIVEN_UP, 0));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct Config {
     pub choke_interval: Duration,
     /// First wait before a failed address is tried again; each further failure adds as much. Default 60 s.
     pub retry_after: Duration,
-    /// Failures in a row after which an address is forgotten. Default 3.
+    /// Failures in a row after which an address rests for an hour. Default 3.
     pub max_failures: u8,
     /// How long an address that sent corrupt data is shut out. Default 1 h.
     pub ban_time: Duration,

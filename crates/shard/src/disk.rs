@@ -11,7 +11,7 @@ use crate::{Block, DiskError, DiskOp};
 /// Longest write that blocks of one pass are joined to, in bytes.
 const MAX_WRITE: u64 = 1 << 20;
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_secs(15);
 
 /// The disk work of one torrent.
 ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use engine::{Arrival, ConnId, Fault, Input, TorrentId, WaitReason};
-use types::{BlockRef, InfoHash, InfoHashes, Rng, Time};
+use types::{Bitfield, BlockRef, InfoHash, InfoHashes, PieceIndex, Rng, Time};
 use wire::{FrameLimits, Reserved};
 
 use crate::blocks::{Blocks, Ended};
@@ -115,6 +115,14 @@ impl Member {
             None => {}
         }
         back
+    }
+
+    /// Blocks that a crash may leave on the disk, and that must be hashed again after it: those of unfinished pieces, and of
+    /// pieces that no sync has covered yet.
+    pub(crate) fn unhashed(&self) -> Vec<(PieceIndex, Bitfield)> {
+        let geometry = self.blocks.geometry();
+        let whole = |piece| (piece, Bitfield::full(geometry.blocks_in(piece)));
+        self.blocks.unhashed().into_iter().chain(self.durability.pending().map(whole)).collect()
     }
 
     /// Its deadline has come.

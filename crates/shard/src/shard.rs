@@ -215,7 +215,7 @@ impl Shard {
 
     /// The blocks of unfinished pieces that are stored, for the resume data: they are hashed again when it is used.
     pub fn unhashed(&self, torrent: TorrentId) -> Vec<(PieceIndex, Bitfield)> {
-        self.members.get(torrent).map_or_else(Vec::new, |member| member.blocks.unhashed())
+        self.members.get(torrent).map_or_else(Vec::new, Member::unhashed)
     }
 
     /// Takes a connection out of all books and its buffers back.

@@ -75,6 +75,11 @@ impl Durability {
         self.syncing.drain(..).map(|piece| DurablePiece(piece.index())).collect()
     }
 
+    /// Pieces that are stored and not durable yet.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        self.stored.iter().chain(&self.syncing).map(StoredPiece::index)
+    }
+
     /// The sync can't be done and the torrent goes.
     pub(crate) fn give_up(&mut self) {
         *self = Durability::new();

@@ -19,7 +19,7 @@ pub(crate) struct Requests {
     owed: VecDeque<(BlockRef, Time)>,
     forgiven: VecDeque<BlockRef>,
     /// A block whose header has come and whose end has not.
-    arriving: Option<BlockRef>,
+    arriving: Option<(BlockRef, Time)>,
     window: Window,
     /// The last time the peer gave us something, or was first asked after owing nothing.
     progress: Time,
@@ -74,7 +74,7 @@ impl Requests {
     }
 
     pub(crate) fn ask(&mut self, now: Time, block: BlockRef) {
-        if self.owed.is_empty() {
+        if self.len() == 0 {
             self.progress = now;
         }
         self.owed.push_back((block, now));
@@ -82,20 +82,18 @@ impl Requests {
 
     /// Whether the peer is asked for the block.
     pub(crate) fn owes(&self, block: BlockRef) -> bool {
-        self.arriving == Some(block) || self.owed.iter().any(|(b, _)| *b == block)
+        self.outstanding().any(|(b, _)| b == block)
     }
 
     /// The header of a block has come. Whether it was asked for, now or earlier.
     pub(crate) fn begins(&mut self, block: BlockRef) -> bool {
         // Peers answer in order, so that the block sought is nearly always the first.
         if let Some(i) = self.owed.iter().position(|(b, _)| *b == block) {
-            self.owed.remove(i);
-            self.arriving = Some(block);
+            self.arriving = self.owed.remove(i);
             return true;
         }
         if let Some(i) = self.forgiven.iter().position(|b| *b == block) {
             self.forgiven.remove(i);
-            self.arriving = Some(block);
             return true;
         }
         self.unasked += 1;
@@ -133,21 +131,24 @@ impl Requests {
         cancelled.is_some_and(|i| self.forgiven.remove(i).is_some())
     }
 
-    /// Gives up everything that is owed; late data is no offence.
+    /// Gives up everything that is owed, a block half arrived included; late data is no offence.
     pub(crate) fn give_up(&mut self) -> Vec<BlockRef> {
-        let owed: Vec<BlockRef> = self.owed.drain(..).map(|(block, _)| block).collect();
-        owed.iter().for_each(|block| self.remember(*block));
-        owed
+        let given_up: Vec<BlockRef> = self.outstanding().map(|(block, _)| block).collect();
+        self.arriving = None;
+        while let Some((block, _)) = self.owed.pop_front() {
+            self.remember(block);
+        }
+        given_up
     }
 
-    /// Everything that the peer will not bring now that it is gone.
-    pub(crate) fn lost(&mut self) -> Vec<BlockRef> {
-        self.owed.drain(..).map(|(block, _)| block).chain(self.arriving.take()).collect()
+    /// What was asked for and is not here, with the time of asking: first what is half here.
+    fn outstanding(&self) -> impl Iterator<Item = (BlockRef, Time)> + '_ {
+        self.arriving.into_iter().chain(self.owed.iter().copied())
     }
 
     /// Whether the peer has owed us everything for `patience`.
     pub(crate) fn check_snub(&mut self, now: Time, patience: Duration) -> bool {
-        if self.owed.is_empty() || self.progress + patience > now {
+        if self.len() == 0 || self.progress + patience > now {
             return false;
         }
         self.snubbed = true;
@@ -155,6 +156,22 @@ impl Requests {
         // One more request is a probe; it has as long as the first ones had.
         self.progress = now;
         true
+    }
+
+    /// The blocks that take `patience` or longer to come at `rate` bytes a second, with the time expected.
+    pub(crate) fn late(
+        &self,
+        now: Time,
+        rate: f64,
+        patience: Duration,
+    ) -> impl Iterator<Item = (BlockRef, Duration)> + '_ {
+        let expected = move |(ahead, (block, asked)): (usize, (BlockRef, Time))| {
+            let bytes = (ahead + 1) as f64 * f64::from(BLOCK_LEN);
+            // A connection without a rate has given nothing: the future is like the past.
+            let span = if rate < 1.0 { now.since(asked).as_secs_f64() } else { bytes / rate };
+            (block, Duration::from_secs_f64(span.min(86_400.0)))
+        };
+        self.outstanding().enumerate().map(expected).filter(move |(_, span)| *span >= patience)
     }
 
     /// Where nothing has been asked of the peer, and nothing came, for `span`: begins anew with a single request.

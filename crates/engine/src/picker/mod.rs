@@ -1,8 +1,8 @@
 //! Which block to ask for next.
 //!
 //! Rarest first, from [`Rarity`]; pieces that are begun are [`Partial`]s and come first, each with the peer that began
-//! it, so that a fast peer fetches whole pieces. When nothing is left that nobody is asked for, an idle peer is asked for
-//! a block that another one owes us (the end-game); the copies that lose are cancelled.
+//! it, so that a fast peer fetches whole pieces. When nothing is left that nobody is asked for, an idle peer may be asked
+//! for a block that another one owes us (the end-game).
 
 mod partial;
 mod rarity;
@@ -51,8 +51,6 @@ pub(crate) struct Asker<'a> {
     pub(crate) pieces: &'a Pieces,
     /// It was among the senders of a failed piece: it gets pieces alone until one passes.
     pub(crate) parole: bool,
-    /// It owes us nothing at present, so that it may join the end-game.
-    pub(crate) idle: bool,
 }
 
 /// What the arrival of a block means.
@@ -217,9 +215,6 @@ impl Picker {
         if !asker.parole {
             self.pick_begun(asker, count, &mut out, |p| !p.exclusive);
         }
-        if out.is_empty() && asker.idle && !asker.parole {
-            out.extend(self.endgame(asker, rng));
-        }
         out
     }
 
@@ -279,28 +274,24 @@ impl Picker {
         }
     }
 
-    /// A random block that somebody else owes us, when there is nothing else to ask anybody for.
-    fn endgame(&mut self, asker: Asker<'_>, rng: &mut Rng) -> Option<BlockRef> {
+    /// Whether everything that is to be had is asked for: the end-game.
+    pub(crate) fn is_endgame(&mut self, rng: &mut Rng) -> bool {
         let free =
-            self.partials.iter().any(|(piece, p)| p.free() > 0 && self.wanted.get(piece.0) && !p.exclusive);
-        if free || self.rarity.reachable(rng) > 0 {
-            return None;
-        }
-        let wanted = &self.wanted;
-        let open = |(piece, p): &(&PieceIndex, &Partial)| {
-            wanted.get(piece.0) && !p.exclusive && p.owner != Some(asker.conn) && asker.pieces.has(**piece)
+            |(piece, p): (&PieceIndex, &Partial)| p.free() > 0 && self.wanted.get(piece.0) && !p.exclusive;
+        self.missing > 0 && !self.partials.iter().any(free) && self.rarity.reachable(rng) == 0
+    }
+
+    /// Asks this peer too for a block that one other owes us. Whether it may be asked.
+    pub(crate) fn ask_again(&mut self, asker: Asker<'_>, block: BlockRef) -> bool {
+        let may = self.wanted.get(block.piece.0) && asker.pieces.has(block.piece) && !asker.parole;
+        let Some((partial, index)) = self.partial_of(block).filter(|(p, _)| may && !p.exclusive) else {
+            return false;
         };
-        let owed: Vec<(PieceIndex, BlockIndex)> = self
-            .partials
-            .iter()
-            .filter(open)
-            .flat_map(|(piece, p)| p.iter().map(|(block, state)| (*piece, block, state)))
-            .filter(|(_, _, state)| *state == BlockState::Asked(1))
-            .map(|(piece, block, _)| (piece, block))
-            .collect();
-        let &(piece, block) = rng.choose(&owed)?;
-        self.partials.get_mut(&piece)?.ask(block);
-        Some(self.geometry.block(piece, block))
+        let asked_once = partial.state(index) == Some(BlockState::Asked(1));
+        if asked_once {
+            partial.ask(index);
+        }
+        asked_once
     }
 
     /// A peer will not send this block.

@@ -9,7 +9,7 @@ fn picker(pieces: u32) -> Picker {
 }
 
 fn asker<'a>(conn: ConnId, pieces: &'a Pieces) -> Asker<'a> {
-    Asker { conn, pieces, parole: false, idle: false }
+    Asker { conn, pieces, parole: false }
 }
 
 #[test]
@@ -68,18 +68,19 @@ fn sequential_order_ascends() {
 }
 
 #[test]
-fn the_endgame_asks_an_idle_peer_once_for_what_another_owes() {
+fn the_endgame_begins_when_all_is_asked_for_and_asks_for_a_block_twice_at_most() {
     let (mut p, mut rng) = (picker(1), Rng::from_number(5));
+    assert!(p.is_endgame(&mut rng), "nobody has the piece");
     p.peer(&Pieces::All, true);
     p.peer(&Pieces::All, true);
-    assert_eq!(p.pick(asker(A, &Pieces::All), 1000, &mut rng).len(), 4);
-    assert!(p.pick(asker(B, &Pieces::All), 10, &mut rng).is_empty());
-    let idle = Asker { idle: true, ..asker(B, &Pieces::All) };
-    let twice = p.pick(idle, 10, &mut rng);
-    assert_eq!(twice.len(), 1);
-    assert_eq!(p.receive(twice[0], B), Received::New { asked: 2 });
-    assert!(!p.needs(twice[0]));
-    assert_eq!(p.receive(twice[0], A), Received::Useless);
+    assert!(!p.is_endgame(&mut rng));
+    let owed = p.pick(asker(A, &Pieces::All), 1000, &mut rng);
+    assert_eq!(owed.len(), 4);
+    assert!(p.is_endgame(&mut rng) && p.pick(asker(B, &Pieces::All), 10, &mut rng).is_empty());
+    assert!(p.ask_again(asker(B, &Pieces::All), owed[0]) && !p.ask_again(asker(B, &Pieces::All), owed[0]));
+    assert_eq!(p.receive(owed[0], B), Received::New { asked: 2 });
+    assert!(!p.needs(owed[0]) && !p.ask_again(asker(B, &Pieces::All), owed[0]));
+    assert_eq!(p.receive(owed[0], A), Received::Useless);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Asking peers for blocks, and what becomes of them.
 
+use std::time::Duration;
+
 use metainfo::Mismatch;
 use types::{Bitfield, BlockRef, PieceIndex, Time};
 use wire::Message;
@@ -10,6 +12,8 @@ use crate::{Arrival, ConnId, Disconnect, DiskTrouble, Event, Fault, Output};
 
 /// Blocks never asked for that a peer may send before it is dropped; crossed cancels and restarts explain a few.
 const UNASKED: u32 = 64;
+/// A block that is expected within this time is not asked for a second time.
+const WORTH_A_COPY: Duration = Duration::from_secs(2);
 
 impl Torrent {
     /// Asks every hungry peer for as much as its queue holds.
@@ -29,14 +33,42 @@ impl Torrent {
         }
         let room = peer.requests.room();
         let idle = peer.requests.len() == 0;
-        let asker = Asker { conn, pieces: &peer.pieces, parole: peer.trust.parole, idle };
+        let asker = Asker { conn, pieces: &peer.pieces, parole: peer.trust.parole };
         let blocks = self.picker.pick(asker, room, &mut self.rng);
-        let nothing = blocks.is_empty() && idle && room > 0 && !self.picker.is_interesting(&peer.pieces);
+        if blocks.is_empty() && idle && room > 0 {
+            return self.ask_nothing_new(now, conn);
+        }
         blocks.iter().for_each(|block| peer.requests.ask(now, *block));
         blocks.into_iter().for_each(|block| self.send(now, conn, Message::Request(block)));
-        if nothing {
-            self.set_interest(now, conn, false);
+    }
+
+    /// There is nothing that only this idle peer could fetch: it helps a slow one out, or is of no interest any more.
+    fn ask_nothing_new(&mut self, now: Time, conn: ConnId) {
+        if self.picker.is_endgame(&mut self.rng) && self.rescue(now, conn) {
+            return;
         }
+        let useful = self.peers.get(&conn).is_some_and(|peer| self.picker.is_interesting(&peer.pieces));
+        self.set_interest(now, conn, useful);
+    }
+
+    /// The end-game: asks an idle peer for the block that another one would bring last, where that would take long. A copy
+    /// that both bring is waste, so that what comes soon anyway is left alone.
+    pub(super) fn rescue(&mut self, now: Time, conn: ConnId) -> bool {
+        let mut owed: Vec<(BlockRef, Duration)> = Vec::new();
+        for peer in self.peers.values_mut().filter(|peer| peer.who.conn != conn) {
+            let rate = peer.down.rate(now);
+            owed.extend(peer.requests.late(now, rate, WORTH_A_COPY));
+        }
+        owed.sort_by_key(|(block, wait)| (std::cmp::Reverse(*wait), *block));
+        let Some(peer) = self.peers.get_mut(&conn) else { return false };
+        let asker = Asker { conn, pieces: &peer.pieces, parole: peer.trust.parole };
+        let Some((block, _)) = owed.into_iter().find(|(block, _)| self.picker.ask_again(asker, *block))
+        else {
+            return false;
+        };
+        peer.requests.ask(now, block);
+        self.send(now, conn, Message::Request(block));
+        true
     }
 
     /// What a block whose header has come is worth.

@@ -295,7 +295,7 @@ impl Torrent {
         let Some(mut peer) = self.peers.remove(&conn) else { return };
         self.hungry.remove(&conn);
         self.picker.peer(&peer.pieces, false);
-        peer.requests.lost().into_iter().for_each(|block| self.picker.release(block));
+        peer.requests.give_up().into_iter().for_each(|block| self.picker.release(block));
         self.picker.disown(conn);
         self.settle_address(now, &peer, why);
         self.out.push_back(Output::Event(Event::PeerDisconnected { addr: peer.who.addr, why }));

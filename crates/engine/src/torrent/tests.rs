@@ -323,13 +323,38 @@ fn a_silent_peer_is_snubbed_and_its_blocks_go_elsewhere() {
     let mut t = leech(1);
     let (slow, other) = (join(&mut t, Time::ZERO, 1), join(&mut t, Time::ZERO, 2));
     assert_eq!(serve(&mut t, Time::ZERO, slow).len(), 4);
-    assert_eq!(serve(&mut t, Time::ZERO, other).len(), 1, "the end-game asks an idle peer for one");
-    let later = Time::from_secs(21);
-    say(&mut t, later, slow, Message::KeepAlive).unwrap();
-    say(&mut t, later, other, Message::KeepAlive).unwrap();
+    assert_eq!(serve(&mut t, Time::ZERO, other).len(), 0, "what may come soon is not asked for twice");
+    let soon = Time::from_secs(2);
+    t.handle(soon, Input::Timer).unwrap();
+    assert_eq!(requests(&t.drain(soon), other).len(), 1, "the end-game asks an idle peer for one");
+    let later = Time::from_secs(20);
     t.handle(later, Input::Timer).unwrap();
     t.drain(later);
-    assert!(t.peers(later).iter().all(|p| p.snubbed));
+    assert_eq!(t.peers(later).iter().map(|p| p.snubbed).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn a_block_that_stops_half_way_goes_elsewhere() {
+    let mut t = leech(1);
+    let (dead, other) = (join(&mut t, Time::ZERO, 1), join(&mut t, Time::ZERO, 2));
+    let asked = serve(&mut t, Time::ZERO, dead);
+    asked[1..].iter().for_each(|block| give(&mut t, Time::ZERO, dead, *block));
+    assert_eq!(t.expect_block(Time::ZERO, dead, asked[0]), Arrival::Take);
+    serve(&mut t, Time::ZERO, other);
+    let mut again = Vec::new();
+    for second in 1..=20 {
+        t.handle(Time::from_secs(second), Input::Timer).unwrap();
+        again.extend(requests(&t.drain(Time::from_secs(second)), other));
+    }
+    assert_eq!(again, [asked[0]]);
+    // It comes at last, after the copy: nothing is asked for twice, nobody is to blame.
+    give_copy(&mut t, other, asked[0]);
+    t.handle(Time::from_secs(20), Input::BlockReceived { conn: dead, block: asked[0] }).unwrap();
+    assert_eq!(t.snapshot(Time::from_secs(20)).wasted, u64::from(BLOCK_LEN));
+}
+
+fn give_copy(t: &mut Torrent, conn: ConnId, block: BlockRef) {
+    give(t, Time::from_secs(20), conn, block);
 }
 
 #[test]

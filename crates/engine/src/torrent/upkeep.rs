@@ -70,7 +70,7 @@ impl Torrent {
 
     /// Looks after silent peers.
     fn watch_peers(&mut self, now: Time) {
-        let (mut silent, mut quiet, mut snubs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut silent, mut quiet, mut snubs, mut idle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for peer in self.peers.values_mut() {
             let conn = peer.who.conn;
             peer.trust.idle_messages =
@@ -83,14 +83,27 @@ impl Torrent {
             if peer.requests.check_snub(now, self.config.snub_after) {
                 snubs.push(conn);
             }
-            // What it refused a while ago it may have by now.
-            if !peer.interest.choked && peer.requests.begin_anew(now, ASK_AGAIN) {
-                self.hungry.insert(conn);
+            if !peer.interest.choked && peer.interest.ours && peer.requests.len() == 0 {
+                idle.push(conn);
+                // What it refused a while ago it may have by now.
+                if peer.requests.begin_anew(now, ASK_AGAIN) {
+                    self.hungry.insert(conn);
+                }
             }
         }
         quiet.into_iter().for_each(|conn| self.send(now, conn, Message::KeepAlive));
+        self.help_out(now, idle);
         snubs.into_iter().for_each(|conn| self.snub(now, conn));
         silent.into_iter().for_each(|conn: ConnId| self.part_with(now, conn, Disconnect::Idle));
+    }
+
+    /// In the end-game idle peers are asked for what slow ones would bring last.
+    fn help_out(&mut self, now: Time, idle: Vec<ConnId>) {
+        if !idle.is_empty() && self.state.trouble.is_none() && self.picker.is_endgame(&mut self.rng) {
+            idle.into_iter().for_each(|conn| {
+                self.rescue(now, conn);
+            });
+        }
     }
 
     /// The peer owes us everything for too long: others may fetch it, and it is asked for one block as a probe.

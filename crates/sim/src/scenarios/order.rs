@@ -52,7 +52,7 @@ pub fn dead_addresses(run: Run) -> Outcome {
 }
 
 /// Dials of one dead address that one node may make in an hour in which the tracker names it every minute.
-const MOST_DIALS_AN_HOUR: u32 = 40;
+const MOST_DIALS_AN_HOUR: u32 = 12;
 
 /// A leased rate holds: both ways, within a twentieth over ten seconds.
 pub fn leased_rates(run: Run) -> Outcome {

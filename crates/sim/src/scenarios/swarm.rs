@@ -40,7 +40,7 @@ pub fn endgame(run: Run) -> Outcome {
 }
 
 /// The most of the payload that honest peers may receive in vain.
-const MOST_WASTE: f64 = 8.0;
+const MOST_WASTE: f64 = 2.0;
 
 fn many_files(version: Version) -> Shape {
     let files = vec![1, 16_383, 16_384, 16_385, 700_001, 32 << 10, 5, 1_200_000, 65_537];
