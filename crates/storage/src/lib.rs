@@ -22,7 +22,6 @@
 //! assert_eq!(&buf, b"cros");
 //! # Ok::<(), riverrun_storage::StorageError>(())
 //! ```
-#![forbid(unsafe_code)]
 #![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are what syncs take")]
 
 mod check;
@@ -33,6 +32,7 @@ mod cut;
 mod error;
 mod file;
 mod lanes;
+mod mapped;
 mod memory;
 mod plan;
 mod pool;
@@ -45,6 +45,7 @@ pub use create::{Found, Links, MakeError, Tree, WalkOptions, make_torrent, walk}
 pub use error::{ErrorKind, Op, StorageError};
 pub use file::{FileFactory, HandleCache, Preallocate};
 pub use lanes::{Effort, Progress};
+pub use mapped::MappedFile;
 pub use memory::{Counters, Fault, MemoryFactory, MemoryStorage};
 pub use plan::{Extent, FileIndex, FileKind, Place, Plan, PlanFile};
 pub use pool::{Class, Closure, DiskPool, Done, Job, Outcome, PoolConfig, Rejected, Work};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use clap::Subcommand;
 use iplist::{Blocklist, Builder, IpList, Limits, Match, Packed, Report, Stats};
 use serde::Serialize;
+use storage::MappedFile;
 
 use crate::exit::{Code, Failure};
 use crate::output;
@@ -100,11 +101,34 @@ fn load(path: &str, bytes: &[u8]) -> Result<(IpList, Option<Report>), Failure> {
     Ok((builder.build(), report))
 }
 
-/// A list for a client to keep to; lines that can't be read are told.
-pub(crate) fn open(path: &str) -> Result<IpList, Failure> {
-    let (list, report) = load(path, &read(path)?)?;
-    warn(path, report.as_ref());
-    Ok(list)
+/// A list for a client to keep to.
+pub(crate) enum Guard {
+    /// Packed, and searched where it lies on the disk.
+    Packed(MappedFile),
+    /// Read from text.
+    Listed(IpList),
+}
+
+impl Guard {
+    /// Opens a list of any kind; lines that can't be read are told.
+    pub(crate) fn open(path: &str) -> Result<Guard, Failure> {
+        let map = MappedFile::open(path.as_ref()).map_err(|error| Failure::io(path, &error))?;
+        if map.starts_with(PACKED) {
+            open_packed(path, &map)?;
+            return Ok(Guard::Packed(map));
+        }
+        let (list, report) = load(path, &map)?;
+        warn(path, report.as_ref());
+        Ok(Guard::Listed(list))
+    }
+
+    /// Whether the address is on the list.
+    pub(crate) fn contains(&self, addr: IpAddr) -> bool {
+        match self {
+            Guard::Packed(map) => Packed::new(map).is_ok_and(|packed| packed.contains(addr)),
+            Guard::Listed(list) => list.contains(addr),
+        }
+    }
 }
 
 fn warn(path: &str, report: Option<&Report>) {

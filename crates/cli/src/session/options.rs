@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::Args;
-use iplist::{Blocklist as _, IpList};
 use riverrun::{AddTorrent, Client, ClientBuilder};
 
 use super::failure;
@@ -115,7 +114,7 @@ impl ClientOptions {
     /// The parts that need the disk: the blocklist, and where progress is kept.
     fn with_files(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
         if let Some(path) = &self.blocklist {
-            let list: IpList = commands::blocklist::open(path)?;
+            let list = commands::blocklist::Guard::open(path)?;
             builder = builder.blocklist(move |addr: IpAddr| list.contains(addr));
         }
         if let Some(dir) = self.state_dir.clone().or_else(default_state_dir) {
