@@ -2,7 +2,7 @@
 //!
 //! [`Storage`] is the seam between a torrent and its bytes: positioned, vectored, by offset in the payload.
 //! [`FileFactory`] stores torrents as files, [`MemoryFactory`] in memory with faults on demand. [`DiskPool`] runs the
-//! work on threads of its own. [`resume`] keeps what is known from one run to the next, [`check`] finds it out anew, and
+//! work on threads of its own. [`resume`] keeps what is known from one run to the next, [`check()`] finds it out anew, and
 //! [`make_torrent`] makes torrents of files.
 //!
 //! It does not decide what to download, and never makes up data: what a piece must hash to comes from `metainfo`.

@@ -103,7 +103,7 @@ impl TrackerUrl {
     /// (`0x7f.1` is `127.0.0.1`), user information is kept apart.
     ///
     /// # Errors
-    /// [`UrlError`]. Whether it may be used is another question: [`TrackerUrl::check`].
+    /// [`UrlError`]. Whether it may be used is another question: [`check_tracker_url`].
     pub fn parse(text: &str) -> Result<TrackerUrl, UrlError> {
         let text = text.trim();
         if text.len() > URL_LEN {
