@@ -93,6 +93,11 @@ impl Watch {
     }
 }
 
+/// Whether the work may be over with this: nobody should wait for the next tick then.
+fn may_end(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Completed | EventKind::GoalReached | EventKind::Failed(_))
+}
+
 /// What holds while the work goes on.
 struct Rules<'a> {
     torrents: &'a [Torrent],
@@ -108,7 +113,12 @@ impl Rules<'_> {
         loop {
             tokio::select! {
                 event = events.recv() => match event {
-                    Some(event) => self.event(seen, &event)?,
+                    Some(event) => {
+                        self.event(seen, &event)?;
+                        if may_end(&event.kind) && self.look(seen).await? {
+                            return Ok(());
+                        }
+                    }
                     None => return Err(failure(&riverrun::Error::Closed)),
                 },
                 _ = tick.tick() => if self.look(seen).await? {
