@@ -155,11 +155,14 @@ impl Torrent {
         Ok(())
     }
 
-    /// The first word about what a peer has; it comes once.
+    /// The first word about what a peer has. BEP 3 has it come once; aria2 says many `have` as one more bitfield.
     fn peer_pieces(&mut self, now: Time, conn: ConnId, pieces: Pieces) -> Result<(), Fault> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         if peer.trust.spoke {
-            return Err(Fault::BadBitfield);
+            return match pieces {
+                Pieces::Some(bits) if bits.count() > 0 => self.peer_has_more(now, conn, &bits),
+                _ => Err(Fault::BadBitfield),
+            };
         }
         peer.trust.spoke = true;
         let pieces = match pieces {
@@ -173,6 +176,17 @@ impl Torrent {
         self.set_interest(now, conn, wanted);
         self.part_from_seeds(now);
         Ok(())
+    }
+
+    /// A later bitfield only adds: what it leaves out stays. Without anything new it is a message without effect.
+    fn peer_has_more(&mut self, now: Time, conn: ConnId, bits: &Bitfield) -> Result<(), Fault> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let fresh: Vec<PieceIndex> =
+            bits.ones().map(PieceIndex).filter(|piece| !peer.pieces.has(*piece)).collect();
+        if fresh.is_empty() {
+            return self.without_effect(conn);
+        }
+        fresh.into_iter().try_for_each(|piece| self.peer_has(now, conn, piece))
     }
 
     /// The peer will not send a block we asked for (BEP 6).

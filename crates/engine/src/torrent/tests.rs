@@ -178,7 +178,20 @@ fn pieces_we_lack_are_refused_and_floods_end() {
 }
 
 #[test]
-fn a_second_bitfield_or_one_that_does_not_fit_is_a_fault() {
+fn a_late_bitfield_adds_pieces_and_takes_none_away() {
+    let now = Time::ZERO;
+    let mut t = leech(4);
+    let peer = join(&mut t, now, 1);
+    say(&mut t, now, peer, Message::Bitfield(&[0b1000_0000])).unwrap();
+    say(&mut t, now, peer, Message::Bitfield(&[0b0010_0000])).unwrap();
+    let has = |t: &Torrent, n| t.peers[&peer].pieces.has(PieceIndex(n));
+    assert!(has(&t, 0) && has(&t, 2) && !has(&t, 1));
+    let mut flood = (0..100_000).map(|_| say(&mut t, now, peer, Message::Bitfield(&[0b1010_0000])));
+    assert_eq!(flood.find(Result::is_err), Some(Err(Fault::MessageFlood)));
+}
+
+#[test]
+fn a_second_word_about_all_pieces_or_one_that_does_not_fit_is_a_fault() {
     let now = Time::ZERO;
     for bytes in [&[0xff, 0x80][..], &[], &[0x01]] {
         let mut t = leech(4);
