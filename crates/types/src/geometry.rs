@@ -250,6 +250,17 @@ impl Geometry {
         run.len > 0 && u64::from(run.begin) + u64::from(run.len) <= u64::from(self.piece_len(run.piece))
     }
 
+    /// As [`Geometry::contains`], but a run may reach into the gap behind a piece that ends early. Some v2 clients ask for
+    /// whole blocks there; the gap reads as zeros.
+    pub fn contains_with_gap(&self, run: BlockRef) -> bool {
+        let end = u64::from(run.begin) + u64::from(run.len);
+        let next = self.offset_of(BlockRef { begin: 0, ..run }) + end;
+        run.len > 0
+            && run.begin < self.piece_len(run.piece)
+            && end <= u64::from(self.piece_len)
+            && next <= self.total
+    }
+
     /// The block that `run` is, where it is exactly one of our blocks.
     pub fn exact_block(&self, run: BlockRef) -> Option<BlockIndex> {
         let block = run.block()?;
@@ -302,6 +313,20 @@ mod tests {
         assert_eq!(g.exact_block(run(0, 16_384, 16_384)), Some(BlockIndex(1)));
         assert_eq!(g.exact_block(run(0, 16_384, 16_383)), None);
         assert_eq!(g.exact_block(run(0, 1, 16_384)), None);
+    }
+
+    #[test]
+    fn a_run_may_reach_into_the_gap_behind_a_short_piece_and_no_further() {
+        let g = Geometry::new(2 * 16_384 + 20, 16_384)
+            .unwrap()
+            .with_short_pieces(&[(PieceIndex(1), 100)])
+            .unwrap();
+        let run = |piece, begin, len| BlockRef { piece: PieceIndex(piece), begin, len };
+        assert!(!g.contains(run(1, 0, 16_384)) && g.contains_with_gap(run(1, 0, 16_384)));
+        assert!(g.contains_with_gap(run(0, 0, 16_384)) && g.contains_with_gap(run(2, 0, 20)));
+        let beyond = [run(1, 1, 16_384), run(1, 100, 1), run(2, 0, 21), run(3, 0, 1), run(1, 0, 0)];
+        assert!(beyond.iter().all(|run| !g.contains_with_gap(*run)));
+        assert!(!g.contains_with_gap(run(u32::MAX, u32::MAX, u32::MAX)));
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Torrent {
 
     /// A peer asks for a block.
     pub(super) fn requested(&mut self, now: Time, conn: ConnId, block: BlockRef) -> Result<(), Fault> {
-        if !self.geometry.contains(block) {
+        if !self.geometry.contains_with_gap(block) {
             return Err(Fault::BadRequest);
         }
         let limit = self.config.accept_requests as usize;
