@@ -68,9 +68,11 @@ pub(crate) enum Lost {
 }
 
 /// The first chunk that waits for these bytes.
+/// The part that begins where `run` does; the payload may end before the part.
 fn waiting(queue: &mut VecDeque<Segment>, run: BlockRef) -> Option<&mut Chunk> {
+    let fits = |part: BlockRef| BlockRef { len: run.len, ..part } == run && part.len >= run.len;
     queue.iter_mut().find_map(|segment| match segment {
-        Segment::Block(chunk) if chunk.block.is_none() && chunk.run() == run => Some(chunk),
+        Segment::Block(chunk) if chunk.block.is_none() && fits(chunk.run()) => Some(chunk),
         _ => None,
     })
 }
@@ -109,10 +111,12 @@ impl Outbound {
         parts.map(move |(at, len)| BlockRef { piece: whole.piece, begin: whole.begin + at, len })
     }
 
-    /// A part was read. Answers it back where nothing waits for it.
-    pub(crate) fn fill(&mut self, run: BlockRef, block: Block) -> Option<Block> {
+    /// A part was read. Answers it back where nothing waits for it. Where the payload ends before the part does, the rest
+    /// is zeros.
+    pub(crate) fn fill(&mut self, run: BlockRef, mut block: Block) -> Option<Block> {
         match waiting(&mut self.queue, run) {
             Some(chunk) => {
+                block.stretch(chunk.len as usize);
                 chunk.block = Some(block);
                 self.buffers += 1;
                 None

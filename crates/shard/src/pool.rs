@@ -40,6 +40,17 @@ impl Block {
     }
 }
 
+impl Block {
+    /// Lets `len` bytes count, those beyond the present ones as zeros.
+    pub(crate) fn stretch(&mut self, len: usize) {
+        let end = len.min(self.bytes.len());
+        if let Some(tail) = self.bytes.get_mut(self.len..end) {
+            tail.fill(0);
+        }
+        self.set_len(len);
+    }
+}
+
 impl AsRef<[u8]> for Block {
     fn as_ref(&self) -> &[u8] {
         &self.bytes[..self.len]

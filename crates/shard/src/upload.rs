@@ -114,8 +114,10 @@ impl Shard {
                 continue;
             }
             let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) else { continue };
-            if let Some(block) = pool.take(run.len as usize) {
-                let offset = member.blocks.geometry().offset_of(run);
+            let offset = member.blocks.geometry().offset_of(run);
+            let end = member.blocks.geometry().total_len();
+            let there = u64::from(run.len).min(end.saturating_sub(offset));
+            if let Some(block) = pool.take(there as usize) {
                 member.disk.push(DiskOp::Read { offset, block, conn: Some(conn) });
             }
         }
