@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""libtorrent behind three small commands, for the interop harness.
+
+    lt.py version
+    lt.py create OUT PATH --piece-len N --version v1|v2|hybrid [--private]
+    lt.py hashes FILE
+    lt.py run TORRENT DIR --listen IP:PORT [--peer IP:PORT]... [--seed] [--up-rate BYTES]
+
+Each answer is one JSON object on a line of its own. `run` prints its state until it is ended by a signal.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import warnings
+
+import libtorrent as lt
+
+# The calls below exist in every 2.x; the newest version would rather see others.
+warnings.simplefilter("ignore", DeprecationWarning)
+
+
+def say(**fields):
+    print(json.dumps(fields), flush=True)
+
+
+def hashes(info):
+    """The info hashes in hex, or null."""
+    both = info.info_hashes()
+    return {
+        "v1": str(both.v1) if both.has_v1() else None,
+        "v2": str(both.v2) if both.has_v2() else None,
+    }
+
+
+def create(args):
+    storage = lt.file_storage()
+    lt.add_files(storage, args.path)
+    flags = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}
+    # v1 only means the plain layout: files in the order of their names, nothing between them.
+    torrent = lt.create_torrent(storage, args.piece_len, int(flags[args.version]))
+    torrent.set_priv(args.private)
+    lt.set_piece_hashes(torrent, os.path.dirname(args.path))
+    with open(args.out, "wb") as out:
+        out.write(lt.bencode(torrent.generate()))
+    say(**hashes(lt.torrent_info(args.out)))
+
+
+def run(args):
+    session = lt.session({
+        "listen_interfaces": args.listen,
+        "outgoing_interfaces": "",
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "in_enc_policy": int(lt.enc_policy.pe_enabled),
+        "out_enc_policy": int(lt.enc_policy.pe_disabled),
+        "allow_multiple_connections_per_ip": True,
+        # Loopback trackers at any path: every tracker here is on loopback.
+        "ssrf_mitigation": False,
+        "upload_rate_limit": args.up_rate,
+        "rate_limit_ip_overhead": False,
+        "alert_mask": int(lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
+                          | lt.alert.category_t.tracker_notification | lt.alert.category_t.connect_notification),
+    })
+    # A rate limit spares the local network unless it is told not to.
+    local = lt.ip_filter()
+    local.add_rule("0.0.0.0", "255.255.255.255", 1)
+    session.set_peer_class_filter(local)
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(args.torrent)
+    params.save_path = args.dir
+    params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    if args.seed:
+        params.flags |= lt.torrent_flags.seed_mode
+    handle = session.add_torrent(params)
+    peers = [split(peer) for peer in args.peer]
+    connected_at, said = 0.0, None
+    while True:
+        status = handle.status()
+        if status.errc.value() != 0:
+            say(error=status.errc.message())
+            sys.exit(1)
+        now = time.monotonic()
+        if status.num_peers < len(peers) and (args.seed or not status.is_seeding) and now - connected_at > 2:
+            connected_at = now
+            for peer in peers:
+                handle.connect_peer(peer)
+        state = {
+            "ready": session.is_listening() and status.state != lt.torrent_status.checking_files
+            and (status.is_seeding or not args.seed),
+            "complete": bool(status.is_seeding),
+            "up": status.total_payload_upload,
+            "down": status.total_payload_download,
+            "peers": status.num_peers,
+        }
+        if state != said:
+            said = state
+            say(**state)
+        for alert in session.pop_alerts():
+            print(f"# {alert.what()}: {alert.message()}", flush=True)
+        time.sleep(0.1)
+
+
+def split(peer):
+    host, port = peer.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("version")
+    make = commands.add_parser("create")
+    make.add_argument("out")
+    make.add_argument("path")
+    make.add_argument("--piece-len", type=int, required=True)
+    make.add_argument("--version", choices=["v1", "v2", "hybrid"], default="v1")
+    make.add_argument("--private", action="store_true")
+    show = commands.add_parser("hashes")
+    show.add_argument("file")
+    go = commands.add_parser("run")
+    go.add_argument("torrent")
+    go.add_argument("dir")
+    go.add_argument("--listen", required=True)
+    go.add_argument("--peer", action="append", default=[])
+    go.add_argument("--seed", action="store_true")
+    go.add_argument("--up-rate", type=int, default=0)
+    args = parser.parse_args()
+    if args.command == "version":
+        say(version=lt.version)
+    elif args.command == "create":
+        create(args)
+    elif args.command == "hashes":
+        say(**hashes(lt.torrent_info(args.file)))
+    else:
+        run(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+//! The table of cells, by group. One more group is one file and one line here.
+
+mod matrix;
+
+use crate::cell::Cell;
+
+/// Every cell.
+pub(crate) fn all() -> Vec<Cell> {
+    [matrix::cells()].into_iter().flatten().collect()
+}
+
+/// Cells that show the harness itself, run only when asked for by name.
+pub(crate) fn drivers() -> Vec<Cell> {
+    matrix::drivers()
+}

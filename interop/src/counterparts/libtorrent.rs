@@ -1,0 +1,113 @@
+//! libtorrent, by the bindings of its PyPI wheel; `py/lt.py` drives them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Client, Counterpart, Job, State};
+use crate::process::{self, Process};
+use crate::{Result, install};
+
+/// The client.
+pub(crate) struct Libtorrent;
+
+impl Counterpart for Libtorrent {
+    fn name(&self) -> &'static str {
+        "libtorrent"
+    }
+
+    fn install(&self) -> Result {
+        self.version().map(drop)
+    }
+
+    fn version(&self) -> Result<String> {
+        let answer = process::run(script()?.arg("version"))?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        Ok(answer["version"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn reads(&self, _: &str) -> bool {
+        true
+    }
+
+    fn takes_peers(&self) -> bool {
+        true
+    }
+
+    fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
+        let mut command = script()?;
+        command.arg("run").arg(job.torrent).arg(job.dir).args(["--listen", &job.listen.to_string()]);
+        command.args(job.peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
+        if job.seed {
+            command.arg("--seed");
+        }
+        command.args(["--up-rate", &job.up_rate.to_string()]);
+        Ok(Box::new(Running(Process::spawn(command, &job.scratch.join("libtorrent.log"))?)))
+    }
+}
+
+struct Running(Process);
+
+impl Client for Running {
+    fn process(&mut self) -> &mut Process {
+        &mut self.0
+    }
+
+    fn state(&mut self) -> Result<State> {
+        self.0.must_run()?;
+        let said = self.0.said_last()?;
+        // Whole lines only: the last may still be in the writing.
+        let lines = said.rsplit_once('\n').map_or("", |(whole, _)| whole).lines();
+        let Some(line) = lines.rev().find(|line| line.starts_with("{\"ready")) else {
+            return Ok(State::default());
+        };
+        let line: Value = serde_json::from_str(line)?;
+        let yes = |key: &str| line[key].as_bool().unwrap_or(false);
+        Ok(State { ready: yes("ready"), complete: yes("complete"), up: line["up"].as_u64().unwrap_or(0) })
+    }
+}
+
+/// The helper script, without its command.
+pub(crate) fn script() -> Result<Command> {
+    let mut command = Command::new(install::wheel("libtorrent", "2.1.1")?);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("py/lt.py"));
+    Ok(command)
+}
+
+/// Info hashes in hex.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Hashes {
+    /// SHA-1.
+    pub(crate) v1: Option<String>,
+    /// SHA-256.
+    pub(crate) v2: Option<String>,
+}
+
+/// Makes a torrent of `path`, and returns its info hashes.
+pub(crate) fn create(
+    path: &Path,
+    out: &PathBuf,
+    piece_len: u32,
+    version: &str,
+    private: bool,
+) -> Result<Hashes> {
+    let mut command = script()?;
+    command.arg("create").arg(out).arg(path);
+    command.args(["--piece-len", &piece_len.to_string(), "--version", version]);
+    if private {
+        command.arg("--private");
+    }
+    read(&process::run(&mut command)?)
+}
+
+/// The info hashes of a torrent as libtorrent loads it.
+pub(crate) fn hashes(torrent: &Path) -> Result<Hashes> {
+    read(&process::run(script()?.arg("hashes").arg(torrent))?)
+}
+
+fn read(answer: &str) -> Result<Hashes> {
+    let answer: Value = serde_json::from_str(answer)?;
+    let text = |key: &str| answer[key].as_str().map(str::to_owned);
+    Ok(Hashes { v1: text("v1"), v2: text("v2") })
+}

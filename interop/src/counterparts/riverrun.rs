@@ -1,0 +1,97 @@
+//! Ours: the `torrent` program.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Client, Counterpart, Job, State};
+use crate::Result;
+use crate::process::{self, Process};
+
+/// The client.
+pub(crate) struct Riverrun;
+
+impl Counterpart for Riverrun {
+    fn name(&self) -> &'static str {
+        "riverrun"
+    }
+
+    fn install(&self) -> Result {
+        self.version().map(drop)
+    }
+
+    fn version(&self) -> Result<String> {
+        let said = process::run(Command::new(program()?).arg("--version"))?;
+        Ok(said.split_whitespace().nth(1).unwrap_or_default().to_owned())
+    }
+
+    fn reads(&self, _: &str) -> bool {
+        true
+    }
+
+    fn takes_peers(&self) -> bool {
+        true
+    }
+
+    fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
+        start(job, &[])
+    }
+}
+
+/// Starts it with more arguments.
+pub(crate) fn start(job: &Job<'_>, more: &[&str]) -> Result<Box<dyn Client>> {
+    let mut command = command(job)?;
+    command.args(more);
+    let process = Process::spawn(command, &job.scratch.join("riverrun.log"))?;
+    Ok(Box::new(Running { process, listen: job.listen, seed: job.seed, ready: false }))
+}
+
+/// The command line of a job.
+pub(crate) fn command(job: &Job<'_>) -> Result<Command> {
+    let mut command = Command::new(program()?);
+    if job.seed {
+        command.arg("seed").arg(job.torrent).arg("--data").arg(job.dir);
+    } else {
+        command.arg("download").arg(job.torrent).arg("--output").arg(job.dir);
+    }
+    command.args(["--listen", &job.listen.to_string()]);
+    command.args(job.peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
+    if job.up_rate > 0 {
+        command.args(["--upload-rate", &job.up_rate.to_string()]);
+    }
+    // What it keeps for itself is the cell's own.
+    command.env("HOME", job.scratch).env_remove("XDG_STATE_HOME").env_remove("XDG_CACHE_HOME");
+    command.env_remove("XDG_DATA_HOME").env_remove("XDG_CONFIG_HOME");
+    Ok(command)
+}
+
+/// The program under test.
+pub(crate) fn program() -> Result<PathBuf> {
+    Ok(std::env::var_os("RIVERRUN_TORRENT").ok_or("RIVERRUN_TORRENT names no program: use interop/run")?.into())
+}
+
+struct Running {
+    process: Process,
+    listen: std::net::SocketAddr,
+    seed: bool,
+    ready: bool,
+}
+
+impl Client for Running {
+    fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    fn state(&mut self) -> Result<State> {
+        if let Some(status) = self.process.exited()? {
+            // A download ends when it is complete.
+            if status.success() && !self.seed {
+                return Ok(State { ready: true, complete: true, up: 0 });
+            }
+            return Err(format!("`torrent` ended early ({status})").into());
+        }
+        self.ready = self.ready || TcpStream::connect_timeout(&self.listen, Duration::from_millis(200)).is_ok();
+        Ok(State { ready: self.ready, complete: self.ready && self.seed, up: 0 })
+    }
+}
