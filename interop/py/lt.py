@@ -35,14 +35,24 @@ def hashes(info):
     }
 
 
+def files(path):
+    """Every file, all of a directory together, by the bytes of the names."""
+    if not os.path.isdir(path):
+        return [path]
+    names = sorted(os.listdir(path), key=os.fsencode)
+    return [file for name in names for file in files(os.path.join(path, name))]
+
+
 def create(args):
     storage = lt.file_storage()
-    lt.add_files(storage, args.path)
+    parent = os.path.dirname(args.path)
+    for path in files(args.path):
+        storage.add_file(os.path.relpath(path, parent), os.path.getsize(path))
     flags = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}
-    # v1 only means the plain layout: files in the order of their names, nothing between them.
+    # v1 alone keeps the order it is given and puts nothing between the files.
     torrent = lt.create_torrent(storage, args.piece_len, int(flags[args.version]))
     torrent.set_priv(args.private)
-    lt.set_piece_hashes(torrent, os.path.dirname(args.path))
+    lt.set_piece_hashes(torrent, parent)
     with open(args.out, "wb") as out:
         out.write(lt.bencode(torrent.generate()))
     say(**hashes(lt.torrent_info(args.out)))

@@ -1,12 +1,14 @@
 //! The table of cells, by group. One more group is one file and one line here.
 
+mod agreement;
 mod matrix;
+mod scenarios;
 
 use crate::cell::Cell;
 
 /// Every cell.
 pub(crate) fn all() -> Vec<Cell> {
-    [matrix::cells()].into_iter().flatten().collect()
+    [agreement::cells(), matrix::cells(), scenarios::cells()].into_iter().flatten().collect()
 }
 
 /// Cells that show the harness itself, run only when asked for by name.

@@ -54,7 +54,12 @@ pub(crate) trait Counterpart: Sync {
 
     /// Whether it moves torrents of this version: `v1`, `v2` or `hybrid`.
     fn reads(&self, version: &str) -> bool {
-        version != "v2"
+        version == "v1"
+    }
+
+    /// Whether it makes a file of no bytes.
+    fn makes_empty_files(&self) -> bool {
+        true
     }
 
     /// Whether it can be told the address of a peer.

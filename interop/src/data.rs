@@ -130,9 +130,10 @@ impl Data {
         self.files.iter().map(|file| file.len).sum()
     }
 
-    /// Compares what was saved to `dir` with what it must be: every file there, equal in length and SHA-256.
-    pub(crate) fn compare(&self, dir: &Path) -> Result {
-        for file in &self.files {
+    /// Compares what was saved to `dir` with what it must be: every file there, equal in length and SHA-256. Without
+    /// `empty`, files of no bytes may be missing.
+    pub(crate) fn compare(&self, dir: &Path, empty: bool) -> Result {
+        for file in self.files.iter().filter(|file| empty || file.len > 0) {
             compare(&dir.join(&file.path), file)?;
         }
         Ok(())
@@ -140,7 +141,7 @@ impl Data {
 
     /// As `compare`, and nothing else may be there.
     pub(crate) fn compare_exactly(&self, dir: &Path) -> Result {
-        self.compare(dir)?;
+        self.compare(dir, true)?;
         let there = files_below(dir)?;
         let more = there.iter().find(|path| !self.files.iter().any(|file| file.path == **path));
         match more {

@@ -1,6 +1,6 @@
 //! One HTTP request on a connection of its own: enough for the control interfaces of the counterparts.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -36,16 +36,25 @@ pub(crate) fn post(at: SocketAddr, target: &str, content_type: &str, body: &[u8]
     request(at, &head, body)
 }
 
-/// HTTP/1.0, so that the answer is whole when the connection ends.
+/// Reads as many bytes as the answer says it has, or up to its end.
 fn request(at: SocketAddr, head: &str, body: &[u8]) -> Result<Response> {
-    let mut stream = TcpStream::connect_timeout(&at, Duration::from_secs(5))?;
+    let stream = TcpStream::connect_timeout(&at, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or("an HTTP answer without a head")?;
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let status = head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).ok_or("no HTTP status")?;
-    Ok(Response { status, body: answer.split_off(end + 4) })
+    (&stream).write_all(head.as_bytes())?;
+    (&stream).write_all(body)?;
+    let mut stream = BufReader::new(stream);
+    let (mut line, mut status, mut len) = (String::new(), None, None);
+    while stream.read_line(&mut line)? > 0 && !line.trim().is_empty() {
+        if status.is_none() {
+            status = line.split_whitespace().nth(1).and_then(|code| code.parse().ok());
+        } else if let Some((name, value)) = line.split_once(':') {
+            if name.eq_ignore_ascii_case("content-length") {
+                len = Some(value.trim().parse::<u64>()?);
+            }
+        }
+        line.clear();
+    }
+    let mut body = Vec::new();
+    stream.take(len.unwrap_or(u64::MAX)).read_to_end(&mut body)?;
+    Ok(Response { status: status.ok_or("no HTTP status")?, body })
 }

@@ -1,4 +1,4 @@
-//! Real counterparts on loopback: `interop/run [--all] [--only PATTERN] [--list] [--table] [--keep] [--jobs N]`.
+//! Real counterparts on loopback: `interop/run [--all] [--only PATTERN] [--skip PATTERN] [--list] [--table] [--keep] [--jobs N]`.
 //!
 //! Each cell of the table starts real programs, lets them exchange a torrent with ours, and compares every file by its
 //! SHA-256. What is missing is installed where that is possible, and named as not run where it is not, which `--all` (or
@@ -32,10 +32,11 @@ interop/run: real counterparts on loopback
 
   --all            a missing counterpart is a failure (so does CI in the environment)
   --only PATTERN   cells whose name contains PATTERN; may be repeated; `drivers` shows counterparts among themselves
+  --skip PATTERN   not those whose name contains PATTERN; may be repeated
   --list           the cells, without running them
   --table          write the table of results to interop/RESULTS.md
   --keep           leave the cells' directories, and say where
-  --jobs N         cells at once, where they do not want the machine to themselves (3)
+  --jobs N         cells at once, where they do not want the machine to themselves (6)
 ";
 
 /// What was asked for.
@@ -43,6 +44,7 @@ interop/run: real counterparts on loopback
 pub(crate) struct Args {
     all: bool,
     only: Vec<String>,
+    skip: Vec<String>,
     list: bool,
     table: bool,
     keep: bool,
@@ -62,7 +64,7 @@ fn main() -> ExitCode {
 }
 
 fn parse() -> Result<Args> {
-    let mut parsed = Args { jobs: 3, ..Args::default() };
+    let mut parsed = Args { jobs: 6, ..Args::default() };
     parsed.all = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -72,6 +74,7 @@ fn parse() -> Result<Args> {
             "--table" => parsed.table = true,
             "--keep" => parsed.keep = true,
             "--only" => parsed.only.push(args.next().ok_or("--only needs a pattern")?),
+            "--skip" => parsed.skip.push(args.next().ok_or("--skip needs a pattern")?),
             "--jobs" => parsed.jobs = args.next().ok_or("--jobs needs a number")?.parse()?,
             "--help" | "-h" => {
                 print!("{HELP}");

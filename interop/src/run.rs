@@ -46,7 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 }
 
 fn choose(args: &Args) -> Result<Vec<Cell>> {
-    let wanted = |cell: &Cell| args.only.is_empty() || args.only.iter().any(|only| cell.name.contains(only));
+    let named = |cell: &Cell, patterns: &[String]| patterns.iter().any(|pattern| cell.name.contains(pattern));
+    let wanted =
+        |cell: &Cell| (args.only.is_empty() || named(cell, &args.only)) && !named(cell, &args.skip);
     let mut cells = cells::all();
     if !args.only.is_empty() {
         cells.extend(cells::drivers());

@@ -71,7 +71,7 @@ fn opentracker(at: SocketAddr, hash: &[u8; 20], scratch: &Path) -> Result<Comman
 
 fn ours(at: SocketAddr) -> Result<Command> {
     let mut command = Command::new(riverrun::program()?);
-    command.args(["tracker", "--listen", &at.to_string()]);
+    command.args(["tracker", "--http", &at.to_string(), "--udp", &at.to_string(), "--stats-interval", "1s"]);
     Ok(command)
 }
 

@@ -1,4 +1,5 @@
-//! aria2, asked over its JSON-RPC. It takes no address of a peer.
+//! aria2, asked over its JSON-RPC. It takes no address of a peer. 1.36 drops the empty key of a file tree, and so has
+//! another info hash for a hybrid than everybody else.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;

@@ -29,6 +29,10 @@ impl Counterpart for Rtorrent {
         Ok(at.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or("").trim_end_matches('.').to_owned())
     }
 
+    fn reads(&self, version: &str) -> bool {
+        version != "v2"
+    }
+
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
         let session = job.scratch.join("session");
         std::fs::create_dir_all(&session)?;

@@ -1,5 +1,6 @@
 //! Transmission: the daemon, asked by transmission-remote.
 //!
+//! 3.00 reads no hybrid (the empty key in the file tree is an error to it) and makes no empty files.
 //! It takes no address of a peer, and calls 127.0.0.0/8 Martian: it never connects there, but accepts who comes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,6 +28,10 @@ impl Counterpart for Transmission {
         let output = Command::new("transmission-daemon").arg("--version").output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         Ok(said.split_whitespace().nth(1).unwrap_or_default().to_owned())
+    }
+
+    fn makes_empty_files(&self) -> bool {
+        false
     }
 
     fn dials_loopback(&self) -> bool {
