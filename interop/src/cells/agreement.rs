@@ -21,7 +21,7 @@ pub(crate) fn cells() -> Vec<Cell> {
         let run = move |context: &Context<'_>| with_libtorrent(context, shape);
         cells.push(Cell::new(format!("agree/libtorrent/{}", shape.name), about, needs, run));
     }
-    for name in ["plain", "piece-1m", "single-piece"] {
+    for name in ["plain", "piece-1m", "tail-of-1"] {
         let Ok(shape) = data::named(name) else { continue };
         let about = format!("torrent create, transmission-create and mktorrent agree: {}", shape.about);
         let needs = [Need::Client(&Transmission), Need::Program("mktorrent", "mktorrent")];

@@ -127,6 +127,9 @@ fn select(context: &Context<'_>) -> Result<String> {
     let there = files_below(&dir)?;
     let (mut whole, mut bytes) = (0, 0);
     for path in &there {
+        if parts(path) {
+            continue;
+        }
         let expected = torrent.data.files.iter().find(|file| file.path == *path);
         let expected = expected.ok_or_else(|| format!("{} is no part of the torrent", path.display()))?;
         let relative = path.strip_prefix(root)?.to_string_lossy().into_owned();
@@ -145,13 +148,20 @@ fn select(context: &Context<'_>) -> Result<String> {
     Ok(format!("{whole} files, {bytes} bytes; {} bytes came", seed.state()?.up))
 }
 
+/// The one file that keeps the edge bytes of files that were not chosen.
+fn parts(path: &std::path::Path) -> bool {
+    let name = path.to_string_lossy();
+    path.components().count() == 1 && name.starts_with('.') && name.ends_with(".parts")
+}
+
 fn selecting<'a>(chosen: &[&'a str]) -> Vec<&'a str> {
     chosen.iter().flat_map(|glob| ["--select", glob]).collect()
 }
 
-/// What the globs of the cell above choose, said in another way.
+/// What the globs of the cell above choose, said in another way: one without a slash looks at the file's name.
 fn fits(path: &str) -> bool {
-    let by_number = path.as_bytes().first() == Some(&b'1') && path.as_bytes().get(2) == Some(&b'5');
+    let name = path.rsplit('/').next().unwrap_or(path).as_bytes();
+    let by_number = name.first() == Some(&b'1') && name.get(2) == Some(&b'5');
     path.contains("/03/") || (path.contains('é') && path.contains('/') && path.ends_with(".bin")) || by_number
 }
 
