@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::counterparts::{Client, Counterpart, Job};
 use crate::data::{Data, Shape, Store};
 use crate::trackers;
-use crate::{Result, metainfo, ports};
+use crate::{Result, metainfo, ports, sandbox};
 
 /// One cell.
 pub(crate) struct Cell {
@@ -56,8 +56,9 @@ impl Need {
             Need::Client(client) => client.install(),
             Need::Tracker(kind) => kind.install(),
             Need::Program(package, program) => crate::install::debian(package, &[program]),
-            Need::Mounts if crate::install::root() => Ok(()),
-            Need::Mounts => Err("mounting needs root".into()),
+            // Outside, it is what the cells will find inside that counts.
+            Need::Mounts if sandbox::walled() || (!sandbox::inside() && crate::install::root()) => Ok(()),
+            Need::Mounts => Err("mounting out of everybody's sight needs root".into()),
         }
     }
 }

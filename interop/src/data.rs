@@ -38,18 +38,28 @@ pub(crate) struct Shape {
 const KIB: u32 = 1024;
 const MIB: u32 = 1024 * KIB;
 
-static BIG: Dataset = Dataset { name: "big", root: "one gibibyte.bin", files: || vec![(String::new(), 1 << 30)] };
-static ODD: Dataset = Dataset { name: "odd", root: "odd.bin", files: || vec![(String::new(), (24 << 20) + 12_345)] };
-static WIDE: Dataset = Dataset { name: "wide", root: "wide.bin", files: || vec![(String::new(), (70 << 20) + 5)] };
+static BIG: Dataset =
+    Dataset { name: "big", root: "one gibibyte.bin", files: || vec![(String::new(), 1 << 30)] };
+static ODD: Dataset =
+    Dataset { name: "odd", root: "odd.bin", files: || vec![(String::new(), (24 << 20) + 12_345)] };
+static WIDE: Dataset =
+    Dataset { name: "wide", root: "wide.bin", files: || vec![(String::new(), (70 << 20) + 5)] };
 static LONE: Dataset = Dataset { name: "lone", root: "lone.txt", files: || vec![(String::new(), 10_007)] };
-static TAIL: Dataset = Dataset { name: "tail", root: "tail.bin", files: || vec![(String::new(), (48 << 16) + 1)] };
+static TAIL: Dataset =
+    Dataset { name: "tail", root: "tail.bin", files: || vec![(String::new(), (48 << 16) + 1)] };
 static MANY: Dataset = Dataset { name: "many", root: "dreihundert Dateien – 三百", files: three_hundred };
 static PLAIN: Dataset = Dataset { name: "plain", root: "plain", files: plain };
 
 /// Every torrent shape.
 pub(crate) static SHAPES: &[Shape] = &[
     shape("one-gib", &BIG, 2 * MIB, "v1", "one file of 1 GiB"),
-    shape("many", &MANY, 32 * KIB, "v1", "300 files of 0, 1, 16383, 16384, 16385 and odd bytes; Unicode, long names"),
+    shape(
+        "many",
+        &MANY,
+        32 * KIB,
+        "v1",
+        "300 files of 0, 1, 16383, 16384, 16385 and odd bytes; Unicode, long names",
+    ),
     shape("many-v2", &MANY, 32 * KIB, "v2", "the same, v2 with piece layers"),
     shape("many-hybrid", &MANY, 32 * KIB, "hybrid", "the same, hybrid with padding files"),
     shape("piece-16k", &ODD, 16 * KIB, "v1", "pieces of one block"),
@@ -79,7 +89,8 @@ pub(crate) fn named(name: &str) -> Result<&'static Shape> {
 
 fn three_hundred() -> Vec<(String, u64)> {
     let edges = [0, 1, 16_383, 16_384, 16_385];
-    let names = ["plain", "mit Leerzeichen", "naïve café", "日本語のファイル", "кириллица", "emoji 🌊", "ﷺ-عربى"];
+    let names =
+        ["plain", "mit Leerzeichen", "naïve café", "日本語のファイル", "кириллица", "emoji 🌊", "ﷺ-عربى"];
     (0..300u64)
         .map(|n| {
             let len = if n % 2 == 0 { edges[(n / 2 % 5) as usize] } else { splitmix(n) % 131_000 + 3 };

@@ -47,10 +47,10 @@ fn request(at: SocketAddr, head: &str, body: &[u8]) -> Result<Response> {
     while stream.read_line(&mut line)? > 0 && !line.trim().is_empty() {
         if status.is_none() {
             status = line.split_whitespace().nth(1).and_then(|code| code.parse().ok());
-        } else if let Some((name, value)) = line.split_once(':') {
-            if name.eq_ignore_ascii_case("content-length") {
-                len = Some(value.trim().parse::<u64>()?);
-            }
+        } else if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            len = Some(value.trim().parse::<u64>()?);
         }
         line.clear();
     }

@@ -94,7 +94,14 @@ pub(crate) fn wheel(package: &str, version: &str) -> Result<PathBuf> {
     std::fs::create_dir_all(&venv)?;
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
     let wanted = format!("{package}=={version}");
-    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", &wanted]))?;
+    process::run(Command::new(&python).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--only-binary=:all:",
+        &wanted,
+    ]))?;
     std::fs::write(done, "")?;
     Ok(python)
 }

@@ -78,7 +78,9 @@ pub(crate) fn close(rows: &[Row], all: bool) -> bool {
 
 /// Writes the table to `interop/RESULTS.md`.
 pub(crate) fn write_table(rows: &[Row]) -> Result {
-    let mut text = "# Interop\n\nWritten by `interop/run --table`; each cell is filled again by its command.\n\n".to_owned();
+    let mut text =
+        "# Interop\n\nWritten by `interop/run --table`; each cell is filled again by its command.\n\n"
+            .to_owned();
     for client in crate::counterparts::ALL {
         writeln!(text, "- {} {}", client.name(), client.version().unwrap_or_else(|_| "(missing)".into()))?;
     }

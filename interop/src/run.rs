@@ -30,7 +30,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     let dir = workplace()?;
     let store = Store::new(dir.clone(), riverrun::program()?);
-    let work = Work { cells: &cells, missing, store: &store, dir: &dir, keep: args.keep, rows: Mutex::default() };
+    let work =
+        Work { cells: &cells, missing, store: &store, dir: &dir, keep: args.keep, rows: Mutex::default() };
     watch(&work, args.jobs.max(1))?;
     let rows = work.rows.into_inner().map_err(|_| "a cell panicked")?;
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
@@ -47,8 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
 fn choose(args: &Args) -> Result<Vec<Cell>> {
     let named = |cell: &Cell, patterns: &[String]| patterns.iter().any(|pattern| cell.name.contains(pattern));
-    let wanted =
-        |cell: &Cell| (args.only.is_empty() || named(cell, &args.only)) && !named(cell, &args.skip);
+    let wanted = |cell: &Cell| (args.only.is_empty() || named(cell, &args.only)) && !named(cell, &args.skip);
     let mut cells = cells::all();
     if !args.only.is_empty() {
         cells.extend(cells::drivers());
@@ -74,7 +74,8 @@ fn missing(cells: &[Cell]) -> HashMap<&'static str, String> {
 
 /// A new directory, in memory where there is enough of it.
 fn workplace() -> Result<PathBuf> {
-    let name = format!("riverrun-interop-{}-{}", std::process::id(), std::time::UNIX_EPOCH.elapsed()?.as_millis());
+    let name =
+        format!("riverrun-interop-{}-{}", std::process::id(), std::time::UNIX_EPOCH.elapsed()?.as_millis());
     let parent = [PathBuf::from("/dev/shm"), std::env::temp_dir()]
         .into_iter()
         .find(|dir| free_bytes(dir).is_some_and(|free| free > 6 << 30))

@@ -30,10 +30,15 @@ pub(crate) fn enter() -> Result {
     if possible {
         command = Command::new("unshare");
         // The shell stays the first process of the namespace, which signals from the keyboard do not end.
-        command.args(walls).args(["--", "sh", "-c", "ip link set lo up && \"$0\" \"$@\"; exit $?"]).arg(program);
+        command
+            .args(walls)
+            .args(["--", "sh", "-c", "ip link set lo up && \"$0\" \"$@\"; exit $?"])
+            .arg(program);
         command.env(MARK, "walled");
     } else {
-        println!("no network namespace for the cells (that needs root): they run on the machine's own loopback");
+        println!(
+            "no network namespace for the cells (that needs root): they run on the machine's own loopback"
+        );
         command = Command::new(program);
         command.env(MARK, "open");
     }

@@ -93,18 +93,12 @@ impl Tracker {
         format!("udp://{}/announce", self.at)
     }
 
-    /// All it has said.
-    pub(crate) fn said(&self) -> Result<String> {
-        self.process.said()
-    }
-
     /// Seeds and leechers of the torrent, by scrape.
     pub(crate) fn peers(&self) -> Result<(u64, u64)> {
         let hash: String = self.hash.iter().map(|byte| format!("%{byte:02x}")).collect();
         let answer = http::get(self.at, &format!("/scrape?info_hash={hash}"))?;
-        let files = metainfo::value(&answer.body, "files").ok_or_else(|| {
-            format!("a scrape without files: {}", String::from_utf8_lossy(&answer.body))
-        })?;
+        let files = metainfo::value(&answer.body, "files")
+            .ok_or_else(|| format!("a scrape without files: {}", String::from_utf8_lossy(&answer.body)))?;
         // A dictionary with one key of 20 bytes, or empty.
         let Some(counts) = files.get(1 + 3 + 20..).filter(|rest| !rest.is_empty()) else { return Ok((0, 0)) };
         let number = |key: &str| -> u64 {

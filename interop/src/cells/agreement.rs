@@ -73,7 +73,9 @@ fn with_makers(context: &Context<'_>, shape: &Shape) -> Result<String> {
     ours.arg("create").arg(root).arg("--output").arg(out("ours")).arg("--private");
     ours.args(["--piece-length", &shape.piece_len.to_string()]);
     let mut transmission = Command::new("transmission-create");
-    transmission.args(["-p", "-t", "http://127.0.0.1/announce"]).args(["-s", &(shape.piece_len / 1024).to_string()]);
+    transmission
+        .args(["-p", "-t", "http://127.0.0.1/announce"])
+        .args(["-s", &(shape.piece_len / 1024).to_string()]);
     transmission.arg("-o").arg(out("transmission")).arg(root);
     let mut mktorrent = Command::new("mktorrent");
     mktorrent.arg("-p").args(["-l", &shape.piece_len.ilog2().to_string()]);
@@ -91,8 +93,8 @@ fn with_makers(context: &Context<'_>, shape: &Shape) -> Result<String> {
     if same {
         return Ok(hashes.swap_remove(0).1);
     }
-    let lines = hashes.iter().map(|(name, hash, info)| {
-        format!("{name} {hash} {}", info.chars().take(200).collect::<String>())
-    });
+    let lines = hashes
+        .iter()
+        .map(|(name, hash, info)| format!("{name} {hash} {}", info.chars().take(200).collect::<String>()));
     Err(lines.collect::<Vec<_>>().join("\n").into())
 }

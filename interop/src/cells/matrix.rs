@@ -48,7 +48,7 @@ const SMALL: &[&str] = &[
 ];
 
 /// Who moves the big one.
-const BIG: &[&str] = &["libtorrent", "transmission"];
+const BIG: &[&str] = &["libtorrent", "qbittorrent"];
 
 const TRACKERS: &[Via] = &[
     Via::Http(Kind::Opentracker),
@@ -62,7 +62,9 @@ pub(crate) fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
     for &other in counterparts::ALL {
         let big = BIG.contains(&other.name()).then_some("one-gib");
-        for shape in data::SHAPES.iter().filter(|shape| SMALL.contains(&shape.name) || Some(shape.name) == big) {
+        for shape in
+            data::SHAPES.iter().filter(|shape| SMALL.contains(&shape.name) || Some(shape.name) == big)
+        {
             if other.reads(shape.version) {
                 cells.push(pair("peers", other, OURS, shape, Via::Peer));
                 cells.push(pair("peers", OURS, other, shape, Via::Peer));
@@ -144,9 +146,9 @@ fn transfer(
     let (seed_at, leech_at) = (local()?, local()?);
     let dir = context.sub("downloaded")?;
     // Who connects comes second, so that the other is there, or known to the tracker.
-    let leecher_dials =
-        if via == Via::Peer { leecher.takes_peers() } else { leecher.dials_loopback() };
-    let told = |dials: bool, peer: SocketAddr| if dials && via == Via::Peer { vec![peer] } else { Vec::new() };
+    let leecher_dials = if via == Via::Peer { leecher.takes_peers() } else { leecher.dials_loopback() };
+    let told =
+        |dials: bool, peer: SocketAddr| if dials && via == Via::Peer { vec![peer] } else { Vec::new() };
     let start_seed = || context.seed(seeder, &torrent, seed_at, &told(!leecher_dials, leech_at));
     let start_leech = || context.leech(leecher, &torrent, &dir, leech_at, &told(leecher_dials, seed_at));
     let (seed, mut leech, start);
@@ -161,11 +163,9 @@ fn transfer(
     }
     wait_complete(leech.as_mut(), Duration::from_secs(if shape.name == "one-gib" { 300 } else { 60 }))?;
     let took = start.elapsed();
-    settled(|| {
-        match leecher.name() == OURS.name() {
-            true => torrent.data.compare_exactly(&dir),
-            false => torrent.data.compare(&dir, leecher.makes_empty_files()),
-        }
+    settled(|| match leecher.name() == OURS.name() {
+        true => torrent.data.compare_exactly(&dir),
+        false => torrent.data.compare(&dir, leecher.makes_empty_files()),
     })?;
     drop((seed, leech));
     let mib = torrent.data.len() as f64 / f64::from(1 << 20);

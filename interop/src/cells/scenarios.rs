@@ -12,9 +12,9 @@ use crate::counterparts::libtorrent::Libtorrent;
 use crate::counterparts::riverrun::{self, Riverrun};
 use crate::counterparts::{Client, Counterpart, Job, wait_complete, wait_ready};
 use crate::data::{self, compare, files_below};
+use crate::ports;
 use crate::process::{self, TICK, until};
 use crate::trackers::Kind;
-use crate::ports;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -23,25 +23,46 @@ pub(crate) fn cells() -> Vec<Cell> {
     let libtorrent = Need::Client(&Libtorrent);
     let tracked = |kind| vec![libtorrent, Need::Tracker(kind)];
     vec![
-        Cell::new("scenario/killed", "1 GiB from libtorrent, `kill -9` three times on the way", [libtorrent], killed)
-            .alone(),
-        Cell::new("scenario/ipv6/from-libtorrent", "a download over the IPv6 loopback", [libtorrent], |context| {
-            ipv6(context, &Libtorrent, &Riverrun)
-        }),
+        Cell::new(
+            "scenario/killed",
+            "1 GiB from libtorrent, `kill -9` three times on the way",
+            [libtorrent],
+            killed,
+        )
+        .alone(),
+        Cell::new(
+            "scenario/ipv6/from-libtorrent",
+            "a download over the IPv6 loopback",
+            [libtorrent],
+            |context| ipv6(context, &Libtorrent, &Riverrun),
+        ),
         Cell::new("scenario/ipv6/to-libtorrent", "seeding over the IPv6 loopback", [libtorrent], |context| {
             ipv6(context, &Riverrun, &Libtorrent)
         }),
-        Cell::new("scenario/select", "some of 300 files: theirs alone, edge pieces shared", [libtorrent], select),
-        Cell::new("scenario/five-leechers", "seeding to five libtorrents at once", [libtorrent], five_leechers),
+        Cell::new(
+            "scenario/select",
+            "some of 300 files: theirs alone, edge pieces shared",
+            [libtorrent],
+            select,
+        ),
+        Cell::new(
+            "scenario/five-leechers",
+            "seeding to five libtorrents at once",
+            [libtorrent],
+            five_leechers,
+        ),
         Cell::new(
             "scenario/disk-full",
             "a disk runs full: exit code 5 or a wait, and it goes on when there is room",
             [libtorrent, Need::Mounts],
             disk_full,
         ),
-        Cell::new("scenario/ctrl-c/riverrun", "Ctrl-C once: `stopped` reaches our tracker", tracked(Kind::Riverrun), |c| {
-            ctrl_c(c, Kind::Riverrun)
-        }),
+        Cell::new(
+            "scenario/ctrl-c/riverrun",
+            "Ctrl-C once: `stopped` reaches our tracker",
+            tracked(Kind::Riverrun),
+            |c| ctrl_c(c, Kind::Riverrun),
+        ),
         Cell::new(
             "scenario/ctrl-c/opentracker",
             "Ctrl-C once: `stopped` reaches opentracker",
@@ -59,8 +80,11 @@ fn slow_seed(
     rate: u64,
 ) -> Result<Box<dyn Client>> {
     let scratch = context.sub("seed")?;
-    let mut seed =
-        Libtorrent.start(&Job { seed: true, up_rate: rate, ..job(torrent, &torrent.data.dir, at, &[], &scratch) })?;
+    let mut seed = Libtorrent.start(&Job {
+        seed: true,
+        up_rate: rate,
+        ..job(torrent, &torrent.data.dir, at, &[], &scratch)
+    })?;
     wait_ready(seed.as_mut())?;
     Ok(seed)
 }
@@ -98,7 +122,8 @@ fn killed(context: &Context<'_>) -> Result<String> {
 
 fn ipv6(context: &Context<'_>, seeder: &dyn Counterpart, leecher: &dyn Counterpart) -> Result<String> {
     let torrent = context.torrent(data::named("piece-1m")?, &[])?;
-    let at = || -> Result<SocketAddr> { Ok(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), ports::free()?)) };
+    let at =
+        || -> Result<SocketAddr> { Ok(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), ports::free()?)) };
     let (seed_at, dir) = (at()?, context.sub("downloaded")?);
     let mut seed = context.seed(seeder, &torrent, seed_at, &[])?;
     wait_ready(seed.as_mut())?;
@@ -117,7 +142,11 @@ fn select(context: &Context<'_>) -> Result<String> {
     // By the ends of their paths, so that neighbours in a piece are not chosen with them.
     let chosen = ["*/03/**", "*é*/*.bin", "1?5*"];
     let listed = process::run(
-        Command::new(riverrun::program()?).arg("download").arg(&torrent.path).arg("--list").args(selecting(&chosen)),
+        Command::new(riverrun::program()?)
+            .arg("download")
+            .arg(&torrent.path)
+            .arg("--list")
+            .args(selecting(&chosen)),
     )?;
     let scratch = context.sub("leech")?;
     let job = job(&torrent, &dir, local()?, std::slice::from_ref(&seed_at), &scratch);
@@ -180,7 +209,11 @@ fn five_leechers(context: &Context<'_>) -> Result<String> {
         wait_complete(leech.as_mut(), 2 * MINUTE)?;
         torrent.data.compare(dir, true)?;
     }
-    Ok(format!("5 x {:.0} MiB in {:.1} s", torrent.data.len() as f64 / 1_048_576.0, start.elapsed().as_secs_f64()))
+    Ok(format!(
+        "5 x {:.0} MiB in {:.1} s",
+        torrent.data.len() as f64 / 1_048_576.0,
+        start.elapsed().as_secs_f64()
+    ))
 }
 
 fn disk_full(context: &Context<'_>) -> Result<String> {
@@ -201,7 +234,8 @@ fn disk_full(context: &Context<'_>) -> Result<String> {
     until(MINUTE, "the full disk to be noticed", || {
         code = first.process().exited()?.map(|status| status.code());
         let said = first.process().said()?.to_lowercase();
-        Ok(code.is_some() || (said.contains("space") || said.contains("full")) && start.elapsed().as_secs() > 5)
+        Ok(code.is_some()
+            || (said.contains("space") || said.contains("full")) && start.elapsed().as_secs() > 5)
     })?;
     mount("remount,size=100m")?;
     let how = match code {

@@ -109,7 +109,8 @@ impl Running {
             ("autoTMM", "false"),
         ];
         for (key, value) in fields {
-            let part = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{key}\"\r\n\r\n{value}\r\n");
+            let part =
+                format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{key}\"\r\n\r\n{value}\r\n");
             body.extend_from_slice(part.as_bytes());
         }
         let head = "Content-Disposition: form-data; name=\"torrents\"; filename=\"x.torrent\"\r\n\
@@ -145,7 +146,8 @@ impl Client for Running {
         if matches!(state, "error" | "missingFiles") {
             return Err(format!("qBittorrent calls the torrent `{state}`").into());
         }
-        let busy = state.is_empty() || state.starts_with("checking") || state == "allocating" || state == "moving";
+        let busy =
+            state.is_empty() || state.starts_with("checking") || state == "allocating" || state == "moving";
         let whole = torrent["progress"].as_f64() == Some(1.0);
         if !busy && !self.peers.is_empty() {
             self.dial(torrent["hash"].as_str().unwrap_or(""))?;

@@ -68,7 +68,9 @@ pub(crate) fn command(job: &Job<'_>) -> Result<Command> {
 
 /// The program under test.
 pub(crate) fn program() -> Result<PathBuf> {
-    Ok(std::env::var_os("RIVERRUN_TORRENT").ok_or("RIVERRUN_TORRENT names no program: use interop/run")?.into())
+    Ok(std::env::var_os("RIVERRUN_TORRENT")
+        .ok_or("RIVERRUN_TORRENT names no program: use interop/run")?
+        .into())
 }
 
 struct Running {
@@ -91,7 +93,8 @@ impl Client for Running {
             }
             return Err(format!("`torrent` ended early ({status})").into());
         }
-        self.ready = self.ready || TcpStream::connect_timeout(&self.listen, Duration::from_millis(200)).is_ok();
+        self.ready =
+            self.ready || TcpStream::connect_timeout(&self.listen, Duration::from_millis(200)).is_ok();
         Ok(State { ready: self.ready, complete: self.ready && self.seed, up: 0 })
     }
 }

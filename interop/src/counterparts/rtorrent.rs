@@ -26,7 +26,12 @@ impl Counterpart for Rtorrent {
         let said = Command::new("rtorrent").arg("-h").output()?.stdout;
         let said = String::from_utf8_lossy(&said).into_owned();
         let at = said.find("version ").map_or("", |at| &said[at + 8..]);
-        Ok(at.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or("").trim_end_matches('.').to_owned())
+        Ok(at
+            .split(|c: char| !c.is_ascii_digit() && c != '.')
+            .next()
+            .unwrap_or("")
+            .trim_end_matches('.')
+            .to_owned())
     }
 
     fn reads(&self, version: &str) -> bool {
@@ -71,7 +76,8 @@ struct Running {
 impl Running {
     /// Calls a method with text arguments; the values of the answer, in order.
     fn ask(&self, method: &str, args: &[&str]) -> Result<Vec<String>> {
-        let mut body = format!("<?xml version=\"1.0\"?><methodCall><methodName>{method}</methodName><params>");
+        let mut body =
+            format!("<?xml version=\"1.0\"?><methodCall><methodName>{method}</methodName><params>");
         for arg in args {
             write!(body, "<param><value><string>{arg}</string></value></param>")?;
         }
