@@ -91,7 +91,7 @@ pub(crate) fn wheel(package: &str, version: &str) -> Result<PathBuf> {
         apt_get("python3-venv")?;
     }
     println!("installing {package} {version} from PyPI into the cache");
-    std::fs::create_dir_all(&venv)?;
+    std::fs::create_dir_all(&venv).map_err(|error| format!("{}: {error}", venv.display()))?;
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
     let wanted = format!("{package}=={version}");
     process::run(Command::new(&python).args([

@@ -24,9 +24,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         }
         return Ok(true);
     }
-    let missing = missing(&cells);
+    let missing = missing(&cells)?;
     if !sandbox::inside() {
-        sandbox::enter()?;
+        sandbox::enter(&missing)?;
     }
     let dir = workplace()?;
     let store = Store::new(dir.clone(), riverrun::program()?);
@@ -62,14 +62,16 @@ fn choose(args: &Args) -> Result<Vec<Cell>> {
     Ok(cells)
 }
 
-/// Installs what the cells need; what cannot be had, with the reason.
-fn missing(cells: &[Cell]) -> HashMap<&'static str, String> {
+/// Installs what the cells need; what cannot be had, with the reason. What could not be had outside is not tried again.
+fn missing(cells: &[Cell]) -> Result<HashMap<String, String>> {
+    let outside = sandbox::missing_outside()?;
     let mut answers: HashMap<&'static str, Option<String>> = HashMap::new();
     for need in cells.iter().flat_map(|cell| &cell.needs) {
-        let answer = || need.install().err().map(|error| error.to_string());
+        let install = || need.install().err().map(|error| error.to_string());
+        let answer = || outside.get(need.name()).cloned().or_else(install);
         answers.entry(need.name()).or_insert_with(answer);
     }
-    answers.into_iter().filter_map(|(name, answer)| Some((name, answer?))).collect()
+    Ok(answers.into_iter().filter_map(|(name, answer)| Some((name.to_owned(), answer?))).collect())
 }
 
 /// A new directory, in memory where there is enough of it.
@@ -92,7 +94,7 @@ fn free_bytes(dir: &Path) -> Option<u64> {
 
 struct Work<'a> {
     cells: &'a [Cell],
-    missing: HashMap<&'static str, String>,
+    missing: HashMap<String, String>,
     store: &'a Store,
     dir: &'a Path,
     keep: bool,

@@ -43,6 +43,8 @@ impl Counterpart for Rtorrent {
         std::fs::create_dir_all(&session)?;
         // The path of a local socket has at most 107 bytes.
         let socket = std::env::temp_dir().join(format!("riverrun-scgi-{}", job.listen.port()));
+        // One from a run that was killed.
+        let _ = std::fs::remove_file(&socket);
         let rc = job.scratch.join("rtorrent.rc");
         let port = job.listen.port();
         let lines = [
@@ -102,7 +104,8 @@ impl Client for Running {
 
     fn state(&mut self) -> Result<State> {
         self.process.must_run()?;
-        if !self.socket.exists() {
+        // It is bound before it listens.
+        if UnixStream::connect(&self.socket).is_err() {
             return Ok(State::default());
         }
         let wanted = ["", "main", "d.complete=", "d.is_active=", "d.hashing=", "d.up.total="];
