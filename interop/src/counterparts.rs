@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Result;
+use crate::data::Shape;
 use crate::process::{self, Process};
 
 /// Every program that moves torrents. One more is one file and one line here.
@@ -52,9 +53,9 @@ pub(crate) trait Counterpart: Sync {
     /// Its version, as it gives it.
     fn version(&self) -> Result<String>;
 
-    /// Whether it moves torrents of this version: `v1`, `v2` or `hybrid`.
-    fn reads(&self, version: &str) -> bool {
-        version == "v1"
+    /// Whether it moves torrents of this shape; v1 at least.
+    fn reads(&self, shape: &Shape) -> bool {
+        shape.version == "v1"
     }
 
     /// Whether it makes a file of no bytes.

@@ -42,10 +42,10 @@ fn end(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The torrent with these trackers, in one tier. `announce` and `announce-list` sort before any other key there is.
 pub(crate) fn with_trackers(torrent: &[u8], urls: &[String]) -> Result<Vec<u8>> {
+    let Some((first, _)) = urls.split_first() else { return Ok(torrent.to_vec()) };
     if value(torrent, "announce").is_some() || value(torrent, "announce-list").is_some() {
         return Err("the torrent has trackers already".into());
     }
-    let Some((first, _)) = urls.split_first() else { return Ok(torrent.to_vec()) };
     let mut out = format!("d8:announce{}:{first}13:announce-listll", first.len()).into_bytes();
     for url in urls {
         out.extend_from_slice(format!("{}:{url}", url.len()).as_bytes());

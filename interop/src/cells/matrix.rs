@@ -65,7 +65,7 @@ pub(crate) fn cells() -> Vec<Cell> {
         for shape in
             data::SHAPES.iter().filter(|shape| SMALL.contains(&shape.name) || Some(shape.name) == big)
         {
-            if other.reads(shape.version) {
+            if other.reads(shape) {
                 cells.push(pair("peers", other, OURS, shape, Via::Peer));
                 cells.push(pair("peers", OURS, other, shape, Via::Peer));
             }
@@ -92,7 +92,7 @@ pub(crate) fn drivers() -> Vec<Cell> {
             cells.push(pair("drivers", libtorrent, other, tail(), via));
         }
         for shape in data::SHAPES.iter().filter(|shape| SMALL.contains(&shape.name)) {
-            if other.reads(shape.version) {
+            if other.reads(shape) {
                 cells.push(pair("drivers", other, libtorrent, shape, Via::Peer));
                 cells.push(pair("drivers", libtorrent, other, shape, Via::Peer));
             }

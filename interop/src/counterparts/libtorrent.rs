@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{Client, Counterpart, Job, State};
+use crate::data::Shape;
 use crate::process::{self, Process};
 use crate::{Result, install};
 
@@ -27,7 +28,7 @@ impl Counterpart for Libtorrent {
         Ok(answer["version"].as_str().unwrap_or_default().to_owned())
     }
 
-    fn reads(&self, _: &str) -> bool {
+    fn reads(&self, _: &Shape) -> bool {
         true
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Client, Counterpart, Job, State};
+use crate::data::Shape;
 use crate::process::{self, Process};
 use crate::{Result, http, install, ports};
 
@@ -27,7 +28,7 @@ impl Counterpart for Qbittorrent {
         Ok(said.split_whitespace().nth(1).unwrap_or_default().to_owned())
     }
 
-    fn reads(&self, _: &str) -> bool {
+    fn reads(&self, _: &Shape) -> bool {
         true
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Client, Counterpart, Job, State};
 use crate::Result;
+use crate::data::Shape;
 use crate::process::{self, Process};
 
 /// The client.
@@ -26,7 +27,7 @@ impl Counterpart for Riverrun {
         Ok(said.split_whitespace().nth(1).unwrap_or_default().to_owned())
     }
 
-    fn reads(&self, _: &str) -> bool {
+    fn reads(&self, _: &Shape) -> bool {
         true
     }
 

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::{Client, Counterpart, Job, State};
+use crate::data::Shape;
 use crate::process::Process;
-use crate::{Result, install};
+use crate::{Result, install, metainfo};
 
 /// The client.
 pub(crate) struct Rtorrent;
@@ -34,8 +35,9 @@ impl Counterpart for Rtorrent {
             .to_owned())
     }
 
-    fn reads(&self, version: &str) -> bool {
-        version != "v2"
+    fn reads(&self, shape: &Shape) -> bool {
+        // The padding files of many are one file with several lengths to it.
+        shape.version == "v1" || shape.name == "file-hybrid"
     }
 
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
@@ -47,6 +49,12 @@ impl Counterpart for Rtorrent {
         let _ = std::fs::remove_file(&socket);
         let rc = job.scratch.join("rtorrent.rc");
         let port = job.listen.port();
+        // It drops a torrent without trackers when it has no DHT: one that answers nothing does.
+        let torrent = job.scratch.join("loaded.torrent");
+        let bytes = std::fs::read(job.torrent)?;
+        let tracked = metainfo::value(&bytes, "announce").is_some();
+        let nowhere = if tracked { Vec::new() } else { vec!["http://127.0.0.1:9/announce".to_owned()] };
+        std::fs::write(&torrent, metainfo::with_trackers(&bytes, &nowhere)?)?;
         let lines = [
             "system.daemon.set = true".to_owned(),
             format!("session.path.set = {}", session.display()),
@@ -59,7 +67,7 @@ impl Counterpart for Rtorrent {
             "protocol.encryption.set = allow_incoming".to_owned(),
             format!("throttle.global_up.max_rate.set_kb = {}", job.up_rate / 1024),
             format!("directory.default.set = \"{}\"", job.dir.display()),
-            format!("load.start = \"{}\"", job.torrent.display()),
+            format!("load.start = \"{}\"", torrent.display()),
         ];
         std::fs::write(&rc, lines.map(|line| line + "\n").concat())?;
         let mut command = Command::new("rtorrent");
@@ -76,8 +84,10 @@ struct Running {
 }
 
 impl Running {
-    /// Calls a method with text arguments; the values of the answer, in order.
+    /// Calls a method with text arguments; the values of the answer, in order. None, while nobody listens.
     fn ask(&self, method: &str, args: &[&str]) -> Result<Vec<String>> {
+        // It is bound before it listens, and is there a while before it is bound.
+        let Ok(mut stream) = UnixStream::connect(&self.socket) else { return Ok(Vec::new()) };
         let mut body =
             format!("<?xml version=\"1.0\"?><methodCall><methodName>{method}</methodName><params>");
         for arg in args {
@@ -85,7 +95,6 @@ impl Running {
         }
         body += "</params></methodCall>";
         let head = format!("CONTENT_LENGTH\0{}\0SCGI\u{0}1\0", body.len());
-        let mut stream = UnixStream::connect(&self.socket)?;
         write!(stream, "{}:{head},{body}", head.len())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
@@ -104,10 +113,6 @@ impl Client for Running {
 
     fn state(&mut self) -> Result<State> {
         self.process.must_run()?;
-        // It is bound before it listens.
-        if UnixStream::connect(&self.socket).is_err() {
-            return Ok(State::default());
-        }
         let wanted = ["", "main", "d.complete=", "d.is_active=", "d.hashing=", "d.up.total="];
         let values = self.ask("d.multicall2", &wanted)?;
         let [complete, active, hashing, up] = values.as_slice() else { return Ok(State::default()) };
