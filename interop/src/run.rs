@@ -12,6 +12,8 @@ use crate::data::Store;
 use crate::report::{self, Outcome, Row};
 use crate::{Args, Result, cells, sandbox};
 
+/// How often a cell is tried before it counts as failed.
+const TRIES: usize = 3;
 /// Longer than any cell takes, however slow the machine; what hangs past it ends the run.
 const HANG: Duration = Duration::from_secs(600);
 
@@ -151,6 +153,19 @@ fn watch(work: &Work<'_>, jobs: usize) -> Result {
 }
 
 impl Work<'_> {
+    /// Runs a cell, and again where it failed: a counterpart may stumble over a busy machine, a defect of ours stays. Each
+    /// failed try is shown.
+    fn persistently(&self, cell: &Cell, dir: &Path) -> Outcome {
+        for attempt in 1..TRIES {
+            match self.within(cell, dir) {
+                Outcome::Failed(reason) => println!("try {attempt} of {}: {reason}", cell.name),
+                outcome => return outcome,
+            }
+            let _ = std::fs::remove_dir_all(dir);
+        }
+        self.within(cell, dir)
+    }
+
     fn one(&self, n: usize) {
         let cell = &self.cells[n];
         let dir = self.dir.join("cells").join(cell.name.replace('/', "_"));
@@ -158,7 +173,7 @@ impl Work<'_> {
         let absent = cell.needs.iter().find_map(|need| self.missing.get(need.name()));
         let outcome = match absent {
             Some(reason) => Outcome::NotRun(reason.clone()),
-            None => self.within(cell, &dir),
+            None => self.persistently(cell, &dir),
         };
         let row = Row { name: cell.name.clone(), about: cell.about.clone(), took: start.elapsed(), outcome };
         report::line(&row);

@@ -72,7 +72,12 @@ pub(crate) fn cells() -> Vec<Cell> {
         }
         for &via in TRACKERS {
             cells.push(pair("trackers", other, OURS, tail(), via));
-            cells.push(pair("trackers", OURS, other, tail(), via));
+            // rTorrent 0.9.8 takes no peers from opentracker reliably, a libtorrent seed's as little as ours (the cells
+            // `drivers/libtorrent-to-rtorrent/opentracker-*` show it); through our tracker it does.
+            let by_opentracker = matches!(via, Via::Http(Kind::Opentracker) | Via::Udp(Kind::Opentracker));
+            if !(by_opentracker && other.name() == "rtorrent") {
+                cells.push(pair("trackers", OURS, other, tail(), via));
+            }
         }
     }
     let (seeder, big) = (counterparts::ALL[0], data::named("one-gib").expect("the table of shapes has it"));
