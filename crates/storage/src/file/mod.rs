@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use types::InfoHash;
@@ -139,6 +140,8 @@ struct FileStorage {
     fence: RwLock<Homes>,
     written: Tracked,
     created: Tracked,
+    /// How long each file has been seen to be: one that is shorter was cut by somebody else.
+    seen: Vec<AtomicU64>,
 }
 
 /// Where the bytes of each file are.
@@ -180,6 +183,7 @@ impl FileStorage {
             }),
             written: Tracked::default(),
             created: Tracked::default(),
+            seen: request.plan.files().iter().map(|_| AtomicU64::new(0)).collect(),
         };
         let parts = PartFile::open(&storage.parts_path, name, true)?;
         let mut homes = storage.exclusive();
@@ -268,6 +272,11 @@ impl FileStorage {
         if let Some(handle) = self.handles.get(self.owner, file.0, true) {
             return Ok(handle);
         }
+        let seen = self.seen(file);
+        if seen > 0 {
+            // Made anew it would be empty, and what was verified in it would be claimed all the same.
+            self.root.stat(self.path_of(file))?;
+        }
         let executable =
             matches!(self.plan.file(file), Some(f) if f.kind == FileKind::Regular { executable: true });
         let opened = self.root.open(self.path_of(file), Access::Create { executable })?;
@@ -277,8 +286,30 @@ impl FileStorage {
             self.reserve(file, &opened.file)?;
         }
         let handle = Arc::new(opened.file);
+        if seen == 0 {
+            let len = handle.metadata().map_or(0, |meta| meta.len());
+            self.saw(file, len.min(self.len_of(file)));
+        }
         self.handles.put(self.owner, file.0, handle.clone(), true);
         Ok(handle)
+    }
+
+    fn seen(&self, file: FileIndex) -> u64 {
+        self.seen.get(file.as_usize()).map_or(0, |seen| seen.load(Ordering::Relaxed))
+    }
+
+    fn saw(&self, file: FileIndex, len: u64) {
+        if let Some(seen) = self.seen.get(file.as_usize()) {
+            seen.fetch_max(len, Ordering::Relaxed);
+        }
+    }
+
+    /// Refuses to write into a file that somebody cut short: the write would make it long again, with a hole where
+    /// verified data was.
+    fn intact(&self, file: FileIndex, handle: &File) -> Result<(), StorageError> {
+        let seen = self.seen(file);
+        let len = handle.metadata().map_or(0, |meta| meta.len());
+        if len < seen { Err(self.truncated(file, handle, seen)) } else { Ok(()) }
     }
 
     /// Gives a file its length, or its space too. Never shortens one.
@@ -344,7 +375,12 @@ impl FileStorage {
             return parts.as_mut().map_or(Ok(()), |parts| parts.write(file, offset, bufs));
         }
         let handle = self.writable(file)?;
+        self.intact(file, &handle)?;
+        let end = offset + bufs.iter().map(|buf| buf.len() as u64).sum::<u64>();
         let result = sys::write_full(&handle, offset, bufs);
+        if result.is_ok() {
+            self.saw(file, end);
+        }
         // After the write: a sync that takes the mark away must have come later than the data.
         self.written.mark(file);
         result.map_err(|e| {
@@ -359,11 +395,12 @@ impl FileStorage {
         self.written.settle(file, || {
             let handle = self.readable(file)?;
             handle.sync_data().map_err(fail)?;
-            if sys::is_deleted(&handle) {
+            // Deleted, or moved away: synced it is, but not where it is looked for.
+            if sys::is_deleted(&handle) || self.root.stat(self.path_of(file)).is_err() {
                 self.handles.forget(self.owner, file.0);
                 return Err(StorageError::NotFound { path: self.root.full(self.path_of(file)) });
             }
-            Ok(())
+            self.intact(file, &handle)
         })?;
         self.created.settle(file, || self.root.sync_dirs(self.path_of(file)))
     }

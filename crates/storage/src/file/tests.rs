@@ -51,6 +51,46 @@ fn keeps_every_promise() {
 }
 
 #[test]
+fn a_file_cut_short_under_us_is_not_made_long_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path(), two());
+    write(&*storage, 0, &[7; 50]).unwrap();
+    let path = dir.path().join("t/a");
+    fs::File::options().write(true).open(&path).unwrap().set_len(10).unwrap();
+    for _ in 0..2 {
+        assert_eq!(write(&*storage, 50, &[7; 50]).unwrap_err().kind(), ErrorKind::Truncated);
+    }
+    assert_eq!(fs::metadata(&path).unwrap().len(), 10);
+    assert_eq!(storage.sync(&[0..50]).unwrap_err().kind(), ErrorKind::Truncated);
+    fs::write(&path, [7; 50]).unwrap();
+    write(&*storage, 50, &[7; 50]).unwrap();
+    storage.sync(&[0..100]).unwrap();
+}
+
+#[test]
+fn a_file_deleted_or_moved_under_us_is_not_made_anew() {
+    for moved in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = open(dir.path(), two());
+        write(&*storage, 0, &[7; 50]).unwrap();
+        let (path, away) = (dir.path().join("t/a"), dir.path().join("away"));
+        fs::copy(&path, &away).unwrap();
+        if moved {
+            fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+        } else {
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(storage.sync(&[0..50]).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(write(&*storage, 50, &[7; 50]).unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(!path.exists());
+        fs::rename(&away, &path).unwrap();
+        write(&*storage, 50, &[7; 50]).unwrap();
+        storage.sync(&[0..100]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), [7; 100]);
+    }
+}
+
+#[test]
 fn nothing_exists_before_it_is_needed() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("new/root");
@@ -120,12 +160,14 @@ fn a_file_that_shrank_or_went_is_noticed() {
     let mut buf = [0; 10];
     assert!(read(&*storage, 0, 10).is_ok());
     assert!(storage.try_read_resident(50, &mut [IoSliceMut::new(&mut buf)]).is_err());
+    fs::write(&a, [1; 100]).unwrap();
     // A file that was deleted while it is open: its writes can't become durable.
     write(&*storage, 0, &[2; 100]).unwrap();
     fs::remove_file(&a).unwrap();
     if cfg!(unix) {
         assert_eq!(storage.sync(std::slice::from_ref(&(0..200))).unwrap_err().kind(), ErrorKind::NotFound);
     }
+    fs::write(&a, [2; 100]).unwrap();
     write(&*storage, 0, &[3; 100]).unwrap();
     storage.sync(std::slice::from_ref(&(0..200))).unwrap();
     assert_eq!(fs::read(&a).unwrap(), [3; 100]);
