@@ -47,12 +47,12 @@ impl Code {
     pub(crate) fn of_library(code: &str) -> Code {
         match code {
             "bad_torrent" | "bad_magnet" | "metadata_exchange_missing" => Code::BadTorrent,
-            "no_peers" | "timeout" => Code::NoPeers,
+            "no_peers" => Code::NoPeers,
             "disk_full" => Code::DiskFull,
             "hash_mismatch" => Code::HashMismatch,
-            "usage" | "bad_config" | "bad_selection" => Code::Usage,
-            "network" | "tracker" | "address_in_use" => Code::Network,
-            "internal" | "closed" => Code::Other,
+            "bad_setting" | "no_such_file" => Code::Usage,
+            "fetch_failed" | "address_in_use" | "address_not_available" => Code::Network,
+            "internal" | "closed" | "removed" | "system" => Code::Other,
             _ => Code::Io,
         }
     }

@@ -21,12 +21,12 @@ pub(crate) struct ClientOptions {
     #[arg(long, value_name = "ADDR:PORT", env = "RIVERRUN_LISTEN", value_delimiter = ',', value_parser = listen_addr)]
     pub(crate) listen: Vec<ListenAddr>,
     /// Ask this tracker too; repeat for more
-    #[arg(long, value_name = "URL", env = "RIVERRUN_TRACKER")]
+    #[arg(long, value_name = "URL", env = "RIVERRUN_TRACKER", value_parser = tracker_url)]
     pub(crate) tracker: Vec<String>,
     /// Ask no tracker, not even those of the torrent
     #[arg(long, env = "RIVERRUN_NO_TRACKERS", conflicts_with = "tracker")]
     pub(crate) no_trackers: bool,
-    /// Ask trackers in private networks too, as nothing else may make this machine do
+    /// Ask trackers in private networks too; those on this machine whose path ends in /announce are asked anyway
     #[arg(long, env = "RIVERRUN_ALLOW_LOCAL_TRACKERS")]
     pub(crate) allow_local_trackers: bool,
     /// Most bytes received in a second, such as 500k or 2MB; 0 is no limit
@@ -78,6 +78,12 @@ fn listen_addr(text: &str) -> Result<ListenAddr, String> {
             Err(format!("`{text}` is no address to listen on; write 192.0.2.1:6881, [::1]:6881 or a port"))
         }
     }
+}
+
+/// A tracker that can be asked.
+fn tracker_url(text: &str) -> Result<String, String> {
+    let url = tracker::TrackerUrl::parse(text).map_err(|error| error.to_string())?;
+    Ok(url.as_str().to_owned())
 }
 
 impl ClientOptions {

@@ -5,9 +5,11 @@ use crate::output;
 use crate::work::interruption;
 
 /// Waits for the first Ctrl-C or termination signal. From then on a second one ends the program at once.
-pub(crate) async fn interrupted() {
+pub(crate) async fn interrupted(quiet: bool) {
     interruption().await;
-    output::say("torrent: stopping; once more to stop at once");
+    if !quiet {
+        output::say("torrent: stopping; once more to stop at once");
+    }
     tokio::spawn(async {
         interruption().await;
         std::process::exit(Code::Interrupted as i32);

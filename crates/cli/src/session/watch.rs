@@ -9,6 +9,7 @@ use types::InfoHashes;
 use super::progress::Progress;
 use super::{failure, json, signals};
 use crate::exit::{Code, Failure};
+use crate::units;
 
 /// What ends the work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,9 +72,10 @@ impl Watch {
             downloaded: 0,
         };
         let rules = Rules { torrents: &torrents, until, timeout, json };
+        let start = Instant::now();
         let outcome = tokio::select! {
             outcome = rules.work(&mut seen, events) => outcome,
-            () = signals::interrupted() => Err(Failure::new(Code::Interrupted, "interrupted; progress is kept")),
+            () = signals::interrupted(quiet) => Err(Failure::new(Code::Interrupted, "interrupted; progress is kept")),
         };
         for (i, torrent) in torrents.iter().enumerate() {
             if let Ok(snapshot) = torrent.snapshot().await {
@@ -81,6 +83,16 @@ impl Watch {
             }
         }
         seen.progress.finish();
+        let outcome = outcome.and_then(|()| torrents.iter().try_for_each(still_there));
+        if outcome.is_ok() && until == Until::Complete {
+            for torrent in &torrents {
+                let (name, dir) = (torrent.name(), torrent.output().display());
+                seen.progress.say(&format!(
+                    "{name}: downloaded and verified, in {dir}, {}",
+                    units::time(start.elapsed())
+                ));
+            }
+        }
         drop(torrents);
         if !client.close().await {
             tracing::warn!("closing took too long; the next start checks what was not saved");
@@ -91,6 +103,24 @@ impl Watch {
         }
         outcome
     }
+}
+
+/// A last look at the files of a finished torrent: one that somebody deleted, moved or cut meanwhile is no success.
+fn still_there(torrent: &Torrent) -> Result<(), Failure> {
+    let info = torrent.metainfo().info();
+    let on_disk =
+        |file: &&riverrun::File| info.files().get(file.number() as usize).is_some_and(|f| f.is_stored());
+    for file in torrent.files().iter().filter(on_disk).filter(|file| file.is_wanted() && file.is_complete()) {
+        let path = torrent.output().join(file.path());
+        let found = std::fs::metadata(&path).map(|meta| meta.len());
+        if !found.as_ref().is_ok_and(|found| *found >= file.len()) {
+            let path = path.display();
+            let message =
+                format!("{path}: is gone or shorter than it was; run again with --verify to fetch it anew");
+            return Err(Failure::new(Code::Io, message));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the work may be over with this: nobody should wait for the next tick then.

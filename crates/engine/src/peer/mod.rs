@@ -39,6 +39,8 @@ pub(crate) struct Who {
     pub(crate) peer_id: PeerId,
     /// What both ends can do.
     pub(crate) common: Reserved,
+    /// Where it accepts connections, if it came to us and told.
+    pub(crate) listens: Option<SocketAddr>,
     /// What it calls itself in the extension handshake.
     pub(crate) client: Option<String>,
 }

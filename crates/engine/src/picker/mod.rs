@@ -51,6 +51,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) pieces: &'a Pieces,
     /// It was among the senders of a failed piece: it gets pieces alone until one passes.
     pub(crate) parole: bool,
+    /// Nobody who is not on parole serves us: what others left half done is its too.
+    pub(crate) alone: bool,
 }
 
 /// What the arrival of a block means.
@@ -201,6 +203,9 @@ impl Picker {
         self.pick_begun(asker, count, &mut out, |partial| partial.owner == Some(asker.conn));
         if asker.parole {
             self.pick_begun(asker, count, &mut out, |p| p.owner.is_none() && p.is_untouched());
+            if asker.alone {
+                self.pick_begun(asker, count, &mut out, |p| p.owner.is_none());
+            }
         } else {
             // While few pieces are begun each keeps its owner; with many, all hands finish them.
             let crowded = self.partials.len() as u32 > self.peers + self.peers / 2 + 4;

@@ -9,7 +9,7 @@ fn picker(pieces: u32) -> Picker {
 }
 
 fn asker<'a>(conn: ConnId, pieces: &'a Pieces) -> Asker<'a> {
-    Asker { conn, pieces, parole: false }
+    Asker { conn, pieces, parole: false, alone: false }
 }
 
 #[test]
@@ -102,6 +102,19 @@ fn a_failed_piece_is_fetched_from_one_peer_alone() {
     });
     assert_eq!(p.passed(PieceIndex(0)), Some(Senders { conns: vec![B], complete: true }));
     assert_eq!((p.missing(), p.left()), (0, 0));
+}
+
+#[test]
+fn who_is_on_parole_finishes_what_others_left_when_nobody_else_serves() {
+    let (mut p, mut rng) = (picker(1), Rng::from_number(9));
+    p.peer(&Pieces::All, true);
+    let blocks = p.pick(asker(A, &Pieces::All), 4, &mut rng);
+    p.receive(blocks[0], A);
+    blocks[1..].iter().for_each(|block| p.release(*block));
+    p.disown(A);
+    let parole = Asker { parole: true, ..asker(B, &Pieces::All) };
+    assert!(p.pick(parole, 4, &mut rng).is_empty());
+    assert_eq!(p.pick(Asker { alone: true, ..parole }, 4, &mut rng).len(), 3);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use types::{Bitfield, BlockRef, PieceIndex, Time};
 use wire::Message;
 
 use super::Torrent;
+use crate::peer::Peer;
 use crate::picker::{Asker, Received, Senders};
 use crate::{Arrival, ConnId, Disconnect, DiskTrouble, Event, Fault, Output};
 
@@ -27,13 +28,16 @@ impl Torrent {
         if self.state.trouble.is_some() || !self.state.running {
             return;
         }
+        let serves = |peer: &Peer| !peer.interest.choked && !peer.trust.parole && !peer.requests.is_snubbed();
+        let parole = self.peers.get(&conn).is_some_and(|peer| peer.trust.parole);
+        let alone = parole && !self.peers.values().any(serves);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.interest.choked || !peer.interest.ours {
             return;
         }
         let room = peer.requests.room();
         let idle = peer.requests.len() == 0;
-        let asker = Asker { conn, pieces: &peer.pieces, parole: peer.trust.parole };
+        let asker = Asker { conn, pieces: &peer.pieces, parole, alone };
         let blocks = self.picker.pick(asker, room, &mut self.rng);
         if blocks.is_empty() && idle && room > 0 {
             return self.ask_nothing_new(now, conn);
@@ -61,7 +65,7 @@ impl Torrent {
         }
         owed.sort_by_key(|(block, wait)| (std::cmp::Reverse(*wait), *block));
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
-        let asker = Asker { conn, pieces: &peer.pieces, parole: peer.trust.parole };
+        let asker = Asker { conn, pieces: &peer.pieces, parole: peer.trust.parole, alone: false };
         let Some((block, _)) = owed.into_iter().find(|(block, _)| self.picker.ask_again(asker, *block))
         else {
             return false;
@@ -213,7 +217,9 @@ impl Torrent {
     }
 
     pub(super) fn disk_clear(&mut self) {
-        if self.state.trouble.take().is_some() {
+        // A torrent that contradicts itself stays what it is, whatever the disk does.
+        let curable = self.state.trouble.as_ref().is_some_and(|trouble| trouble.code != "bad_torrent");
+        if curable && self.state.trouble.take().is_some() {
             self.out.push_back(Output::Event(Event::DiskRecovered));
             self.hungry.extend(self.peers.keys());
         }

@@ -218,6 +218,11 @@ impl Torrent {
         if let (Some(port), Origin::Accepted) = (handshake.port, origin) {
             let listens = SocketAddr::new(addr.ip(), port);
             self.book.add(now, listens, PeerSource::Incoming, &mut self.rng);
+            // It is here already: to dial it too would only end one of the two connections.
+            self.book.connected(listens);
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.who.listens = Some(listens);
+            }
         }
         self.without_effect(conn)
     }

@@ -138,7 +138,10 @@ impl Torrent {
             }
             Input::DialFailed { addr, why } => self.dial_failed(now, addr, why),
             Input::Connected { conn, addr, origin, reserved, peer_id } => {
-                self.join(now, Who { conn, addr, origin, peer_id, common: reserved, client: None });
+                self.join(
+                    now,
+                    Who { conn, addr, origin, peer_id, common: reserved, listens: None, client: None },
+                );
             }
             Input::Closed { conn, why } => self.part(now, conn, why),
             Input::Message { conn, message } => {
@@ -307,12 +310,13 @@ impl Torrent {
 
     /// What the book learns from the end of a connection: one place maps blame to what follows for the address.
     fn settle_address(&mut self, now: Time, peer: &Peer, why: Disconnect) {
-        let addr = peer.who.addr;
+        // Of a peer that came to us the book knows the address it listens on.
+        let addr = peer.who.listens.unwrap_or(peer.who.addr);
         if let Disconnect::Fault(fault) = why {
             *self.tally.faults.entry(why.code()).or_default() += 1;
             if fault == Fault::CorruptData {
                 self.book.ban(addr, peer.who.peer_id, now + self.config.ban_time);
-                self.out.push_back(Output::Event(Event::PeerBanned { addr }));
+                self.out.push_back(Output::Event(Event::PeerBanned { addr: peer.who.addr }));
                 return;
             }
         }

@@ -61,7 +61,8 @@ impl Torrent {
     /// A peer asks for a block.
     pub(super) fn requested(&mut self, now: Time, conn: ConnId, block: BlockRef) -> Result<(), Fault> {
         let v2 = self.hashes.get_v2().is_some();
-        if !self.geometry.contains(block) && !(v2 && self.geometry.contains_with_gap(block)) {
+        let inside = self.geometry.contains(block) || v2 && self.geometry.contains_with_gap(block);
+        if !inside {
             return Err(Fault::BadRequest);
         }
         let limit = self.config.accept_requests as usize;

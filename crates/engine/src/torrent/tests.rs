@@ -410,6 +410,23 @@ fn dials_are_bounded_and_failures_make_room() {
 }
 
 #[test]
+fn a_peer_that_came_to_us_is_not_dialed_back_while_it_is_here() {
+    let (mut t, now) = (leech(1), Time::ZERO);
+    let reserved = Reserved::NONE.with_fast(true).with_extension_protocol(true);
+    let (conn, addr, peer_id) = (conn(1), SocketAddr::from(([10, 0, 0, 1], 50_000)), PeerId([1; 20]));
+    t.handle(now, Input::Connected { conn, addr, origin: Origin::Accepted, reserved, peer_id }).unwrap();
+    say(&mut t, now, conn, Message::Extended { id: 0, payload: b"d1:pi6881ee" }).unwrap();
+    let dials = |t: &mut Torrent, now| {
+        t.handle(now, Input::Timer).unwrap();
+        t.drain(now).into_iter().filter(|o| matches!(o, Output::Dial { .. })).collect::<Vec<_>>()
+    };
+    assert!(dials(&mut t, now).is_empty() && dials(&mut t, Time::from_secs(90)).is_empty());
+    t.handle(Time::from_secs(91), Input::Closed { conn, why: Disconnect::ByPeer }).unwrap();
+    let later = dials(&mut t, Time::from_secs(160));
+    assert_eq!(later, [Output::Dial { addr: SocketAddr::from(([10, 0, 0, 1], 6881)) }]);
+}
+
+#[test]
 fn of_two_connections_to_one_client_both_ends_drop_the_same() {
     let now = Time::ZERO;
     // Ours is the greater id, so that the peer's own dial stays: the accepted one.
