@@ -85,7 +85,9 @@ fn measure(repo: &Repo, args: &Args, torrent: &Path, python: &Path, scratch: &Pa
     for row in rows::rows(&data, torrent, python, &script) {
         writeln!(text, "- {}: `{}`; `{}`", row.name, process::show(&row.ours), process::show(&row.theirs))?;
     }
-    Ok(text)
+    // The commands as anyone can type them: no path of this machine.
+    let root = format!("{}/", repo.root().display());
+    Ok(text.replace(&root, "").replace(&*scratch.to_string_lossy(), "DIR"))
 }
 
 fn head(args: &Args) -> Result<String> {
