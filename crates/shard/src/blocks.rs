@@ -64,13 +64,11 @@ impl Blocks {
         ActivePiece::new(self.info.piece_hash(piece), self.geometry.blocks_in(piece), stored)
     }
 
-    /// Replaces the set of pieces that are right.
+    /// Replaces the set of pieces that are right, after a recheck. Pieces that are half done begin anew: what their running
+    /// hashes have seen need not be on the disk any more.
     pub(crate) fn replace_have(&mut self, have: Bitfield, pool: &mut Pool) {
-        let (done, open) =
-            std::mem::take(&mut self.active).into_iter().partition(|(piece, _)| have.get(piece.0));
-        let done: BTreeMap<PieceIndex, ActivePiece> = done;
-        (self.active, self.have) = (open, have);
-        done.into_values().for_each(|piece| piece.clear(pool));
+        self.have = have;
+        self.clear(pool);
     }
 
     /// Gives back what is kept in memory for holes to be filled: it can be read back.
@@ -447,6 +445,28 @@ mod tests {
             }
             assert_eq!(rig.ended[2..], [Ended::Stored(StoredPiece(PieceIndex(1)))]);
             assert_eq!((rig.read_backs, rig.pool.out()), (12 + last as usize, 0), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_recheck_forgets_what_running_hashes_have_seen() {
+        for kind in KINDS {
+            let payload = payload(3, 65_536);
+            let mut rig = Rig::new(info(kind, &payload, 65_536), 64, Vec::new(), &[]);
+            let geometry = rig.blocks.geometry().clone();
+            let runs = all_blocks(&geometry);
+            let mut rng = Rng::from_number(1);
+            runs[..2].iter().for_each(|&run| assert!(rig.arrive(run, bytes_of(&payload, &geometry, run))));
+            rig.settle_all(&mut rng);
+            // Somebody changes the file; the recheck finds nothing that is whole.
+            rig.stored.fill(0);
+            rig.blocks.replace_have(Bitfield::new(1), &mut rig.pool);
+            runs[2..].iter().for_each(|&run| assert!(rig.arrive(run, bytes_of(&payload, &geometry, run))));
+            rig.settle_all(&mut rng);
+            assert!(rig.ended.is_empty(), "{kind:?}");
+            runs[..2].iter().for_each(|&run| assert!(rig.arrive(run, bytes_of(&payload, &geometry, run))));
+            rig.settle_all(&mut rng);
+            assert_eq!((rig.ended.len(), rig.stored == payload, rig.pool.out()), (1, true, 0));
         }
     }
 

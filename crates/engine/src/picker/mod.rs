@@ -160,7 +160,8 @@ impl Picker {
             return Vec::new();
         }
         let fresh = have.ones().filter(|&i| !self.have.get(i)).map(PieceIndex).collect();
-        self.partials.retain(|piece, _| !have.get(piece.0));
+        // What was half done is fetched anew: the data path forgets its running hashes as well.
+        self.partials.clear();
         self.have = have;
         self.refill();
         fresh
