@@ -163,24 +163,13 @@ impl From<net::tcp::ListenError> for Error {
     }
 }
 
-/// The public code of a storage's error.
+/// The public code of a storage's error: the storage's own, but for what only this crate can name.
 pub(crate) fn storage_code(error: &StorageError) -> &'static str {
     match error.kind() {
-        ErrorKind::DiskFull => "disk_full",
-        ErrorKind::Permission => "permission",
-        ErrorKind::ReadOnly => "read_only",
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::Truncated => "truncated",
-        ErrorKind::IsDirectory => "is_directory",
-        ErrorKind::NotADirectory => "not_a_directory",
-        ErrorKind::Symlink => "symlink",
-        ErrorKind::NotAFile => "not_a_file",
-        ErrorKind::FileTooLarge => "file_too_large",
-        ErrorKind::TooManyOpenFiles => "too_many_open_files",
-        ErrorKind::Damaged => "damaged",
         ErrorKind::Cancelled => "closed",
         ErrorKind::Panicked => "internal",
-        _ => "io",
+        ErrorKind::OutOfRange | ErrorKind::Unsupported => "io",
+        kind => kind.code(),
     }
 }
 

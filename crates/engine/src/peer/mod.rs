@@ -61,8 +61,6 @@ pub(crate) struct Interest {
 pub(crate) struct Trust {
     /// It is among the senders of a failed piece, and gets pieces alone until one passes.
     pub(crate) parole: bool,
-    /// Failed pieces it had a part in.
-    pub(crate) strikes: u8,
     /// Its first message came, so that a bitfield is late.
     pub(crate) spoke: bool,
     /// Messages without effect.

@@ -200,7 +200,6 @@ impl Torrent {
             for conn in conns {
                 if let Some(peer) = self.peers.get_mut(&conn) {
                     peer.trust.parole = true;
-                    peer.trust.strikes = peer.trust.strikes.saturating_add(1);
                 }
             }
         }
