@@ -9,10 +9,14 @@
 //! a pass ended) all of them come back once; the second time within [`PANIC_WINDOW`] the shard's torrents all fail, since
 //! a loop of panics would help nobody. The client and its other shards never notice.
 
+mod cell;
 mod clock;
+mod desk;
+mod doors;
 mod driver;
 mod links;
 mod rows;
+mod traffic;
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,0 +1,81 @@
+//! The shard of one thread, behind a wall that a panic does not pass.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use engine::TorrentId;
+use shard::Shard;
+use types::{Rng, Time};
+
+use super::PANIC_WINDOW;
+use super::clock::Clock;
+use super::rows::Rows;
+
+/// The shard, and what is needed to build it anew.
+pub(super) struct Cell {
+    clock: Clock,
+    config: shard::Config,
+    rng: Rng,
+    /// None after a panic, until its disk work is back.
+    shard: Option<Shard>,
+    pub(super) rows: Rows,
+    panicked: Option<Time>,
+}
+
+/// Why a call into the shard has no result.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// It was broken before.
+    Before,
+    /// It broke in this call, with these words.
+    Now(String),
+}
+
+impl Cell {
+    /// With a shard without torrents.
+    pub(super) fn new(clock: Clock, config: shard::Config, mut rng: Rng) -> Cell {
+        let shard = Shard::new(config.clone(), clock.now(), rng.fork());
+        Cell { clock, config, rng, shard: Some(shard), rows: Rows::default(), panicked: None }
+    }
+
+    /// Whether there is a shard to be called.
+    pub(super) fn is_whole(&self) -> bool {
+        self.shard.is_some()
+    }
+
+    /// Calls into the shard.
+    pub(super) fn call<R>(&mut self, call: impl FnOnce(&mut Shard, Time) -> R) -> Result<R, Broken> {
+        let now = self.clock.now();
+        let shard = self.shard.as_mut().ok_or(Broken::Before)?;
+        // The shard is thrown away if this unwinds, so nobody sees what it left half done.
+        catch_unwind(AssertUnwindSafe(|| call(shard, now))).map_err(|payload| {
+            self.shard = None;
+            Broken::Now(panic_message(&*payload))
+        })
+    }
+
+    /// After a panic: who does not come back.
+    pub(super) fn mourn(&mut self, culprit: Option<TorrentId>) -> Vec<TorrentId> {
+        let now = self.clock.now();
+        let again = self.panicked.is_some_and(|last| now.since(last) < PANIC_WINDOW);
+        let failed = match culprit {
+            Some(id) => vec![id],
+            None if again => self.rows.ids(),
+            None => {
+                self.panicked = Some(now);
+                Vec::new()
+            }
+        };
+        failed.iter().for_each(|id| self.rows.remove(*id));
+        failed
+    }
+
+    /// Builds the shard anew, empty.
+    pub(super) fn rebuild(&mut self) {
+        self.shard = Some(Shard::new(self.config.clone(), self.clock.now(), self.rng.fork()));
+    }
+}
+
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

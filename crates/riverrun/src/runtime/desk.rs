@@ -1,0 +1,92 @@
+//! The disk work of one shard that is under way.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use shard::{DiskDone, DiskRequest};
+use tokio::sync::oneshot;
+
+use crate::disk::{Disk, Reply};
+
+/// Disk work that came back, for the shard it was meant for: a shard that was built anew must not see its predecessor's.
+struct Returned {
+    generation: u32,
+    done: DiskDone,
+}
+
+/// The way back from the disk threads.
+struct Mailbox {
+    returned: Sender<Returned>,
+    waker: Arc<mio::Waker>,
+}
+
+impl Reply for Mailbox {
+    fn done(&self, generation: u32, done: DiskDone) {
+        // The driver may have ended meanwhile; then nobody waits for this.
+        let _ = self.returned.send(Returned { generation, done });
+        let _ = self.waker.wake();
+    }
+}
+
+/// Where disk work leaves a shard's thread and comes back to it.
+pub(super) struct Desk {
+    disk: Arc<Disk>,
+    returned: Receiver<Returned>,
+    mailbox: Arc<Mailbox>,
+    generation: u32,
+    under_way: usize,
+    /// Who waits until none is under way.
+    quiet: Vec<oneshot::Sender<()>>,
+}
+
+impl Desk {
+    /// A desk that wakes its thread when work comes back.
+    pub(super) fn new(disk: Arc<Disk>, waker: Arc<mio::Waker>) -> Desk {
+        let (to, returned) = crossbeam_channel::unbounded();
+        let mailbox = Arc::new(Mailbox { returned: to, waker });
+        Desk { disk, returned, mailbox, generation: 0, under_way: 0, quiet: Vec::new() }
+    }
+
+    /// Hands work out. Never waits.
+    pub(super) fn submit(&mut self, request: DiskRequest) {
+        self.under_way += 1;
+        self.disk.submit(request, self.generation, self.mailbox.clone());
+    }
+
+    /// How much has come back.
+    pub(super) fn waiting(&self) -> usize {
+        self.returned.len()
+    }
+
+    /// The next work that came back; the inner none where it was its predecessor's.
+    pub(super) fn next(&mut self) -> Option<Option<DiskDone>> {
+        let Returned { generation, done } = self.returned.try_recv().ok()?;
+        self.under_way -= 1;
+        Some((generation == self.generation).then_some(done))
+    }
+
+    /// The shard is gone: what is under way is not for the next one.
+    pub(super) fn disown(&mut self) {
+        self.generation += 1;
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way == 0
+    }
+
+    /// Answers when nothing is under way.
+    pub(super) fn when_idle(&mut self, answer: oneshot::Sender<()>) {
+        self.quiet.push(answer);
+    }
+
+    /// Answers those who wait, if nothing is under way.
+    pub(super) fn answer(&mut self) {
+        if self.is_idle() {
+            for asked in self.quiet.drain(..) {
+                // Whoever asked may have gone meanwhile.
+                let _ = asked.send(());
+            }
+        }
+    }
+}

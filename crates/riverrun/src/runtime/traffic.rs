@@ -1,0 +1,230 @@
+//! Bytes between sockets and the shard: accepting, dialing, reading, writing, handing on.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use engine::ConnId;
+use mio::Events;
+use net::tcp::Stream;
+use shard::{RecvOutcome, SendOutcome};
+use types::InfoHash;
+
+use super::cell::Broken;
+use super::driver::Driver;
+use super::{ToShard, is_blocked, links};
+
+/// How long a dialed address may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Calls into one socket before the others get their turn: with reads of 64 KiB, 1 MiB.
+const CALLS_PER_TURN: usize = 16;
+/// Connections taken from a listener before the others get their turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+impl Driver {
+    /// Notes which sockets are ready.
+    pub(super) fn collect(&mut self, events: &Events) {
+        for event in events {
+            if let Some(number) = links::listener_of(event.token()) {
+                self.doors.ring(number);
+                continue;
+            }
+            let Some(link) = self.links.by_token(event.token()) else { continue };
+            let conn = link.conn;
+            link.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+            link.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+            if link.connecting.is_some() {
+                self.dialed(conn);
+            }
+            self.links.want_read(conn);
+            self.links.want_send(conn);
+        }
+    }
+
+    pub(super) fn dial(&mut self, conn: ConnId, addr: SocketAddr) {
+        let blocked = is_blocked(self.shared.blocklist.as_ref(), addr);
+        let stream = if blocked { None } else { net::tcp::dial(addr, &self.shared.dial).ok() };
+        let until = self.shared.clock.now() + CONNECT_TIMEOUT;
+        let registry = self.poll.registry();
+        let polled =
+            stream.is_some_and(|s| self.links.insert(registry, conn, addr, Box::new(s), Some(until)));
+        if !polled {
+            self.with_shard(None, |shard, now| shard.connect_failed(now, conn));
+        }
+    }
+
+    /// A dialed socket has news.
+    fn dialed(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get(conn) else { return };
+        match link.stream.is_connected() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.links.opened(conn);
+                self.with_shard(None, |shard, now| shard.connected(now, conn));
+            }
+            Err(_) => self.dial_failed(conn),
+        }
+    }
+
+    fn dial_failed(&mut self, conn: ConnId) {
+        self.links.remove(self.poll.registry(), conn);
+        self.with_shard(None, |shard, now| shard.connect_failed(now, conn));
+    }
+
+    /// Gives up dials that take too long.
+    pub(super) fn overdue(&mut self) {
+        for conn in self.links.overdue(self.shared.clock.now()) {
+            self.dial_failed(conn);
+        }
+    }
+
+    /// Takes in who waits at the doors.
+    pub(super) fn accept(&mut self) {
+        for number in self.doors.ringing() {
+            for _ in 0..ACCEPTS_PER_TURN {
+                if !self.cell.is_whole() {
+                    return;
+                }
+                let Some(stream) = self.doors.next(number) else { break };
+                self.take_in(Box::new(stream), None);
+            }
+        }
+    }
+
+    /// Gives an open socket to the shard: one just accepted, or one handed off with what was read from it.
+    pub(super) fn take_in(&mut self, stream: Box<dyn Stream>, bytes: Option<&[u8]>) {
+        let addr = stream.peer_addr();
+        if is_blocked(self.shared.blocklist.as_ref(), addr) {
+            return;
+        }
+        let conn = self.with_shard(None, |shard, now| match bytes {
+            None => shard.accept(now, addr),
+            Some(bytes) => shard.adopt(now, addr, bytes),
+        });
+        let Some(Ok(conn)) = conn else { return };
+        if !self.links.insert(self.poll.registry(), conn, addr, stream, None) {
+            self.lost(conn);
+        } else if let Some(link) = self.links.get(conn) {
+            link.adopted = bytes.is_some();
+        }
+    }
+
+    /// Tells the shard about a socket that can't be used, in the way it learns of every failure.
+    fn lost(&mut self, conn: ConnId) {
+        self.with_shard(None, |shard, now| {
+            shard.recv(now, conn, |_| Err(io::ErrorKind::ConnectionAborted.into()));
+        });
+    }
+
+    /// Reads what can be read.
+    pub(super) fn read_links(&mut self) {
+        for conn in self.links.take_reads() {
+            self.read_link(conn);
+        }
+    }
+
+    fn read_link(&mut self, conn: ConnId) {
+        for _ in 0..CALLS_PER_TURN {
+            let Some(link) = self.links.get(conn) else { return };
+            if link.connecting.is_some() || !link.readable {
+                return;
+            }
+            let stream = link.stream.as_mut();
+            match self.cell.call(|shard, now| shard.recv(now, conn, |bufs| read(stream, bufs))) {
+                Ok(RecvOutcome::More) => {}
+                Ok(RecvOutcome::Empty) => {
+                    link.readable = false;
+                    return;
+                }
+                Ok(RecvOutcome::Paused) => return,
+                Ok(RecvOutcome::Closed) => {
+                    self.links.remove(self.poll.registry(), conn);
+                    return;
+                }
+                Err(broken) => return self.link_broke(conn, broken),
+            }
+        }
+        self.links.want_read(conn);
+    }
+
+    /// Sends what can be sent. True if anything was.
+    pub(super) fn write_links(&mut self) -> bool {
+        let line = self.links.take_sends();
+        let mut any = false;
+        for conn in line {
+            any |= self.write_link(conn);
+        }
+        any
+    }
+
+    fn write_link(&mut self, conn: ConnId) -> bool {
+        for call in 0..CALLS_PER_TURN {
+            let Some(link) = self.links.get(conn) else { return call > 0 };
+            if link.connecting.is_some() || !link.writable {
+                return call > 0;
+            }
+            let stream = link.stream.as_mut();
+            match self.cell.call(|shard, now| shard.send(now, conn, |bufs| write(stream, bufs))) {
+                Ok(SendOutcome::More) => {}
+                Ok(SendOutcome::Idle) => return true,
+                Ok(SendOutcome::Paused) => return call > 0,
+                Ok(SendOutcome::Full) => {
+                    link.writable = false;
+                    return call > 0;
+                }
+                Ok(SendOutcome::Closed) => {
+                    self.links.remove(self.poll.registry(), conn);
+                    return true;
+                }
+                Err(broken) => {
+                    self.link_broke(conn, broken);
+                    return false;
+                }
+            }
+        }
+        self.links.want_send(conn);
+        true
+    }
+
+    /// A connection's input or output broke the shard.
+    fn link_broke(&mut self, conn: ConnId, broken: Broken) {
+        let culprit = self.links.torrent_of(conn);
+        self.broke(culprit, broken);
+    }
+
+    /// Gives a connection to the shard of the torrent it asks for. Nobody's connection is dropped, and so is one that was
+    /// handed on before: its torrent is being removed.
+    pub(super) fn hand_off(&mut self, conn: ConnId, info_hash: InfoHash, bytes: Vec<u8>) {
+        let Some(link) = self.links.remove(self.poll.registry(), conn) else { return };
+        // A panic in another thread can't leave a session half changed: it is only read and written whole.
+        let found = self.shared.session.lock().unwrap_or_else(|e| e.into_inner()).find(info_hash);
+        match found {
+            Some((_, shard)) if !link.adopted => {
+                if let Some(other) = self.outside.shards.get(shard) {
+                    other.tell(ToShard::Adopt { stream: link.stream, bytes });
+                }
+            }
+            _ => {
+                tracing::debug!(addr = %link.addr, %info_hash, "a peer asked for a torrent that is not here")
+            }
+        }
+    }
+}
+
+fn read(stream: &mut dyn Stream, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    loop {
+        match stream.read_vectored(bufs) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn write(stream: &mut dyn Stream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    loop {
+        match stream.write_vectored(bufs) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
