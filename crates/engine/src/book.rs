@@ -22,6 +22,8 @@ enum State {
     Waiting(Time),
     /// Being dialed.
     Dialing,
+    /// Being dialed, though nobody wants it any more: it is forgotten when the dial ends.
+    Abandoned,
     /// Connected.
     Connected,
 }
@@ -81,6 +83,9 @@ impl Book {
         }
         if let Some(entry) = self.entries.get_mut(&addr) {
             entry.source = entry.source.min(source);
+            if entry.state == State::Abandoned {
+                (entry.source, entry.state) = (source, State::Dialing);
+            }
             // The user, or a tracker, names it anew: it deserves a try now.
             if source == PeerSource::Manual && matches!(entry.state, State::Waiting(_)) {
                 (entry.failures, entry.state) = (0, State::Waiting(now));
@@ -199,18 +204,40 @@ impl Book {
     /// Every connection and dial is gone: the torrent rests.
     pub(crate) fn rest(&mut self, now: Time) {
         self.dialing = 0;
+        self.entries.retain(|_, entry| entry.state != State::Abandoned);
         for entry in self.entries.values_mut().filter(|e| !matches!(e.state, State::Waiting(_))) {
             entry.state = State::Waiting(now);
         }
     }
 
+    /// Forgets every address but those that the user named. Whoever is banned stays so. To be called when no address is
+    /// connected.
+    pub(crate) fn forget_strangers(&mut self) {
+        self.entries.retain(|_, entry| {
+            let (manual, dialing) = (entry.source == PeerSource::Manual, entry.state == State::Dialing);
+            if dialing && !manual {
+                entry.state = State::Abandoned;
+            }
+            manual || dialing || entry.state == State::Abandoned
+        });
+    }
+
+    /// Whether a dial was given up while it was under way.
+    pub(crate) fn is_abandoned(&self, addr: SocketAddr) -> bool {
+        self.entries.get(&canonical(addr)).is_some_and(|entry| entry.state == State::Abandoned)
+    }
+
     fn leave_dialing(&mut self, addr: SocketAddr) {
-        if let Some(entry) = self.entries.get_mut(&canonical(addr))
-            && entry.state == State::Dialing
-        {
-            entry.state = State::Connected;
-            self.dialing = self.dialing.saturating_sub(1);
+        let addr = canonical(addr);
+        let Some(entry) = self.entries.get_mut(&addr) else { return };
+        match entry.state {
+            State::Dialing => entry.state = State::Connected,
+            State::Abandoned => {
+                self.entries.remove(&addr);
+            }
+            _ => return,
         }
+        self.dialing = self.dialing.saturating_sub(1);
     }
 }
 
@@ -322,6 +349,23 @@ mod tests {
             book.ban(addr(n), PeerId([n as u8; 20]), Time::from_secs(10));
         }
         assert!(book.is_banned(Time::ZERO, addr(99), PeerId([99; 20])));
+    }
+
+    #[test]
+    fn strangers_are_forgotten_and_their_dials_come_to_nothing() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Manual, &mut rng);
+        (2..6).for_each(|n| book.add(Time::ZERO, addr(n), PeerSource::Tracker, &mut rng));
+        let dialed: Vec<_> = (0..4).filter_map(|_| book.next(Time::ZERO)).collect();
+        book.failed(Time::ZERO, dialed[0]);
+        book.forget_strangers();
+        assert_eq!((book.known(), book.dialing()), (4, 3), "the user's, and three dials under way");
+        assert!(dialed[1..].iter().all(|addr| book.is_abandoned(*addr)) && !book.is_abandoned(addr(1)));
+        // The new tracker names one of them.
+        book.add(Time::ZERO, dialed[1], PeerSource::Tracker, &mut rng);
+        assert!(!book.is_abandoned(dialed[1]));
+        dialed[1..].iter().for_each(|addr| book.connected(*addr));
+        assert_eq!((book.known(), book.dialing()), (2, 0));
     }
 
     #[test]

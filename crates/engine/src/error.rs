@@ -69,7 +69,7 @@ pub enum Disconnect {
     Full,
     /// The address is banned or on the blocklist.
     Banned,
-    /// The torrent is paused, removed, or the client closes.
+    /// The torrent is paused, removed, went to another tracker (BEP 27), or the client closes.
     Stopped,
     /// Our disk failed after the header of a block was sent.
     Disk,

@@ -133,6 +133,9 @@ pub enum Command {
     Have(types::Bitfield),
     /// Most connections of this torrent.
     MaxPeers(u32),
+    /// A private torrent went to another tracker: every peer goes, and every address that the user did not name is
+    /// forgotten, dials under way included, so that no bridge is left between the two swarms (BEP 27).
+    ForgetPeers,
 }
 
 /// What a block whose header arrived is worth.

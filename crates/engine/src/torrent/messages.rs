@@ -217,7 +217,7 @@ impl Torrent {
         let (addr, origin) = (peer.who.addr, peer.who.origin);
         if let (Some(port), Origin::Accepted) = (handshake.port, origin) {
             let listens = SocketAddr::new(addr.ip(), port);
-            self.book.add(now, listens, PeerSource::Incoming, &mut self.rng);
+            self.learn(now, listens, PeerSource::Incoming);
             // It is here already: to dial it too would only end one of the two connections.
             self.book.connected(listens);
             if let Some(peer) = self.peers.get_mut(&conn) {

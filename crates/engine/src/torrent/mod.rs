@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use types::{Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PieceIndex, Rng, Time};
+use types::{Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PeerSource, PieceIndex, Rng, Time};
 use wire::{Message, Reserved};
 
 use crate::book::{self, Book};
@@ -78,6 +78,8 @@ pub struct Torrent {
 struct State {
     running: bool,
     upload: bool,
+    /// Peers come from its tracker or its user, and it tells nobody of them (BEP 27).
+    private: bool,
     trouble: Option<DiskTrouble>,
     max_peers: u32,
     next_tick: Time,
@@ -96,7 +98,7 @@ struct Tally {
 impl Torrent {
     /// A torrent at rest.
     pub fn new(params: Params, now: Time, rng: Rng) -> Torrent {
-        let Params { config, hashes, geometry, have, wanted, unhashed, private: _, upload } = params;
+        let Params { config, hashes, geometry, have, wanted, unhashed, private, upload } = params;
         let mut picker = Picker::new(geometry.clone(), have, wanted);
         unhashed.iter().for_each(|(piece, blocks)| picker.restore(*piece, blocks));
         let limits = book::Limits {
@@ -116,6 +118,7 @@ impl Torrent {
             state: State {
                 running: false,
                 upload,
+                private,
                 trouble: None,
                 max_peers: config.max_peers,
                 next_tick: now,
@@ -133,7 +136,7 @@ impl Torrent {
     pub fn handle(&mut self, now: Time, input: Input<'_>) -> Result<(), Fault> {
         match input {
             Input::Addresses { source, addrs } => {
-                addrs.iter().for_each(|addr| self.book.add(now, *addr, source, &mut self.rng));
+                addrs.iter().for_each(|addr| self.learn(now, *addr, source));
                 self.dial(now);
             }
             Input::DialFailed { addr, why } => self.dial_failed(now, addr, why),
@@ -211,6 +214,11 @@ impl Torrent {
         self.picker.missing() == 0
     }
 
+    /// Whether it is private: nothing of it may reach PEX, DHT or LSD (BEP 27).
+    pub fn is_private(&self) -> bool {
+        self.state.private
+    }
+
     fn phase(&self) -> Phase {
         match &self.state {
             State { running: false, .. } => Phase::Paused,
@@ -251,6 +259,9 @@ impl Torrent {
             return Some(Disconnect::Ourselves);
         }
         if !self.state.running {
+            return Some(Disconnect::Stopped);
+        }
+        if who.origin == Origin::Dialed && self.book.is_abandoned(who.addr) {
             return Some(Disconnect::Stopped);
         }
         if self.book.is_banned(now, who.addr, who.peer_id) {
@@ -358,14 +369,30 @@ impl Torrent {
             }
             Command::Have(have) => self.replace_have(now, have),
             Command::MaxPeers(max) => self.state.max_peers = max.max(1),
+            Command::ForgetPeers => {
+                self.part_with_all(now);
+                self.book.forget_strangers();
+                self.dial(now);
+            }
         }
     }
 
     fn pause(&mut self, now: Time) {
         self.state.running = false;
+        self.part_with_all(now);
+        self.book.rest(now);
+    }
+
+    fn part_with_all(&mut self, now: Time) {
         let all: Vec<ConnId> = self.peers.keys().copied().collect();
         all.into_iter().for_each(|conn| self.part_with(now, conn, Disconnect::Stopped));
-        self.book.rest(now);
+    }
+
+    /// Takes an address into the book. A private torrent dials only whom its tracker or its user named (BEP 27).
+    fn learn(&mut self, now: Time, addr: SocketAddr, source: PeerSource) {
+        if !self.state.private || matches!(source, PeerSource::Manual | PeerSource::Tracker) {
+            self.book.add(now, addr, source, &mut self.rng);
+        }
     }
 
     /// Queues a message, in one run of bytes with the one before where both go to the same peer.

@@ -530,3 +530,46 @@ fn useless_messages_are_borne_for_a_while() {
         t.handle(now, Input::Timer).unwrap();
     }
 }
+
+fn learn(t: &mut Torrent, now: Time, source: PeerSource, numbers: std::ops::Range<u32>) -> Vec<SocketAddr> {
+    let addrs: Vec<SocketAddr> = numbers.map(addr).collect();
+    t.handle(now, Input::Addresses { source, addrs: &addrs }).unwrap();
+    dials(&t.drain(now))
+}
+
+fn dials(outputs: &[Output]) -> Vec<SocketAddr> {
+    outputs.iter().filter_map(|o| if let Output::Dial { addr } = o { Some(*addr) } else { None }).collect()
+}
+
+#[test]
+fn forgotten_peers_leave_nothing_behind_but_what_the_user_named() {
+    let (mut t, now) = (torrent_with(1, |p| p.private = true), Time::ZERO);
+    assert!(t.is_private());
+    learn(&mut t, now, PeerSource::Manual, 1..2);
+    assert_eq!(learn(&mut t, now, PeerSource::Tracker, 2..4).len(), 2);
+    (1..3).for_each(|n| join_as(&mut t, now, n, Origin::Dialed, [n as u8; 20], true));
+    join_as(&mut t, now, 9, Origin::Accepted, [8; 20], true);
+    t.drain(now);
+    t.handle(now, Input::Command(Command::ForgetPeers)).unwrap();
+    let stopped = |n| (conn(n), Disconnect::Stopped);
+    assert_eq!(disconnects(&t.drain(now)), [stopped(1), stopped(2), stopped(9)]);
+    // The dial that was under way ends in the old swarm.
+    join_as(&mut t, now, 3, Origin::Dialed, [3; 20], true);
+    assert_eq!(disconnects(&t.drain(now)), [stopped(3)]);
+    assert_eq!((t.snapshot(now).known, t.snapshot(now).half_open), (1, 0));
+    let later = Time::from_secs(3_600);
+    t.handle(later, Input::Timer).unwrap();
+    assert_eq!(dials(&t.drain(later)), [addr(1)], "only the user's peer is dialed again");
+    assert_eq!(learn(&mut t, later, PeerSource::Tracker, 2..3), [addr(2)], "the new tracker may know it too");
+}
+
+#[test]
+fn a_private_torrent_learns_from_its_tracker_and_its_user_only() {
+    let now = Time::ZERO;
+    let others = [PeerSource::Local, PeerSource::Pex, PeerSource::Dht, PeerSource::Incoming];
+    for source in others {
+        let mut t = torrent_with(1, |p| p.private = true);
+        assert!(learn(&mut t, now, source, 1..9).is_empty() && t.snapshot(now).known == 0, "{source:?}");
+        assert_eq!(learn(&mut leech(1), now, source, 1..9).len(), 8);
+    }
+}
