@@ -4,7 +4,7 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::builder::Error;
+use crate::limits::Error;
 
 /// How gzip data begins (RFC 1952).
 pub(crate) const MAGIC: &[u8] = &[0x1f, 0x8b];

@@ -27,18 +27,23 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod blocklist;
 mod builder;
+mod entry;
 #[cfg(feature = "gzip")]
 mod gzip;
+mod limits;
 mod line;
 mod list;
 mod packed;
 mod range;
 mod report;
 
-pub use builder::{Builder, Error, Limits};
+pub use blocklist::{Blocklist, Match, Stats};
+pub use builder::Builder;
+pub use limits::{Error, Limits};
 pub use line::Reason;
-pub use list::{Blocklist, IpList, Match, Stats};
+pub use list::IpList;
 pub use packed::{Packed, PackedError};
 pub use range::{IpRange, RangeError};
 pub use report::{BadLine, Report};

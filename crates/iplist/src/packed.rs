@@ -18,7 +18,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::list::{Blocklist, Entry, Match, Names, Stats};
+use crate::blocklist::{Blocklist, Match, Stats};
+use crate::entry::{Entry, NO_NAME, Names};
 use crate::range::IpRange;
 
 const MAGIC: &[u8; 8] = b"RRIPLIST";
@@ -108,7 +109,7 @@ impl<'a> Packed<'a> {
         check_order("IPv6", self.v6.iter().map(v6_entry))?;
         let used = self.v4.iter().map(|r| v4_entry(r).name).chain(self.v6.iter().map(|r| v6_entry(r).name));
         let table = 0..self.ends.len() as u32;
-        for id in table.chain(used.filter(|id| *id != crate::list::NO_NAME)) {
+        for id in table.chain(used.filter(|id| *id != NO_NAME)) {
             self.name(id).ok_or(PackedError::Name(id))?;
         }
         Ok(())
