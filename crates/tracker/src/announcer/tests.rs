@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use super::*;
-use crate::message::SwarmCounts;
+use crate::message::{AnnounceReply, Retry, ScrapeReply, SwarmCounts};
 use proptest::prelude::*;
 use types::{InfoHashV2, InfoHashes, PeerId, Rng};
 
