@@ -30,6 +30,7 @@
 //! ```
 mod byte_strings;
 mod de;
+mod key;
 mod ser;
 
 pub use byte_strings::{ByteBuf, FromBytes, RawRef, RawValue, bytes};
