@@ -133,9 +133,8 @@ impl Blocks {
     }
 
     fn locate(&self, offset: u64) -> Option<(PieceIndex, BlockIndex)> {
-        let piece = self.geometry.piece_at(offset)?;
-        let begin = offset - self.geometry.piece_range(piece).start;
-        Some((piece, BlockIndex((begin / u64::from(types::BLOCK_LEN)) as u32)))
+        let run = self.geometry.run_at(offset, types::BLOCK_LEN)?;
+        Some((run.piece, BlockIndex(run.begin / types::BLOCK_LEN)))
     }
 
     /// The pieces with something to hash.

@@ -147,9 +147,6 @@ impl Member {
 
     /// The block of `len` bytes at payload byte `offset`, inside one piece.
     pub(crate) fn run_at(&self, offset: u64, len: usize) -> Option<BlockRef> {
-        let geometry = self.blocks.geometry();
-        let piece = geometry.piece_at(offset)?;
-        let begin = (offset - geometry.piece_range(piece).start) as u32;
-        Some(BlockRef { piece, begin, len: len as u32 })
+        self.blocks.geometry().run_at(offset, len as u32)
     }
 }

@@ -268,6 +268,15 @@ impl Geometry {
         u64::from(run.piece.0) * u64::from(self.piece_len) + u64::from(run.begin)
     }
 
+    /// The run of `len` bytes from byte `offset` of the payload on, in the piece that holds that byte: the way back from
+    /// [`Geometry::offset_of`]. [`Geometry::contains`] says whether all of it lies in the piece.
+    pub fn run_at(&self, offset: u64, len: u32) -> Option<BlockRef> {
+        let piece = self.piece_at(offset)?;
+        // Less than a piece is long.
+        let begin = (offset % u64::from(self.piece_len)) as u32;
+        Some(BlockRef { piece, begin, len })
+    }
+
     /// The piece that holds byte `offset` of the payload; for a byte in a gap, the short piece before it.
     pub fn piece_at(&self, offset: u64) -> Option<PieceIndex> {
         (offset < self.total).then(|| PieceIndex((offset / u64::from(self.piece_len)) as u32))
@@ -334,6 +343,9 @@ mod tests {
         assert_eq!(g.pieces_of(10..10), 0..0);
         assert_eq!(g.pieces_of(95..1000), 9..10);
         assert_eq!((g.piece_at(99), g.piece_at(100)), (Some(PieceIndex(9)), None));
+        let run = g.run_at(34, 5).unwrap();
+        assert_eq!((run.piece, run.begin, run.len, g.offset_of(run)), (PieceIndex(3), 4, 5, 34));
+        assert_eq!(g.run_at(100, 1), None);
     }
 
     #[test]
