@@ -90,6 +90,20 @@ pub fn sha256_many(messages: &[&[u8]], out: &mut [[u8; 32]]) {
     backend().sha256_many(messages, out);
 }
 
+/// As [`sha256_many`] for messages gathered from several places: each digest comes back under the name that its message
+/// was given with, in the same order.
+///
+/// ```
+/// let digests = riverrun_hash::sha256_each([("a", &b"one"[..]), ("b", b"two")]);
+/// assert_eq!(digests[1], ("b", riverrun_hash::sha256(b"two")));
+/// ```
+pub fn sha256_each<'a, N>(jobs: impl IntoIterator<Item = (N, &'a [u8])>) -> Vec<(N, [u8; 32])> {
+    let (names, messages): (Vec<N>, Vec<&[u8]>) = jobs.into_iter().unzip();
+    let mut digests = vec![[0; 32]; messages.len()];
+    sha256_many(&messages, &mut digests);
+    names.into_iter().zip(digests).collect()
+}
+
 /// One level of a BEP 52 merkle tree: `out[i] = SHA-256(nodes[2 * i] || nodes[2 * i + 1])`.
 ///
 /// # Panics

@@ -1,6 +1,6 @@
 //! Hashes the blocks of a pass together: many pieces, one SIMD lane each.
 
-use hash::{sha256_many, update_many_sha1};
+use hash::{sha256_each, update_many_sha1};
 
 use crate::piece::ActivePiece;
 
@@ -24,17 +24,9 @@ pub(crate) fn run(pieces: &mut [&mut ActivePiece]) {
 }
 
 fn leaves(pieces: &mut [&mut ActivePiece]) {
-    let mut names = Vec::new();
-    let mut messages: Vec<&[u8]> = Vec::new();
-    for (n, piece) in pieces.iter().enumerate() {
-        for (at, bytes) in piece.leaf_jobs() {
-            names.push((n, at));
-            messages.push(bytes);
-        }
-    }
-    let mut digests = vec![[0; 32]; messages.len()];
-    sha256_many(&messages, &mut digests);
-    for ((n, at), digest) in names.into_iter().zip(digests) {
+    let jobs = pieces.iter().enumerate();
+    let jobs = jobs.flat_map(|(n, piece)| piece.leaf_jobs().map(move |(at, bytes)| ((n, at), bytes)));
+    for ((n, at), digest) in sha256_each(jobs) {
         pieces[n].leaf_done(at, digest);
     }
 }

@@ -6,7 +6,8 @@ use metainfo::{FileIndex, Info, Mismatch, Place};
 use types::{Bitfield, PieceIndex};
 
 use crate::error::StorageError;
-use crate::lanes::{Digests, Effort, Progress, Task, hash_all, lanes};
+use crate::lanes::{Digests, Task, hash_all, lanes};
+use crate::progress::{Effort, Progress};
 use crate::storage::{FileState, Storage};
 
 /// What a check found out about a piece.

@@ -11,7 +11,8 @@ use types::PieceIndex;
 
 use crate::error::{Op, StorageError};
 use crate::file::HandleCache;
-use crate::lanes::{Bytes, Effort, Progress, Task, hash_all, lanes};
+use crate::lanes::{Bytes, Task, hash_all, lanes};
+use crate::progress::{Effort, Progress};
 use crate::sys;
 
 /// Why no torrent was made.

@@ -1,101 +1,14 @@
 //! Hashing pieces, several at once, on all cores.
 
 use std::io::IoSliceMut;
-use std::num::NonZero;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use types::{BLOCK_LEN, PieceIndex};
 
 use crate::error::StorageError;
+use crate::progress::{Effort, Progress};
 use crate::storage::Storage;
-
-/// How far a check or a creation has come, and the way to stop it. Shared by the caller and the threads at work.
-#[derive(Debug, Default)]
-pub struct Progress {
-    bytes: AtomicU64,
-    pieces: AtomicU32,
-    total: AtomicU64,
-    cancelled: AtomicBool,
-}
-
-impl Progress {
-    /// Nothing done.
-    pub fn new() -> Progress {
-        Progress::default()
-    }
-
-    /// Bytes dealt with so far, those of missing files included.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Bytes there are to deal with; 0 before the work has begun.
-    pub fn total(&self) -> u64 {
-        self.total.load(Ordering::Relaxed)
-    }
-
-    /// Pieces dealt with so far.
-    pub fn pieces(&self) -> u32 {
-        self.pieces.load(Ordering::Relaxed)
-    }
-
-    /// Ends the work soon: each thread finishes the read it is in.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was cancelled.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn begin(&self, total: u64) {
-        self.total.store(total, Ordering::Relaxed);
-    }
-
-    pub(crate) fn add(&self, bytes: u64, pieces: u32) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.pieces.fetch_add(pieces, Ordering::Relaxed);
-    }
-}
-
-/// How much of the machine hashing may use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Effort {
-    /// Threads; 0 for one for each core.
-    pub threads: usize,
-    /// Bytes of buffer for each thread. Larger ones make longer reads, smaller ones stay in the processor's cache.
-    pub buffer: usize,
-}
-
-impl Default for Effort {
-    fn default() -> Self {
-        Effort { threads: 0, buffer: 4 << 20 }
-    }
-}
-
-impl Effort {
-    /// Sets [`Effort::threads`].
-    pub const fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
-        self
-    }
-
-    /// Sets [`Effort::buffer`]; at least 256 KiB is used.
-    pub const fn buffer(mut self, bytes: usize) -> Self {
-        self.buffer = bytes;
-        self
-    }
-
-    fn thread_count(&self) -> usize {
-        match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
-            n => n.min(1024),
-        }
-    }
-}
 
 /// Where payload bytes come from.
 pub(crate) trait Bytes: Sync {
@@ -259,8 +172,8 @@ fn fill(bytes: &impl Bytes, running: &mut [Running<'_>], position: usize, stride
 /// Feeds one step of every piece to the hash lanes.
 fn absorb(running: &mut [Running<'_>], position: usize, stride: usize, buffer: &[u8]) {
     let mut sha1: Vec<(&mut hash::Sha1, &[u8])> = Vec::with_capacity(running.len());
-    let mut leaves: Vec<&[u8]> = Vec::new();
-    for (run, part) in running.iter_mut().zip(buffer.chunks_exact(stride)) {
+    let mut leaves: Vec<(usize, &[u8])> = Vec::new();
+    for (n, (run, part)) in running.iter_mut().zip(buffer.chunks_exact(stride)).enumerate() {
         let part = &part[..span(run.task, position, stride)];
         if part.is_empty() || run.error.is_some() {
             continue;
@@ -268,21 +181,11 @@ fn absorb(running: &mut [Running<'_>], position: usize, stride: usize, buffer: &
         if run.task.v1 {
             sha1.push((&mut run.sha1, part));
         }
-        leaves.extend(leaf_part(run.task, position, part).chunks(BLOCK_LEN as usize));
+        leaves.extend(leaf_part(run.task, position, part).chunks(BLOCK_LEN as usize).map(|leaf| (n, leaf)));
     }
     hash::update_many_sha1(&mut sha1);
-    if leaves.is_empty() {
-        return;
-    }
-    let mut digests = vec![[0; 32]; leaves.len()];
-    hash::sha256_many(&leaves, &mut digests);
-    let mut digests = digests.into_iter();
-    for (run, part) in running.iter_mut().zip(buffer.chunks_exact(stride)) {
-        let part = &part[..span(run.task, position, stride)];
-        if run.error.is_none() {
-            let count = leaf_part(run.task, position, part).len().div_ceil(BLOCK_LEN as usize);
-            run.leaves.extend(digests.by_ref().take(count));
-        }
+    for (n, digest) in hash::sha256_each(leaves) {
+        running[n].leaves.push(digest);
     }
 }
 

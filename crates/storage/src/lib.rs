@@ -36,6 +36,7 @@ mod mapped;
 mod memory;
 mod plan;
 mod pool;
+mod progress;
 pub mod resume;
 mod storage;
 mod sys;
@@ -44,11 +45,11 @@ pub use check::{CheckOptions, CheckReport, FileReport, Verdict, check};
 pub use create::{Found, Links, MakeError, Tree, WalkOptions, make_torrent, walk};
 pub use error::{ErrorKind, Op, StorageError};
 pub use file::{FileFactory, HandleCache, Preallocate};
-pub use lanes::{Effort, Progress};
 pub use mapped::MappedFile;
 pub use memory::{Counters, Fault, MemoryFactory, MemoryStorage};
 pub use plan::{Extent, FileIndex, FileKind, Place, Plan, PlanFile};
 pub use pool::{Class, Closure, DiskPool, Done, Job, Outcome, PoolConfig, Rejected, Work};
+pub use progress::{Effort, Progress};
 pub use resume::{Claims, ResumeData, ResumeStore};
 pub use storage::{
     Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory,
