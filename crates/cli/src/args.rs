@@ -1,7 +1,10 @@
-//! The option table: what `--help`, the man pages, the completions and the environment variables are made of.
+//! The option table: what `--help`, the man pages, the completions and the environment variables are made of; and which
+//! command answers to it.
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::exit::Failure;
+use crate::global::Global;
 use crate::{commands, environment};
 
 /// The option table, each option with its environment variable: the one that is parsed, shown and documented.
@@ -32,20 +35,6 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Options of every command.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Global {
-    /// Say nothing but errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-    /// Say more; twice for details, three times for everything
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-    /// What to log: a level, or levels by module such as `warn,riverrun=debug`
-    #[arg(long, global = true, value_name = "FILTER")]
-    pub(crate) log: Option<String>,
-}
-
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -71,4 +60,28 @@ pub(crate) enum Command {
     Man(commands::man::Options),
     /// Print the version, the user agent and the peer id prefix
     Version(commands::version::Options),
+}
+
+/// Carries out what the arguments say.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Download(options) => commands::download::run(&options, &cli.global),
+        Command::Seed(options) => commands::seed::run(&options, &cli.global),
+        Command::Serve(options) => commands::serve::run(&options, &cli.global),
+        Command::Metainfo(options) => commands::metainfo::run(&options),
+        Command::Magnet(options) => commands::magnet::run(&options),
+        Command::Create(options) => commands::create::run(&options, &cli.global),
+        Command::Verify(options) => commands::verify::run(&options, &cli.global),
+        Command::Edit(options) => commands::edit::run(&options),
+        Command::Announce(options) => commands::announce::run(&options),
+        Command::Scrape(options) => commands::scrape::run(&options),
+        Command::Tracker(options) => commands::tracker::run(&options),
+        Command::Blocklist(command) => commands::blocklist::run(&command),
+        Command::Bencode(command) => commands::bencode::run(&command),
+        Command::Demo(options) => commands::demo::run(&options, &cli.global),
+        Command::Help(options) => commands::help::run(&options, command()),
+        Command::Completions(options) => commands::completions::run(&options, command()),
+        Command::Man(options) => commands::man::run(&options, command()),
+        Command::Version(options) => commands::version::run(&options),
+    }
 }

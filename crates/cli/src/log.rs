@@ -12,7 +12,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::args::Global;
+use crate::global::Global;
 
 /// A line that repeats is shown again only after so long, with the number of times it came.
 const THIN: Duration = Duration::from_secs(10);

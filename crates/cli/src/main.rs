@@ -6,10 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod asked;
 mod commands;
 mod data;
+mod describe;
 mod environment;
 mod exit;
+mod global;
+mod identity;
+mod lists;
 mod log;
 mod output;
 mod select;
@@ -26,7 +31,7 @@ fn main() -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     log::init(&cli.global);
-    match commands::run(cli) {
+    match args::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -6,6 +6,7 @@ use bencode::{Kind, Node, Options};
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
+use crate::describe::hex;
 use crate::exit::{Code, Failure};
 use crate::{output, source};
 
@@ -82,15 +83,6 @@ fn bytes_json(bytes: &[u8]) -> Value {
 
 fn key_text(key: &[u8]) -> String {
     std::str::from_utf8(key).map_or_else(|_| format!("hex:{}", hex(key)), str::to_owned)
-}
-
-/// Hexadecimal digits of bytes.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 fn pretty(node: Node<'_, '_>, base: usize, depth: usize, out: &mut String) {

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use clap::Subcommand;
-use iplist::{Blocklist, Builder, IpList, Limits, Match, Packed, Report, Stats};
+use iplist::{Blocklist, Builder, Limits, Match, Packed, Stats};
 use serde::Serialize;
-use storage::MappedFile;
 
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
+use crate::lists::{PACKED, add, damaged, load, open_packed, read, warn};
 use crate::output;
 
 /// Pack, search and count lists of blocked addresses
@@ -57,83 +57,6 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Pack { files, output, no_names, force } => pack(files, output, *no_names, *force),
         Command::Lookup { list, ips, json } => lookup(list, ips, *json),
         Command::Stats { lists, json } => lists.iter().try_for_each(|list| stats(list, *json)),
-    }
-}
-
-/// How packed lists begin.
-const PACKED: &[u8] = b"RRIPLIST";
-
-fn read(path: &str) -> Result<Vec<u8>, Failure> {
-    if path == "-" {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
-            .map_err(|error| Failure::io("stdin", &error))?;
-        return Ok(bytes);
-    }
-    std::fs::read(path).map_err(|error| Failure::io(path, &error))
-}
-
-fn damaged(path: &str, error: impl std::fmt::Display) -> Failure {
-    Failure::new(Code::BadTorrent, format!("{path}: {error}"))
-}
-
-fn open_packed<'a>(path: &str, bytes: &'a [u8]) -> Result<Packed<'a>, Failure> {
-    let packed = Packed::new(bytes).map_err(|error| damaged(path, error))?;
-    packed.check().map_err(|error| damaged(path, error))?;
-    Ok(packed)
-}
-
-/// Adds a list of any kind; the report is that of its lines, where it has lines.
-fn add(builder: &mut Builder, path: &str, bytes: &[u8]) -> Result<Option<Report>, Failure> {
-    if !bytes.starts_with(PACKED) {
-        return builder.add_file(bytes).map(Some).map_err(|error| damaged(path, error));
-    }
-    for found in open_packed(path, bytes)?.iter() {
-        builder.add(found.range, found.name).map_err(|error| damaged(path, error))?;
-    }
-    Ok(None)
-}
-
-/// A list in memory, with names.
-fn load(path: &str, bytes: &[u8]) -> Result<(IpList, Option<Report>), Failure> {
-    let mut builder = Builder::new(Limits::default()).keep_names();
-    let report = add(&mut builder, path, bytes)?;
-    Ok((builder.build(), report))
-}
-
-/// A list for a client to keep to.
-pub(crate) enum Guard {
-    /// Packed, and searched where it lies on the disk.
-    Packed(MappedFile),
-    /// Read from text.
-    Listed(IpList),
-}
-
-impl Guard {
-    /// Opens a list of any kind; lines that can't be read are told.
-    pub(crate) fn open(path: &str) -> Result<Guard, Failure> {
-        let map = MappedFile::open(path.as_ref()).map_err(|error| Failure::io(path, &error))?;
-        if map.starts_with(PACKED) {
-            open_packed(path, &map)?;
-            return Ok(Guard::Packed(map));
-        }
-        let (list, report) = load(path, &map)?;
-        warn(path, report.as_ref());
-        Ok(Guard::Listed(list))
-    }
-
-    /// Whether the address is on the list.
-    pub(crate) fn contains(&self, addr: IpAddr) -> bool {
-        match self {
-            Guard::Packed(map) => Packed::new(map).is_ok_and(|packed| packed.contains(addr)),
-            Guard::Listed(list) => list.contains(addr),
-        }
-    }
-}
-
-fn warn(path: &str, report: Option<&Report>) {
-    if let Some(report) = report.filter(|report| report.bad > 0) {
-        output::say(format!("torrent: {path}: {report}"));
     }
 }
 

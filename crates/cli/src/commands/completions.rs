@@ -1,9 +1,8 @@
 //! `torrent completions`.
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::args;
 use crate::exit::Failure;
 use crate::output;
 
@@ -14,8 +13,8 @@ pub(crate) struct Options {
     shell: Shell,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options, mut root: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut args::command(), "torrent", &mut script);
+    clap_complete::generate(options.shell, &mut root, "torrent", &mut script);
     output::bytes(&script)
 }

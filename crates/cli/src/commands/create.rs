@@ -9,9 +9,9 @@ use serde::Serialize;
 use storage::{Effort, Links, MakeError, Progress, Tree, WalkOptions};
 use tracker::TrackerUrl;
 
-use crate::args::Global;
-use crate::commands::metainfo::infohashes;
+use crate::describe::infohashes;
 use crate::exit::{Code, Failure};
+use crate::global::Global;
 use crate::{output, units, work};
 
 /// Make a torrent of a file or a directory
@@ -300,7 +300,7 @@ fn tell(
         return output::json(&Made {
             output: target.to_owned(),
             name: info.name().to_owned(),
-            version: crate::commands::metainfo::version_word(info.version()),
+            version: crate::describe::version_word(info.version()),
             infohash_v1: hashes.get_v1().map(|hash| hash.to_string()),
             infohash_v2: hashes.get_v2().map(|hash| hash.to_string()),
             total_length: info.content_len(),

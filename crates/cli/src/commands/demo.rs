@@ -11,8 +11,8 @@ use riverrun::{AddTorrent, Client, ClientBuilder, Existing};
 use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
 use types::Rng;
 
-use crate::args::Global;
 use crate::exit::{Code, Failure};
+use crate::global::Global;
 use crate::session::{self, Until, Watch};
 use crate::{output, units};
 
@@ -71,8 +71,8 @@ async fn show(options: &Options, global: &Global, dir: &Path) -> Result<(), Fail
     let seeder = client().build().map_err(|error| session::failure(&error))?;
     let add = AddTorrent::metainfo(torrent.clone()).output(&seeds).existing(Existing::Check).read_only();
     let seeded = seeder.add(add).await.map_err(|error| session::failure(&error))?;
-    super::seed::checked(&seeded, false).await?;
-    super::seed::announce_start(&seeder, &seeded, global.quiet);
+    session::checked(&seeded, false).await?;
+    session::announce_start(&seeder, &seeded, global.quiet);
 
     let rate = (options.rate > 0).then_some(options.rate);
     let leecher = client().download_rate(rate).build().map_err(|error| session::failure(&error))?;

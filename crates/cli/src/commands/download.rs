@@ -1,18 +1,18 @@
 //! `torrent download`: the main job.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use metainfo::{Info, Metainfo};
 use riverrun::{AddTorrent, Client, Existing, SeedGoal, Torrent};
 
-use crate::args::Global;
 use crate::exit::{Code, Failure};
+use crate::global::Global;
 use crate::select::{self, Selection};
 use crate::session::{self, ClientOptions, Until, Watch};
 use crate::source::{self, Source};
-use crate::{output, units};
+use crate::{describe, output, units};
 
 /// Download torrents
 ///
@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     let chosen = torrents.iter().map(|torrent| choose(&selection, torrent.info()));
     let chosen: Vec<Option<Vec<u32>>> = chosen.collect::<Result<_, _>>()?;
     if let Some(dir) = &options.save_metainfo {
-        torrents.iter().try_for_each(|torrent| save(torrent, dir))?;
+        torrents.iter().try_for_each(|torrent| describe::save(torrent, dir))?;
     }
     session::run(download(options, global, torrents, chosen))
 }
@@ -90,7 +90,7 @@ fn open(text: &str) -> Result<Metainfo, Failure> {
     if let Some(obstacle) = torrent.info().obstacle() {
         return Err(Failure::new(Code::BadTorrent, format!("{text}: {obstacle}")));
     }
-    super::metainfo::warn(&torrent);
+    describe::warn(&torrent);
     Ok(torrent)
 }
 
@@ -101,14 +101,6 @@ fn choose(selection: &Selection, info: &Info) -> Result<Option<Vec<u32>>, Failur
     }
     let flags = selection.of(info).map_err(|error| Failure::usage(format!("--select: {error}")))?;
     Ok(Some(flags.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(i, _)| i as u32).collect()))
-}
-
-/// Writes a torrent as INFOHASH.torrent.
-pub(crate) fn save(torrent: &Metainfo, dir: &Path) -> Result<(), Failure> {
-    let path = dir.join(format!("{}.torrent", torrent.info_hashes()));
-    std::fs::create_dir_all(dir)
-        .and_then(|()| std::fs::write(&path, torrent.to_bytes()))
-        .map_err(|error| Failure::io(path.display(), &error))
 }
 
 async fn download(

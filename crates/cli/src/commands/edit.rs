@@ -5,7 +5,7 @@ use metainfo::edit::InfoEdit;
 use metainfo::{Limits, Metainfo};
 use serde::Serialize;
 
-use crate::commands::metainfo::infohashes;
+use crate::describe::infohashes;
 use crate::exit::{Code, Failure};
 use crate::{output, source};
 

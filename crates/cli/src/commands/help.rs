@@ -1,9 +1,9 @@
 //! `torrent help`.
 
-use clap::Args;
+use clap::{Args, Command};
 
 use crate::exit::{Code, Failure};
-use crate::{args, environment, output};
+use crate::{environment, output};
 
 /// Explain a command, the exit codes (`exit`) or the environment variables (`environment`)
 #[derive(Args, Debug)]
@@ -12,13 +12,13 @@ pub(crate) struct Options {
     topic: Vec<String>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let mut root = args::command();
+pub(crate) fn run(options: &Options, mut root: Command) -> Result<(), Failure> {
+    // Before it is built, for that gives each command the options that all share.
+    let variables = environment::list(&root);
     root.build();
     match options.topic.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["exit"] => exit(),
         ["environment"] => {
-            let variables = environment::list(&args::command());
             let width = variables.iter().map(|(variable, _)| variable.len()).max().unwrap_or(0);
             variables
                 .iter()

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use crate::args;
 use crate::exit::{Code, Failure};
 use crate::output;
 
@@ -20,8 +19,7 @@ pub(crate) struct Options {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let mut root = args::command();
+pub(crate) fn run(options: &Options, mut root: Command) -> Result<(), Failure> {
     root.build();
     if let Some(dir) = &options.dir {
         std::fs::create_dir_all(dir).map_err(|error| Failure::io(dir.display(), &error))?;
@@ -41,14 +39,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     output::bytes(&page(found, &name)?)
 }
 
-fn write_all(command: &clap::Command, name: &str, dir: &std::path::Path) -> Result<(), Failure> {
+fn write_all(command: &Command, name: &str, dir: &std::path::Path) -> Result<(), Failure> {
     let path = dir.join(format!("{name}.1"));
     std::fs::write(&path, page(command, name)?).map_err(|error| Failure::io(path.display(), &error))?;
     let inner = command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set());
     inner.into_iter().try_for_each(|sub| write_all(sub, &format!("{name}-{}", sub.get_name()), dir))
 }
 
-fn page(command: &clap::Command, name: &str) -> Result<Vec<u8>, Failure> {
+fn page(command: &Command, name: &str) -> Result<Vec<u8>, Failure> {
     let mut out = Vec::new();
     // clap keeps names for the whole run of the program; the pages are made once.
     let command = command.clone().name(name.to_owned()).bin_name(name.replace('-', " "));

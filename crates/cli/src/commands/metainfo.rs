@@ -1,10 +1,10 @@
 //! `torrent metainfo`: what is inside a torrent.
 
 use clap::{Args, ValueEnum};
-use metainfo::{Metainfo, Version};
+use metainfo::Metainfo;
 use serde::Serialize;
 
-use crate::commands::bencode::hex;
+use crate::describe::{hex, infohashes, version_word, warn};
 use crate::exit::{Code, Failure};
 use crate::{output, source, units};
 
@@ -60,29 +60,6 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             output::line(text)
         }
         What::Raw => output::to_file_or_stdout("-", torrent.info().raw()),
-    }
-}
-
-/// Says what is odd about a torrent that was accepted all the same.
-pub(crate) fn warn(torrent: &Metainfo) {
-    for warning in torrent.warnings().iter().chain(torrent.info().warnings().iter()) {
-        tracing::info!("{warning}");
-    }
-}
-
-/// Each info hash in hexadecimal, v1 first.
-pub(crate) fn infohashes(torrent: &Metainfo) -> Vec<String> {
-    let hashes = torrent.info_hashes();
-    let v1 = hashes.get_v1().map(|hash| hash.to_string());
-    v1.into_iter().chain(hashes.get_v2().map(|hash| hash.to_string())).collect()
-}
-
-/// `v1`, `v2` or `hybrid`.
-pub(crate) fn version_word(version: Version) -> &'static str {
-    match version {
-        Version::V1 => "v1",
-        Version::V2 => "v2",
-        _ => "hybrid",
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tracker::{SwarmCounts, TrackerUrl};
 use types::InfoHash;
 
-use crate::commands::announce::{Asked, Problem};
+use crate::asked::{Asked, Problem};
 use crate::exit::Failure;
 use crate::{output, work};
 

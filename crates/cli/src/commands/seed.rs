@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use riverrun::{AddTorrent, Client, Existing, SeedGoal, Torrent, TorrentState};
+use riverrun::{AddTorrent, Existing, SeedGoal};
 
-use crate::args::Global;
 use crate::exit::{Code, Failure};
+use crate::global::Global;
 use crate::session::{self, ClientOptions, Until, Watch};
-use crate::{output, source, units};
+use crate::{source, units};
 
 /// Seed a torrent from data that is on the disk
 ///
@@ -58,37 +58,9 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
             add = add.seed_goal(wanted);
         }
         let torrent = client.add(add).await.map_err(|error| session::failure(&error))?;
-        checked(&torrent, options.partial).await?;
-        announce_start(&client, &torrent, global.quiet || options.json);
+        session::checked(&torrent, options.partial).await?;
+        session::announce_start(&client, &torrent, global.quiet || options.json);
         let until = if goal { Until::Goal } else { Until::Interrupted };
         Watch::new(client, vec![torrent], until).json(options.json).quiet(global.quiet).run(events).await
     })
-}
-
-/// Waits for the check. Missing data is an error unless `partial`.
-pub(crate) async fn checked(torrent: &Torrent, partial: bool) -> Result<(), Failure> {
-    torrent.wait_checked().await.map_err(|error| session::failure(&error))?;
-    let snapshot = torrent.snapshot().await.map_err(|error| session::failure(&error))?;
-    if let TorrentState::Failed(trouble) = &snapshot.state {
-        return Err(Failure::new(Code::of_library(trouble.code), trouble));
-    }
-    if snapshot.pieces_missing > 0 && !partial {
-        let message = format!(
-            "{} of {} pieces of `{}` are missing or do not match under {}; --partial seeds the rest",
-            snapshot.pieces_missing,
-            snapshot.pieces,
-            torrent.name(),
-            torrent.output().display()
-        );
-        return Err(Failure::new(Code::HashMismatch, message));
-    }
-    Ok(())
-}
-
-/// Says what is served and where.
-pub(crate) fn announce_start(client: &Client, torrent: &Torrent, quiet: bool) {
-    if !quiet {
-        let addrs: Vec<String> = client.listen_addrs().iter().map(ToString::to_string).collect();
-        output::say(format!("seeding {} on {}", torrent.name(), addrs.join(", ")));
-    }
 }

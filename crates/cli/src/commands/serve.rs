@@ -9,10 +9,10 @@ use metainfo::create::Builder;
 use riverrun::{AddTorrent, SeedGoal};
 use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
 
-use crate::args::Global;
 use crate::exit::{Code, Failure};
+use crate::global::Global;
 use crate::session::{self, ClientOptions, Until, Watch};
-use crate::{output, units};
+use crate::{describe, output, units};
 
 /// Make a torrent of each path in memory, seed it, and print its magnet link
 ///
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
         torrents.push((make(path, options)?, parent(path)?));
     }
     if let Some(dir) = &options.save_metainfo {
-        torrents.iter().try_for_each(|(torrent, _)| super::download::save(torrent, dir))?;
+        torrents.iter().try_for_each(|(torrent, _)| describe::save(torrent, dir))?;
     }
     session::run(seed(options, global, torrents))
 }
@@ -85,11 +85,11 @@ async fn seed(options: &Options, global: &Global, sources: Vec<(Metainfo, PathBu
             add = add.seed_goal(wanted);
         }
         let torrent = client.add(add).await.map_err(|error| session::failure(&error))?;
-        super::seed::checked(&torrent, false).await?;
+        session::checked(&torrent, false).await?;
         if !options.json {
             output::line(torrent.magnet().to_string())?;
         }
-        super::seed::announce_start(&client, &torrent, global.quiet || options.json);
+        session::announce_start(&client, &torrent, global.quiet || options.json);
         torrents.push(torrent);
     }
     let until = if goal { Until::Goal } else { Until::Interrupted };

@@ -9,9 +9,9 @@ use serde::Serialize;
 use storage::{CheckOptions, CheckReport, Effort, FileReport, Progress, Verdict};
 use types::{Bitfield, PieceIndex};
 
-use crate::args::Global;
-use crate::commands::metainfo::infohashes;
+use crate::describe::infohashes;
 use crate::exit::{Code, Failure};
+use crate::global::Global;
 use crate::select::Selection;
 use crate::{data, output, source, units, work};
 

@@ -4,10 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::exit::Failure;
+use crate::identity::PEER_ID_PREFIX;
 use crate::output;
-
-/// How our peer ids begin (BEP 20).
-pub(crate) const PEER_ID_PREFIX: &str = "-RR0100-";
 
 /// Arguments of `torrent version`.
 #[derive(Args, Debug)]

@@ -3,10 +3,12 @@
 mod json;
 pub(crate) mod options;
 mod progress;
+mod seeding;
 mod signals;
 mod watch;
 
 pub(crate) use options::ClientOptions;
+pub(crate) use seeding::{announce_start, checked};
 pub(crate) use watch::{Until, Watch};
 
 use std::future::Future;

@@ -8,7 +8,7 @@ use riverrun::{AddTorrent, Client, ClientBuilder};
 
 use super::failure;
 use crate::exit::Failure;
-use crate::{commands, units};
+use crate::{lists, units};
 
 /// How to talk to the swarm.
 #[derive(Args, Clone, Debug)]
@@ -120,7 +120,7 @@ impl ClientOptions {
     /// The parts that need the disk: the blocklist, and where progress is kept.
     fn with_files(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
         if let Some(path) = &self.blocklist {
-            let list = commands::blocklist::Guard::open(path)?;
+            let list = lists::Guard::open(path)?;
             builder = builder.blocklist(move |addr: IpAddr| list.contains(addr));
         }
         if let Some(dir) = self.state_dir.clone().or_else(default_state_dir) {

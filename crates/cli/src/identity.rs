@@ -1,0 +1,26 @@
+//! What we call ourselves.
+
+use types::PeerId;
+
+use crate::exit::{Code, Failure};
+
+/// How our peer ids begin (BEP 20).
+pub(crate) const PEER_ID_PREFIX: &str = "-RR0100-";
+
+/// A peer id of ours, different each time.
+pub(crate) fn peer_id() -> Result<PeerId, Failure> {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let tail: [u8; 12] = random()?;
+    let mut id = [0; 20];
+    id[..8].copy_from_slice(PEER_ID_PREFIX.as_bytes());
+    id.iter_mut().skip(8).zip(tail).for_each(|(to, byte)| *to = LETTERS[usize::from(byte % 32)]);
+    Ok(PeerId(id))
+}
+
+/// Random bytes of the system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(Code::Other, format!("the system gives no random numbers: {error}")))?;
+    Ok(bytes)
+}

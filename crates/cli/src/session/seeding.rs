@@ -1,0 +1,35 @@
+//! What `seed`, `serve` and `demo` do with a torrent that is to be complete.
+
+use riverrun::{Client, Torrent, TorrentState};
+
+use super::failure;
+use crate::exit::{Code, Failure};
+use crate::output;
+
+/// Waits for the check. Missing data is an error unless `partial`.
+pub(crate) async fn checked(torrent: &Torrent, partial: bool) -> Result<(), Failure> {
+    torrent.wait_checked().await.map_err(|error| failure(&error))?;
+    let snapshot = torrent.snapshot().await.map_err(|error| failure(&error))?;
+    if let TorrentState::Failed(trouble) = &snapshot.state {
+        return Err(Failure::new(Code::of_library(trouble.code), trouble));
+    }
+    if snapshot.pieces_missing > 0 && !partial {
+        let message = format!(
+            "{} of {} pieces of `{}` are missing or do not match under {}; --partial seeds the rest",
+            snapshot.pieces_missing,
+            snapshot.pieces,
+            torrent.name(),
+            torrent.output().display()
+        );
+        return Err(Failure::new(Code::HashMismatch, message));
+    }
+    Ok(())
+}
+
+/// Says what is served and where.
+pub(crate) fn announce_start(client: &Client, torrent: &Torrent, quiet: bool) {
+    if !quiet {
+        let addrs: Vec<String> = client.listen_addrs().iter().map(ToString::to_string).collect();
+        output::say(format!("seeding {} on {}", torrent.name(), addrs.join(", ")));
+    }
+}
