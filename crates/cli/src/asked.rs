@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use net::tracker::{Error, TrackerClient};
 use serde::Serialize;
+use tracker::url::Refusal;
 use tracker::{Family, TrackerUrl};
 use types::InfoHash;
 
 use crate::exit::Failure;
 use crate::source::{self, Source};
-use crate::units;
+use crate::{identity, units};
 
 /// Who is asked about what, and how: the same for announces and scrapes.
 #[derive(Args, Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Asked {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_time)]
     pub(crate) timeout: Duration,
     /// What HTTP requests call themselves
-    #[arg(long, value_name = "NAME", default_value = net::tracker::USER_AGENT)]
+    #[arg(long, value_name = "NAME", default_value = net::tracker::USER_AGENT, value_parser = identity::user_agent)]
     pub(crate) user_agent: String,
     /// Ask over IPv4 only
     #[arg(long, conflicts_with = "ipv6_only")]
@@ -33,6 +34,9 @@ pub(crate) struct Asked {
     /// Ask over IPv6 only
     #[arg(long)]
     pub(crate) ipv6_only: bool,
+    /// Ask trackers on this machine and its link whatever their path; without it the path must begin with /announce
+    #[arg(long)]
+    allow_local_trackers: bool,
     /// Print one JSON object for each info hash
     #[arg(long)]
     pub(crate) json: bool,
@@ -66,6 +70,7 @@ impl Asked {
         TrackerClient::builder()
             .user_agent(&self.user_agent)
             .ip_family(family)
+            .allow_local(self.allow_local_trackers)
             .total_timeout(self.timeout)
             .build()
             .map_err(|error| Failure::net(&error))
@@ -92,6 +97,12 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(error: &Error) -> Problem {
-        Problem { code: error.code(), message: error.to_string() }
+        let hint = match error {
+            Error::Refusal(Refusal::LocalPath(_) | Refusal::Address { .. }) => {
+                "; --allow-local-trackers allows it"
+            }
+            _ => "",
+        };
+        Problem { code: error.code(), message: format!("{error}{hint}") }
     }
 }

@@ -7,21 +7,29 @@ use metainfo::Info;
 use storage::{FileFactory, OpenRequest, Plan, Storage, StorageFactory};
 
 use crate::exit::Failure;
+use crate::output;
 
 /// The directory that holds the torrent's file or directory, where the user named `given`: that directory itself, or what
 /// lies in it under the torrent's name.
 pub(crate) fn root(info: &Info, given: &Path) -> Result<PathBuf, Failure> {
     let meta = given.metadata().map_err(|error| Failure::io(given.display(), &error))?;
-    let named = given.file_name().is_some_and(|name| name == info.name());
-    let is_content = named && meta.is_file() == info.is_single_file() && !given.join(info.name()).exists();
-    let parent = given.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if is_content {
-        return Ok(parent.to_owned());
+    let is_named = |path: &Path| path.file_name().is_some_and(|name| name == info.name());
+    // `.` and `..` have no name of their own, but the directories that they are have one.
+    let full = given.canonicalize().ok();
+    let content = [Some(given), full.as_deref()].into_iter().flatten().find(|path| is_named(path));
+    let is_of_its_kind = meta.is_file() == info.is_single_file() && !given.join(info.name()).exists();
+    if let Some(content) = content.filter(|_| is_of_its_kind) {
+        let parent = content.parent().filter(|parent| !parent.as_os_str().is_empty());
+        return Ok(parent.unwrap_or(Path::new(".")).to_owned());
     }
     if meta.is_dir() {
         Ok(given.to_owned())
     } else {
-        Err(Failure::usage(format!("{}: not a directory", given.display())))
+        Err(Failure::usage(format!(
+            "{}: is neither `{}` nor a directory that holds it",
+            given.display(),
+            output::printable(info.name())
+        )))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use metainfo::{Metainfo, Version};
+use metainfo::{Metainfo, Node, Version};
 
 use crate::exit::Failure;
 
@@ -45,4 +45,13 @@ pub(crate) fn save(torrent: &Metainfo, dir: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(dir)
         .and_then(|()| std::fs::write(&path, torrent.to_bytes()))
         .map_err(|error| Failure::io(path.display(), &error))
+}
+
+/// `host:port`, with an IPv6 address in brackets.
+pub(crate) fn host_port(node: &Node) -> String {
+    if node.host.contains(':') {
+        format!("[{}]:{}", node.host, node.port)
+    } else {
+        format!("{}:{}", node.host, node.port)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::builder::{FalseyValueParser, Resettable};
+use clap::builder::{BoolishValueParser, Resettable};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Id};
 
@@ -35,9 +35,9 @@ fn name_one(arg: Arg, prefix: &str) -> Arg {
     if NEVER.contains(&long.as_str()) || matches!(arg.get_action(), ArgAction::Count) {
         return arg;
     }
-    // Without this a switch would take `true` and `false` only.
+    // Without this a switch would take `true` and `false` only. What is neither yes nor no is refused.
     let arg = match arg.get_action() {
-        ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
+        ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
         _ => arg,
     };
     let arg = if arg.get_env().is_some() { arg } else { arg.env(format!("{prefix}_{}", shouted(&long))) };
@@ -49,7 +49,7 @@ fn shouted(name: &str) -> String {
     name.replace('-', "_").to_ascii_uppercase()
 }
 
-/// Takes away the variables that do not count: switches that are off, and what contradicts an argument. Without it
+/// Takes away the variables that do not count: empty ones, switches that are off, and what contradicts an argument. Without it
 /// `--hybrid` would be refused where a variable says `--v2`.
 pub(crate) fn settle(command: Command, arguments: &[OsString]) -> Command {
     // The arguments alone tell what was asked for; what is wrong with them is for the real reading to say.
@@ -73,7 +73,7 @@ fn settle_below(command: Command, matches: Option<&ArgMatches>) -> Command {
     let contradicts = |arg: &Arg| given.iter().any(|other| conflict(arg, other) || conflict(other, arg));
     let idle: Vec<Id> = command
         .get_arguments()
-        .filter(|arg| arg.get_env().is_some() && (is_off(arg) || contradicts(arg)))
+        .filter(|arg| arg.get_env().is_some() && (is_unset(arg) || is_off(arg) || contradicts(arg)))
         .map(|arg| arg.get_id().clone())
         .collect();
     let command =
@@ -84,11 +84,16 @@ fn settle_below(command: Command, matches: Option<&ArgMatches>) -> Command {
     }
 }
 
+/// Whether the variable is there and empty, which is how some scripts unset one.
+fn is_unset(arg: &Arg) -> bool {
+    arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty())
+}
+
 /// Whether this is a switch whose variable says no.
 fn is_off(arg: &Arg) -> bool {
     let value =
         arg.get_env().filter(|_| matches!(arg.get_action(), ArgAction::SetTrue)).and_then(std::env::var_os);
-    let no = ["", "0", "n", "no", "f", "false", "off"];
+    let no = ["0", "n", "no", "f", "false", "off"];
     value.is_some_and(|value| no.iter().any(|no| value.eq_ignore_ascii_case(no)))
 }
 

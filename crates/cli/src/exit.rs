@@ -83,9 +83,16 @@ impl Failure {
     /// A tracker or web server that could not be asked. The error names the host and keeps secrets of the URL.
     pub(crate) fn net(error: &net::tracker::Error) -> Failure {
         use net::tracker::Error;
+        use tracker::url::Refusal;
         let code = match error {
             Error::Url(_) | Error::NoScrape => Code::Usage,
-            Error::TooLarge { .. } => Code::BadTorrent,
+            // What the URL itself says, not where a tracker or a resolver leads.
+            Error::Refusal(
+                Refusal::Unsupported(_)
+                | Refusal::Idna(_)
+                | Refusal::ReservedParameter(_)
+                | Refusal::LocalPath(_),
+            ) => Code::Usage,
             Error::Setup(_) | Error::Closed => Code::Other,
             _ => Code::Network,
         };
@@ -95,6 +102,17 @@ impl Failure {
     /// A failure of the files of a torrent.
     pub(crate) fn storage(error: &storage::StorageError) -> Failure {
         Failure::new(Code::of_library(error.kind().code()), error)
+    }
+
+    /// A torrent that could not be made.
+    pub(crate) fn make(error: storage::MakeError) -> Failure {
+        use storage::MakeError;
+        match error {
+            MakeError::Storage(error) => Failure::storage(&error),
+            MakeError::Link { .. } => Failure::new(Code::Io, error),
+            MakeError::Cancelled => Failure::interrupted(),
+            _ => Failure::usage(error),
+        }
     }
 
     /// Ctrl-C, or a request of the system to end.

@@ -24,3 +24,11 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Failure> {
         .map_err(|error| Failure::new(Code::Other, format!("the system gives no random numbers: {error}")))?;
     Ok(bytes)
 }
+
+/// Reads what requests call us: the value of an HTTP header.
+pub(crate) fn user_agent(text: &str) -> Result<String, String> {
+    if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') && !text.trim().is_empty() {
+        return Ok(text.to_owned());
+    }
+    Err("a name for requests is printable ASCII, such as riverrun/0.1".to_owned())
+}

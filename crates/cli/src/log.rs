@@ -29,14 +29,8 @@ pub(crate) fn init(global: &Global) {
         (_, 2) => "debug",
         _ => "trace",
     };
-    let filter = match global.log.as_deref().map(EnvFilter::try_new) {
-        Some(Ok(filter)) => filter,
-        Some(Err(error)) => {
-            crate::output::say(format!("torrent: --log: {error}; using `{default}`"));
-            EnvFilter::new(default)
-        }
-        None => EnvFilter::new(default),
-    };
+    // What is wrong with `--log` was said when the arguments were read.
+    let filter = global.log.clone().unwrap_or_else(|| EnvFilter::new(default));
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(Thinned::default().with_filter(filter)).try_init();
 }
@@ -88,8 +82,8 @@ impl<S: Subscriber> Layer<S> for Thinned {
         let line = format!("{level}: {}{}", text.message, text.fields);
         match self.admit(&line, Instant::now()) {
             None => {}
-            Some(0) => crate::output::say(line),
-            Some(times) => crate::output::say(format!("{line} ({times} times more since the last)")),
+            Some(0) => crate::output::complain(line),
+            Some(times) => crate::output::complain(format!("{line} ({times} times more since the last)")),
         }
         let _ = std::io::stderr().flush();
     }
@@ -104,6 +98,8 @@ struct Text {
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         let _ = match field.name() {
+            // Where a library logged from is long and helps few.
+            name if name.starts_with("log.") => Ok(()),
             "message" => write!(self.message, "{value:?}"),
             name => write!(self.fields, " {name}={value:?}"),
         };

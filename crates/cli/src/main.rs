@@ -21,6 +21,7 @@ mod select;
 mod session;
 mod source;
 mod units;
+mod urls;
 mod work;
 
 use std::process::ExitCode;
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
+    if cli.global.quiet {
+        output::be_quiet();
+    }
     log::init(&cli.global);
     match args::run(cli) {
         Ok(()) => ExitCode::SUCCESS,

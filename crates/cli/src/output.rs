@@ -1,6 +1,7 @@
 //! Data on stdout, words on stderr.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -113,8 +114,23 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '.' } else { c }).collect()
 }
 
-/// Words for the person at the keyboard.
+/// Whether `-q` was given.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on only errors are told.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Words for the person at the keyboard; none where they asked for quiet.
 pub(crate) fn say(text: impl AsRef<str>) {
+    if !QUIET.load(Ordering::Relaxed) {
+        complain(text);
+    }
+}
+
+/// Words about what went wrong, and those that were asked for with `--log`: they are always told.
+pub(crate) fn complain(text: impl AsRef<str>) {
     // Where stderr is closed there is nobody to tell.
     let _ = writeln!(io::stderr(), "{}", text.as_ref());
 }

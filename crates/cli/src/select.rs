@@ -11,9 +11,18 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn new(given: &[String]) -> Selection {
+    /// The selectors that were given; none select every file.
+    ///
+    /// # Errors
+    /// Some were given and all of them are empty: that is a mistake, and must not select everything.
+    pub(crate) fn new(given: &[String]) -> Result<Selection, String> {
         let parts = given.iter().flat_map(|text| text.split(',')).map(|part| part.trim().to_owned());
-        Selection { parts: parts.filter(|part| !part.is_empty()).collect() }
+        let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() && !given.is_empty() {
+            return Err("nothing is selected; write numbers as 3, ranges as 2-5 or 7-, or patterns as *.mkv"
+                .to_owned());
+        }
+        Ok(Selection { parts })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -104,7 +113,9 @@ mod tests {
 
     #[test]
     fn commas_separate() {
-        let selection = Selection::new(&["1, 2-3".into(), "".into(), "*.txt".into()]);
+        let selection = Selection::new(&["1, 2-3".into(), "".into(), "*.txt".into()]).unwrap();
         assert_eq!(selection.parts, ["1", "2-3", "*.txt"]);
+        assert!(Selection::new(&[]).unwrap().is_empty());
+        assert!(Selection::new(&["".into(), " ,".into()]).is_err());
     }
 }

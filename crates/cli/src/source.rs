@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use metainfo::{Limits, Magnet, Metainfo};
-use net::tracker::TrackerClient;
+use net::tracker::{Error, TrackerClient};
 use types::{InfoHashes, limits};
 
 use crate::exit::{Code, Failure};
@@ -34,6 +34,14 @@ pub(crate) fn open(text: &str) -> Result<Source, Failure> {
     load(text).map(|torrent| Source::Torrent(Box::new(torrent)))
 }
 
+/// An error where `-` is named more than once: the second would find nothing.
+pub(crate) fn refuse_stdin_twice(sources: &[String]) -> Result<(), Failure> {
+    match sources.iter().filter(|text| *text == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::usage("stdin holds one torrent; give `-` once")),
+    }
+}
+
 /// Reads a torrent from a file, an http(s) URL, or stdin for `-`.
 pub(crate) fn load(text: &str) -> Result<Metainfo, Failure> {
     let bytes = read(text)?;
@@ -49,8 +57,28 @@ pub(crate) fn read(text: &str) -> Result<Vec<u8>, Failure> {
     if text == "-" {
         return bounded(std::io::stdin().lock(), text);
     }
-    let file = std::fs::File::open(text).map_err(|error| Failure::io(text, &error))?;
+    let file = std::fs::File::open(text).map_err(|error| no_file(text, &error))?;
     bounded(file, text)
+}
+
+/// Why `text` can't be opened: often it is something other than a path.
+fn no_file(text: &str, error: &std::io::Error) -> Failure {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Failure::io(text, error);
+    }
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    match text.split_once(':') {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("magnet") => Failure::usage(
+            "a magnet link does not hold a torrent's files and hashes; this command needs a .torrent",
+        ),
+        Some((scheme, rest)) if is_scheme(scheme) && rest.starts_with("//") => Failure::usage(format!(
+            "{scheme}: this scheme is not supported; give an http or https URL, or the path of a file"
+        )),
+        _ => Failure::io(text, error),
+    }
 }
 
 fn bounded(from: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
@@ -105,6 +133,10 @@ pub(crate) fn of_magnet(magnet: &Magnet) -> Result<Metainfo, Failure> {
 fn fetch(url: &str) -> Result<Vec<u8>, Failure> {
     work::block_on(async {
         let client = TrackerClient::builder().build().map_err(|error| Failure::net(&error))?;
-        client.fetch_metainfo(url).await.map_err(|error| Failure::net(&error))
+        client.fetch_metainfo(url).await.map_err(|error| match error {
+            // A file that is too long is a bad torrent, whoever sends it.
+            Error::TooLarge { .. } => Failure::new(Code::BadTorrent, error),
+            error => Failure::net(&error),
+        })
     })
 }

@@ -71,6 +71,14 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     if number.is_empty() && total > 0 { Ok(Duration::from_secs(total)) } else { Err(wrong()) }
 }
 
+/// Reads a seed ratio.
+pub(crate) fn parse_ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if ratio.is_finite() && ratio >= 0.0 => Ok(ratio),
+        _ => Err(format!("`{text}` is no ratio; write a number such as 1.5")),
+    }
+}
+
 /// A size for people, in powers of 1024: `1.50 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -85,12 +93,15 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// A time for people: `42s`, `3m07s`, `2h05m`, `3d04h`.
 pub(crate) fn time(span: Duration) -> String {
+    const LONG: u64 = 10 * 365 * 86_400;
     let s = span.as_secs();
     match s {
         0..60 => format!("{s}s"),
         60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
         3_600..86_400 => format!("{}h{:02}m", s / 3_600, s / 60 % 60),
-        _ => format!("{}d{:02}h", s / 86_400, s / 3_600 % 24),
+        86_400..LONG => format!("{}d{:02}h", s / 86_400, s / 3_600 % 24),
+        // Nobody waits for it, and a number with more digits says no more.
+        _ => format!("over {} years", LONG / (365 * 86_400)),
     }
 }
 
@@ -132,5 +143,6 @@ mod tests {
     fn people_read_three_digits() {
         assert_eq!((size(1023).as_str(), size(3 << 29).as_str()), ("1023 B", "1.50 GiB"));
         assert_eq!(time(Duration::from_secs(187)), "3m07s");
+        assert_eq!(time(Duration::from_secs(u64::MAX)), "over 10 years");
     }
 }

@@ -254,6 +254,7 @@ fn every_json_key_is_in_the_document() {
         "version --json".to_owned(),
         "metainfo data.torrent json --piece-hashes".to_owned(),
         "magnet data.torrent --json".to_owned(),
+        "download data.torrent --list --json".to_owned(),
         "create data --json -o t".to_owned(),
         "verify t --json --pieces".to_owned(),
         "edit t --json --private".to_owned(),

@@ -105,7 +105,7 @@ fn print(
         return output::json(&answer);
     }
     if let Some(problem) = &answer.error {
-        output::say(format!("torrent: {hash}: {}", problem.message));
+        output::complain(format!("torrent: {hash}: {}", problem.message));
         return Ok(());
     }
     if let Some(warning) = &answer.warning {

@@ -6,13 +6,12 @@ use clap::{Args, ValueEnum};
 use metainfo::create::{Builder, FileOrder};
 use metainfo::{Metainfo, Node, Version};
 use serde::Serialize;
-use storage::{Effort, Links, MakeError, Progress, Tree, WalkOptions};
-use tracker::TrackerUrl;
+use storage::{Effort, Links, Progress, Tree, WalkOptions};
 
 use crate::describe::infohashes;
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 use crate::global::Global;
-use crate::{output, units, work};
+use crate::{output, units, urls, work};
 
 /// Make a torrent of a file or a directory
 ///
@@ -164,14 +163,14 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
         ));
     }
     let walking = WalkOptions::default().links(options.links.into()).skip_hidden(options.skip_hidden);
-    let tree = storage::walk(&options.path, walking).map_err(failure)?;
+    let tree = storage::walk(&options.path, walking).map_err(Failure::make)?;
     for path in &tree.skipped {
         tracing::warn!("left out: {}", path.display());
     }
     let name = options.name.clone().map_or_else(|| tree.name.clone(), String::into_bytes);
     let builder = options.describe(Builder::new(&name))?;
     // What can't be made is said before the hashing, not after it.
-    let plan = tree.describe(builder.clone()).plan().map_err(|error| failure(error.into()))?;
+    let plan = tree.describe(builder.clone()).plan().map_err(|error| Failure::make(error.into()))?;
     if options.dry_run {
         return dry_run(&tree, plan.geometry().pieces(), plan.geometry().nominal_piece_len());
     }
@@ -183,7 +182,7 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     let progress = Progress::new();
     let effort = Effort::default().threads(options.threads);
     let making = || storage::make_torrent(&tree, builder, effort, &progress);
-    let torrent = work::hashing(global.quiet, "hashing", &progress, making)?.map_err(failure)?;
+    let torrent = work::hashing(global.quiet, "hashing", &progress, making)?.map_err(Failure::make)?;
     output::new_file(&target, &torrent.to_bytes(), options.force)?;
     tell(&torrent, &tree, &target, options, global)
 }
@@ -200,8 +199,8 @@ impl Options {
             .order(if self.order == Order::Path { FileOrder::Path } else { FileOrder::Tree })
             .align_v1(self.align)
             .private(self.private)
-            .tiers(tiers(&self.announce)?)
-            .web_seeds(web_seeds(&self.web_seed)?)
+            .tiers(urls::tiers("--announce", &self.announce)?)
+            .web_seeds(urls::web_seeds(&self.web_seed)?)
             .nodes(self.node.clone());
         if let Some(len) = self.piece_length {
             builder = builder.piece_len(len);
@@ -238,27 +237,6 @@ impl Options {
     }
 }
 
-fn tiers(given: &[String]) -> Result<Vec<Vec<String>>, Failure> {
-    let check = |url: &str| match TrackerUrl::parse(url) {
-        Ok(_) => Ok(url.to_owned()),
-        Err(error) => Err(Failure::usage(format!("--announce {url}: {error}"))),
-    };
-    let tier =
-        |urls: &String| urls.split(',').map(str::trim).filter(|url| !url.is_empty()).map(check).collect();
-    given.iter().map(tier).filter(|tier| !matches!(tier, Ok(urls) if Vec::is_empty(urls))).collect()
-}
-
-fn web_seeds(given: &[String]) -> Result<Vec<String>, Failure> {
-    let known =
-        |url: &&String| ["http://", "https://", "ftp://"].iter().any(|scheme| url.starts_with(scheme));
-    match given.iter().find(|url| !known(url)) {
-        Some(url) => {
-            Err(Failure::usage(format!("--web-seed {url}: a web seed is an http, https or ftp URL")))
-        }
-        None => Ok(given.to_vec()),
-    }
-}
-
 impl From<LinksArg> for Links {
     fn from(links: LinksArg) -> Links {
         match links {
@@ -266,15 +244,6 @@ impl From<LinksArg> for Links {
             LinksArg::Keep => Links::Keep,
             LinksArg::Skip => Links::Skip,
         }
-    }
-}
-
-fn failure(error: MakeError) -> Failure {
-    match error {
-        MakeError::Storage(error) => Failure::storage(&error),
-        MakeError::Link { .. } => Failure::new(Code::Io, error),
-        MakeError::Cancelled => Failure::interrupted(),
-        _ => Failure::usage(error),
     }
 }
 
@@ -341,12 +310,5 @@ mod tests {
         }
         assert_eq!(date("1700000000"), Ok(Date::At(1_700_000_000)));
         assert!(date("yesterday").is_err());
-    }
-
-    #[test]
-    fn tiers_are_checked_and_empty_ones_left_out() {
-        let given = ["http://a/announce, udp://b:1".to_owned(), " ,".to_owned()];
-        assert_eq!(tiers(&given).unwrap(), [["http://a/announce", "udp://b:1"]]);
-        assert_eq!(tiers(&["nonsense".to_owned()]).unwrap_err().code(), Code::Usage);
     }
 }

@@ -112,10 +112,9 @@ fn make(path: &Path, size: u64) -> std::io::Result<()> {
 
 /// The torrent of one file.
 fn describe(path: &Path, tracker: &str) -> Result<Metainfo, Failure> {
-    let failed = |error: storage::MakeError| Failure::new(Code::Io, error);
-    let tree = walk(path, WalkOptions::default()).map_err(failed)?;
+    let tree = walk(path, WalkOptions::default()).map_err(Failure::make)?;
     let builder = Builder::new(&tree.name).tiers(vec![vec![tracker.to_owned()]]);
-    make_torrent(&tree, builder, Effort::default(), &Progress::new()).map_err(failed)
+    make_torrent(&tree, builder, Effort::default(), &Progress::new()).map_err(Failure::make)
 }
 
 fn compare(a: &Path, b: &Path) -> Result<(), Failure> {

@@ -1,15 +1,17 @@
 //! `torrent download`: the main job.
 
-use std::path::PathBuf;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use metainfo::{Info, Metainfo};
-use riverrun::{AddTorrent, Client, Existing, SeedGoal, Torrent};
+use riverrun::{AddTorrent, Client, Existing, Torrent};
+use serde::Serialize;
 
 use crate::exit::{Code, Failure};
 use crate::global::Global;
-use crate::select::{self, Selection};
+use crate::select::Selection;
 use crate::session::{self, ClientOptions, Until, Watch};
 use crate::source::{self, Source};
 use crate::{describe, output, units};
@@ -36,7 +38,7 @@ pub(crate) struct Options {
     #[arg(long, env = "RIVERRUN_SEED")]
     seed: bool,
     /// Seed until so many bytes were sent for each byte of the torrent
-    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO", value_parser = ratio)]
+    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO", value_parser = units::parse_ratio)]
     seed_ratio: Option<f64>,
     /// Seed for this time, such as 90m or 1d
     #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_TIME", value_parser = units::parse_time)]
@@ -57,41 +59,135 @@ pub(crate) struct Options {
     client: ClientOptions,
 }
 
-fn ratio(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(ratio) if ratio.is_finite() && ratio >= 0.0 => Ok(ratio),
-        _ => Err(format!("`{text}` is no ratio; write a number such as 1.5")),
-    }
+/// A source that was read, and what came with it.
+struct Found {
+    torrent: Metainfo,
+    /// Trackers and peers that a link names.
+    trackers: Vec<String>,
+    peers: Vec<SocketAddr>,
+    /// The numbers of the chosen files; None for all.
+    chosen: Option<Vec<u32>>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    infohash_v1: Option<String>,
+    infohash_v2: Option<String>,
+    total_length: u64,
+    files: Vec<ListedFile>,
+}
+
+#[derive(Serialize)]
+struct ListedFile {
+    index: usize,
+    path: String,
+    length: u64,
+    selected: bool,
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
-    let mut torrents = Vec::new();
+    let selection = Selection::new(&options.select).map_err(select_failure)?;
+    if !options.list {
+        check_output(&options.output)?;
+    }
+    source::refuse_stdin_twice(&options.sources)?;
+    let mut found = Vec::new();
     for text in &options.sources {
-        torrents.push(open(text)?);
+        found.push(open(text, &selection)?);
     }
     if options.list {
-        return torrents.iter().try_for_each(|torrent| output::line(select::listing(torrent.info())));
+        return list(&found, options.json);
     }
-    let selection = Selection::new(&options.select);
-    let chosen = torrents.iter().map(|torrent| choose(&selection, torrent.info()));
-    let chosen: Vec<Option<Vec<u32>>> = chosen.collect::<Result<_, _>>()?;
     if let Some(dir) = &options.save_metainfo {
-        torrents.iter().try_for_each(|torrent| describe::save(torrent, dir))?;
+        found.iter().try_for_each(|found| describe::save(&found.torrent, dir))?;
     }
-    session::run(download(options, global, torrents, chosen))
+    session::run(download(options, global, found))
+}
+
+/// An error where something on the way to the output directory is no directory: nothing could ever be written.
+fn check_output(dir: &Path) -> Result<(), Failure> {
+    let first_there = dir.ancestors().find_map(|path| Some((path, path.metadata().ok()?)));
+    match first_there {
+        Some((path, meta)) if !meta.is_dir() => Err(Failure::usage(format!(
+            "--output {}: {} is no directory; name the directory to download into",
+            dir.display(),
+            if path == dir { "this".to_owned() } else { path.display().to_string() }
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The torrent of a source.
-fn open(text: &str) -> Result<Metainfo, Failure> {
-    let torrent = match source::open(text)? {
-        Source::Torrent(torrent) => *torrent,
-        Source::Magnet(magnet) => source::of_magnet(&magnet)?,
+fn open(text: &str, selection: &Selection) -> Result<Found, Failure> {
+    let (torrent, magnet) = match source::open(text)? {
+        Source::Torrent(torrent) => (*torrent, None),
+        Source::Magnet(magnet) => (source::of_magnet(&magnet)?, Some(magnet)),
     };
     if let Some(obstacle) = torrent.info().obstacle() {
         return Err(Failure::new(Code::BadTorrent, format!("{text}: {obstacle}")));
     }
     describe::warn(&torrent);
-    Ok(torrent)
+    let mut found =
+        Found { chosen: choose(selection, torrent.info())?, torrent, trackers: vec![], peers: vec![] };
+    if let Some(magnet) = magnet {
+        if found.chosen.is_none() && !magnet.select.is_empty() {
+            let files = found.torrent.info().files().len() as u32;
+            found.chosen = Some((0..files).filter(|file| magnet.selects(*file)).collect());
+        }
+        // A name that can't be looked up is one peer less.
+        let addrs =
+            magnet.peers.iter().filter_map(|peer| (peer.host.as_str(), peer.port).to_socket_addrs().ok());
+        found.peers = addrs.flatten().collect();
+        found.trackers = magnet.trackers;
+    }
+    Ok(found)
+}
+
+/// Prints the files.
+fn list(all: &[Found], json: bool) -> Result<(), Failure> {
+    for found in all {
+        let listed = Listed::new(found);
+        if json {
+            output::json(&listed)?;
+            continue;
+        }
+        if all.len() > 1 {
+            output::line(output::printable(&listed.name))?;
+        }
+        for file in &listed.files {
+            let note = if file.selected { "" } else { "  (not selected)" };
+            let (size, path) = (units::size(file.length), output::printable(&file.path));
+            output::line(format!("{:>6}  {size:>11}  {path}{note}", file.index))?;
+        }
+    }
+    Ok(())
+}
+
+impl Listed {
+    fn new(found: &Found) -> Listed {
+        let (info, hashes) = (found.torrent.info(), found.torrent.info_hashes());
+        let selected =
+            |index: usize| found.chosen.as_ref().is_none_or(|chosen| chosen.contains(&(index as u32)));
+        let files = info.files().iter().enumerate().filter(|(_, file)| !file.is_padding());
+        let file = |(index, file): (usize, &metainfo::File)| ListedFile {
+            index,
+            path: file.path().to_owned(),
+            length: file.len(),
+            selected: selected(index),
+        };
+        Listed {
+            name: info.name().to_owned(),
+            infohash_v1: hashes.get_v1().map(|hash| hash.to_string()),
+            infohash_v2: hashes.get_v2().map(|hash| hash.to_string()),
+            total_length: info.content_len(),
+            files: files.map(file).collect(),
+        }
+    }
+}
+
+fn select_failure(problem: String) -> Failure {
+    Failure::usage(format!("--select: {problem}"))
 }
 
 /// The numbers of the chosen files; None for all.
@@ -99,21 +195,20 @@ fn choose(selection: &Selection, info: &Info) -> Result<Option<Vec<u32>>, Failur
     if selection.is_empty() {
         return Ok(None);
     }
-    let flags = selection.of(info).map_err(|error| Failure::usage(format!("--select: {error}")))?;
+    let flags = selection.of(info).map_err(select_failure)?;
     Ok(Some(flags.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(i, _)| i as u32).collect()))
 }
 
-async fn download(
-    options: &Options,
-    global: &Global,
-    sources: Vec<Metainfo>,
-    chosen: Vec<Option<Vec<u32>>>,
-) -> Result<(), Failure> {
+async fn download(options: &Options, global: &Global, sources: Vec<Found>) -> Result<(), Failure> {
     let client = options.client.start()?;
     let events = client.events();
-    let mut torrents = Vec::new();
-    for (metainfo, chosen) in sources.into_iter().zip(chosen) {
-        torrents.push(add(options, &client, metainfo, chosen).await?);
+    let mut torrents: Vec<Torrent> = Vec::new();
+    for found in sources {
+        let torrent = add(options, &client, found).await?;
+        // A torrent that is named twice is one torrent.
+        if torrents.iter().all(|known| known.info_hashes() != torrent.info_hashes()) {
+            torrents.push(torrent);
+        }
     }
     let until = match (options.seed, options.seed_ratio.is_some() || options.seed_time.is_some()) {
         (_, true) => Until::Goal,
@@ -124,22 +219,16 @@ async fn download(
     watch.timeout(options.timeout).json(options.json).quiet(global.quiet).run(events).await
 }
 
-async fn add(
-    options: &Options,
-    client: &Client,
-    metainfo: Metainfo,
-    chosen: Option<Vec<u32>>,
-) -> Result<Torrent, Failure> {
-    let mut add = options.client.dress(AddTorrent::metainfo(metainfo))?.output(&options.output);
-    if let Some(files) = chosen {
+async fn add(options: &Options, client: &Client, found: Found) -> Result<Torrent, Failure> {
+    let add = AddTorrent::metainfo(found.torrent).trackers(&found.trackers).peers(found.peers);
+    let mut add = options.client.dress(add)?.output(&options.output);
+    if let Some(files) = found.chosen {
         add = add.wanted(files);
     }
     if options.verify {
         add = add.existing(Existing::Check);
     }
-    if options.seed_ratio.is_some() || options.seed_time.is_some() {
-        let mut goal = SeedGoal::none();
-        (goal.ratio, goal.time) = (options.seed_ratio, options.seed_time);
+    if let Some(goal) = session::goal(options.seed_ratio, options.seed_time) {
         add = add.seed_goal(goal);
     }
     client.add(add).await.map_err(|error| session::failure(&error))

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::describe::infohashes;
 use crate::exit::{Code, Failure};
-use crate::{output, source};
+use crate::{output, source, urls};
 
 /// Change trackers, comment, web seeds, source or the private flag of a torrent
 ///
@@ -82,8 +82,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             "--json and the torrent can't both go to stdout; name a file with --output",
         ));
     }
+    if !options.changes_anything() {
+        return Err(Failure::usage(
+            "nothing to change; say what with --announce, --comment, --web-seed, --private, ... (`torrent help edit`)",
+        ));
+    }
     let mut after = edit_info(&before, options)?;
-    edit_outer(&mut after, options);
+    edit_outer(&mut after, options)?;
     let bytes = after.to_bytes();
     output::to_file_or_stdout(target, &bytes)?;
     let infohash_changed = before.info_hashes() != after.info_hashes();
@@ -105,6 +110,18 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+impl Options {
+    /// Whether there is anything to do.
+    fn changes_anything(&self) -> bool {
+        let lists = [&self.announce, &self.add_tracker, &self.web_seed];
+        let texts = [&self.comment, &self.created_by, &self.source, &self.name];
+        let switches = [self.no_trackers, self.no_web_seeds, self.private, self.public];
+        lists.iter().any(|list| !list.is_empty())
+            || texts.iter().any(|text| text.is_some())
+            || switches.contains(&true)
+    }
+}
+
 fn edit_info(before: &Metainfo, options: &Options) -> Result<Metainfo, Failure> {
     let mut edit = InfoEdit::new();
     if options.private || options.public {
@@ -122,19 +139,16 @@ fn edit_info(before: &Metainfo, options: &Options) -> Result<Metainfo, Failure> 
     before.with_info_edit(&edit, &Limits::default()).map_err(|error| Failure::new(Code::BadTorrent, error))
 }
 
-fn edit_outer(torrent: &mut Metainfo, options: &Options) {
-    let tier = |urls: &String| {
-        urls.split(',').map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect()
-    };
+fn edit_outer(torrent: &mut Metainfo, options: &Options) -> Result<(), Failure> {
     if options.no_trackers {
         torrent.set_tiers(&[]);
     }
     if !options.announce.is_empty() {
-        torrent.set_tiers(&options.announce.iter().map(tier).collect::<Vec<_>>());
+        torrent.set_tiers(&urls::tiers("--announce", &options.announce)?);
     }
     if !options.add_tracker.is_empty() {
         let mut tiers = torrent.tiers();
-        tiers.extend(options.add_tracker.iter().map(tier));
+        tiers.extend(urls::tiers("--add-tracker", &options.add_tracker)?);
         torrent.set_tiers(&tiers);
     }
     if let Some(comment) = &options.comment {
@@ -144,8 +158,9 @@ fn edit_outer(torrent: &mut Metainfo, options: &Options) {
         torrent.set_created_by(some(program));
     }
     if options.no_web_seeds || !options.web_seed.is_empty() {
-        torrent.set_web_seeds(&options.web_seed);
+        torrent.set_web_seeds(&urls::web_seeds(&options.web_seed)?);
     }
+    Ok(())
 }
 
 fn some(text: &str) -> Option<&str> {

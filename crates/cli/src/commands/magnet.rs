@@ -1,10 +1,13 @@
 //! `torrent magnet`: the link of a torrent, or what is inside a link.
 
+use std::ops::RangeInclusive;
+
 use clap::Args;
 use serde::Serialize;
 
 use metainfo::Magnet;
 
+use crate::describe::host_port;
 use crate::exit::Failure;
 use crate::output;
 use crate::source::{self, Source};
@@ -29,6 +32,8 @@ struct Shown {
     exact_sources: Vec<String>,
     acceptable_sources: Vec<String>,
     peers: Vec<String>,
+    /// As BEP 53 writes it: numbers and ranges.
+    selected_files: Option<String>,
     link: String,
 }
 
@@ -50,14 +55,25 @@ fn shown(magnet: &Magnet) -> Shown {
         web_seeds: magnet.web_seeds.clone(),
         exact_sources: magnet.exact_sources.clone(),
         acceptable_sources: magnet.acceptable_sources.clone(),
-        peers: magnet.peers.iter().map(|peer| format!("{}:{}", peer.host, peer.port)).collect(),
+        peers: magnet.peers.iter().map(host_port).collect(),
+        selected_files: selected(magnet),
         link: magnet.to_string(),
     }
 }
 
+/// The files that the link selects; None for all.
+fn selected(magnet: &Magnet) -> Option<String> {
+    let range = |range: &RangeInclusive<u32>| match (range.start(), range.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    };
+    let ranges: Vec<String> = magnet.select.iter().map(range).collect();
+    (!ranges.is_empty()).then(|| ranges.join(","))
+}
+
 fn print(shown: &Shown) -> Result<(), Failure> {
     let one = |key: &str, value: &Option<String>| match value {
-        Some(value) => output::line(format!("{key:<18} {value}")),
+        Some(value) => output::line(format!("{key:<18} {}", output::printable(value))),
         None => Ok(()),
     };
     one("info hash v1", &shown.infohash_v1)?;
@@ -70,7 +86,9 @@ fn print(shown: &Shown) -> Result<(), Failure> {
         ("acceptable source", &shown.acceptable_sources),
         ("peer", &shown.peers),
     ] {
-        values.iter().try_for_each(|value| output::line(format!("{key:<18} {value}")))?;
+        values
+            .iter()
+            .try_for_each(|value| output::line(format!("{key:<18} {}", output::printable(value))))?;
     }
-    Ok(())
+    one("selected files", &shown.selected_files)
 }

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use metainfo::Metainfo;
 use serde::Serialize;
 
-use crate::describe::{hex, infohashes, version_word, warn};
+use crate::describe::{hex, host_port, infohashes, version_word, warn};
 use crate::exit::{Code, Failure};
 use crate::{output, source, units};
 
@@ -88,7 +88,7 @@ fn show(torrent: &Metainfo) -> Result<(), Failure> {
         rows.extend(tier.iter().map(|url| ("tracker", format!("{url}  (tier {i})"))));
     }
     rows.extend(torrent.web_seeds().iter().map(|url| ("web seed", url.clone())));
-    rows.extend(torrent.nodes().iter().map(|node| ("node", format!("{}:{}", node.host, node.port))));
+    rows.extend(torrent.nodes().iter().map(|node| ("node", host_port(node))));
     rows.extend(info.obstacle().map(|obstacle| ("cannot download", obstacle.to_string())));
     for (key, value) in rows {
         output::line(format!("{key:<16} {}", output::printable(&value)))?;
@@ -190,7 +190,7 @@ impl Described {
             announce: torrent.announce().map(str::to_owned),
             announce_list: torrent.tiers(),
             url_list: torrent.web_seeds().to_vec(),
-            nodes: torrent.nodes().iter().map(|node| format!("{}:{}", node.host, node.port)).collect(),
+            nodes: torrent.nodes().iter().map(host_port).collect(),
             files: info.files().iter().enumerate().map(DescribedFile::new).collect(),
             piece_hashes: piece_hashes.then(|| pieces(torrent)),
             warnings: warnings.map(|warning| warning.to_string()).collect(),

@@ -81,7 +81,7 @@ fn print(url: &TrackerUrl, hash: InfoHash, counts: Option<SwarmCounts>, json: bo
 
 fn failed(url: &TrackerUrl, hashes: &[InfoHash], error: &Error, json: bool) -> Result<(), Failure> {
     if !json {
-        output::say(format!("torrent: {error}"));
+        output::complain(format!("torrent: {}", Problem::new(error).message));
         return Ok(());
     }
     hashes.iter().try_for_each(|hash| {

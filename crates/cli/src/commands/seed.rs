@@ -4,28 +4,30 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use riverrun::{AddTorrent, Existing, SeedGoal};
+use metainfo::Metainfo;
+use riverrun::{AddTorrent, Existing, Torrent};
 
 use crate::exit::{Code, Failure};
 use crate::global::Global;
 use crate::session::{self, ClientOptions, Until, Watch};
-use crate::{source, units};
+use crate::{data, source, units};
 
-/// Seed a torrent from data that is on the disk
+/// Seed torrents from data that is on the disk
 ///
 /// The data is checked first and never changed. It ends with Ctrl-C, or when a goal is reached.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The torrent: a file, its http(s) URL, or `-` for stdin
-    file: String,
-    /// The directory that holds the torrent's file or directory
+    /// The torrents: files, their http(s) URLs, or `-` for stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// The directory that holds the torrents' files or directories, or that file or directory itself
     #[arg(short, long, value_name = "DIR", env = "RIVERRUN_DATA", default_value = ".")]
     data: PathBuf,
     /// Seed what is there, even when something is missing
     #[arg(long)]
     partial: bool,
     /// Stop when so many bytes were sent for each byte of the torrent
-    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO")]
+    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO", value_parser = units::parse_ratio)]
     seed_ratio: Option<f64>,
     /// Stop after this time, such as 90m or 1d
     #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_TIME", value_parser = units::parse_time)]
@@ -41,26 +43,41 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
-    let torrent = source::load(&options.file)?;
-    if let Some(obstacle) = torrent.info().obstacle() {
-        return Err(Failure::new(Code::BadTorrent, format!("{}: {obstacle}", options.file)));
+    source::refuse_stdin_twice(&options.files)?;
+    let mut torrents = Vec::new();
+    for file in &options.files {
+        let torrent = source::load(file)?;
+        if let Some(obstacle) = torrent.info().obstacle() {
+            return Err(Failure::new(Code::BadTorrent, format!("{file}: {obstacle}")));
+        }
+        let root = data::root(torrent.info(), &options.data)?;
+        torrents.push((torrent, root));
     }
-    session::run(async {
-        let client = options.client.start()?;
-        let events = client.events();
-        let existing = if options.no_verify { Existing::Auto } else { Existing::Check };
-        let mut add = options.client.dress(AddTorrent::metainfo(torrent))?;
-        add = add.output(&options.data).existing(existing).read_only();
-        let goal = options.seed_ratio.is_some() || options.seed_time.is_some();
-        if goal {
-            let mut wanted = SeedGoal::none();
-            (wanted.ratio, wanted.time) = (options.seed_ratio, options.seed_time);
-            add = add.seed_goal(wanted);
+    session::run(seed(options, global, torrents))
+}
+
+async fn seed(options: &Options, global: &Global, sources: Vec<(Metainfo, PathBuf)>) -> Result<(), Failure> {
+    let client = options.client.start()?;
+    let events = client.events();
+    let existing = if options.no_verify { Existing::Auto } else { Existing::Check };
+    let goal = session::goal(options.seed_ratio, options.seed_time);
+    let mut torrents: Vec<Torrent> = Vec::new();
+    for (metainfo, root) in sources {
+        let mut add = options.client.dress(AddTorrent::metainfo(metainfo))?;
+        add = add.output(root).existing(existing).read_only();
+        if let Some(goal) = goal {
+            add = add.seed_goal(goal);
         }
         let torrent = client.add(add).await.map_err(|error| session::failure(&error))?;
-        session::checked(&torrent, options.partial).await?;
-        session::announce_start(&client, &torrent, global.quiet || options.json);
-        let until = if goal { Until::Goal } else { Until::Interrupted };
-        Watch::new(client, vec![torrent], until).json(options.json).quiet(global.quiet).run(events).await
-    })
+        // A torrent that is named twice is one torrent.
+        if torrents.iter().all(|known| known.info_hashes() != torrent.info_hashes()) {
+            torrents.push(torrent);
+        }
+    }
+    for torrent in &torrents {
+        session::checked(torrent, options.partial).await?;
+        session::announce_start(&client, torrent, global.quiet || options.json);
+    }
+    let until = if goal.is_some() { Until::Goal } else { Until::Interrupted };
+    Watch::new(client, torrents, until).json(options.json).quiet(global.quiet).run(events).await
 }

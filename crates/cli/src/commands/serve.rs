@@ -6,13 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use metainfo::Metainfo;
 use metainfo::create::Builder;
-use riverrun::{AddTorrent, SeedGoal};
+use riverrun::AddTorrent;
 use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
 
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 use crate::global::Global;
 use crate::session::{self, ClientOptions, Until, Watch};
-use crate::{describe, output, units};
+use crate::{describe, output, units, work};
 
 /// Make a torrent of each path in memory, seed it, and print its magnet link
 ///
@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long)]
     private: bool,
     /// Stop when so many bytes were sent for each byte of the torrents
-    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO")]
+    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO", value_parser = units::parse_ratio)]
     seed_ratio: Option<f64>,
     /// Stop after this time, such as 90m or 1d
     #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_TIME", value_parser = units::parse_time)]
@@ -44,7 +44,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     let mut torrents = Vec::new();
     for path in &options.paths {
-        torrents.push((make(path, options)?, parent(path)?));
+        torrents.push((make(path, options, global)?, parent(path)?));
     }
     if let Some(dir) = &options.save_metainfo {
         torrents.iter().try_for_each(|(torrent, _)| describe::save(torrent, dir))?;
@@ -53,15 +53,17 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
 }
 
 /// The torrent of a path.
-fn make(path: &Path, options: &Options) -> Result<Metainfo, Failure> {
-    let failed = |error: storage::MakeError| Failure::new(Code::Io, error);
-    let tree = walk(path, WalkOptions::default()).map_err(failed)?;
+fn make(path: &Path, options: &Options, global: &Global) -> Result<Metainfo, Failure> {
+    path.symlink_metadata().map_err(|error| Failure::io(path.display(), &error))?;
+    let tree = walk(path, WalkOptions::default()).map_err(Failure::make)?;
     for skipped in &tree.skipped {
         output::say(format!("torrent: {}: left out", skipped.display()));
     }
     let builder =
         Builder::new(&tree.name).private(options.private).tiers(vec![options.client.tracker.clone()]);
-    make_torrent(&tree, builder, Effort::default(), &Progress::new()).map_err(failed)
+    let progress = Progress::new();
+    let making = || make_torrent(&tree, builder, Effort::default(), &progress);
+    work::hashing(global.quiet || options.json, "hashing", &progress, making)?.map_err(Failure::make)
 }
 
 /// The directory in which a torrent of `path` finds its data.
@@ -75,14 +77,12 @@ fn parent(path: &Path) -> Result<PathBuf, Failure> {
 async fn seed(options: &Options, global: &Global, sources: Vec<(Metainfo, PathBuf)>) -> Result<(), Failure> {
     let client = options.client.start()?;
     let events = client.events();
-    let goal = options.seed_ratio.is_some() || options.seed_time.is_some();
+    let goal = session::goal(options.seed_ratio, options.seed_time);
     let mut torrents = Vec::new();
     for (metainfo, dir) in sources {
         let mut add = options.client.dress(AddTorrent::metainfo(metainfo))?.output(dir).read_only();
-        if goal {
-            let mut wanted = SeedGoal::none();
-            (wanted.ratio, wanted.time) = (options.seed_ratio, options.seed_time);
-            add = add.seed_goal(wanted);
+        if let Some(goal) = goal {
+            add = add.seed_goal(goal);
         }
         let torrent = client.add(add).await.map_err(|error| session::failure(&error))?;
         session::checked(&torrent, false).await?;
@@ -92,6 +92,6 @@ async fn seed(options: &Options, global: &Global, sources: Vec<(Metainfo, PathBu
         session::announce_start(&client, &torrent, global.quiet || options.json);
         torrents.push(torrent);
     }
-    let until = if goal { Until::Goal } else { Until::Interrupted };
+    let until = if goal.is_some() { Until::Goal } else { Until::Interrupted };
     Watch::new(client, torrents, until).json(options.json).quiet(global.quiet).run(events).await
 }

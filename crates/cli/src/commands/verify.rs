@@ -85,11 +85,11 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     if let Some(obstacle) = info.obstacle() {
         return Err(Failure::new(Code::BadTorrent, format!("{}: {obstacle}", options.file)));
     }
-    let selection = Selection::new(&options.select);
+    let selection = Selection::new(&options.select).map_err(select_failure)?;
     let chosen = if selection.is_empty() {
         vec![true; info.files().len()]
     } else {
-        selection.of(info).map_err(Failure::usage)?
+        selection.of(info).map_err(select_failure)?
     };
     let storage = data::open(info, &options.data)?;
     let progress = Progress::new();
@@ -114,6 +114,10 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
         print(&shown)?;
     }
     verdict(&report, &shown, global.quiet || options.json)
+}
+
+fn select_failure(problem: String) -> Failure {
+    Failure::usage(format!("--select: {problem}"))
 }
 
 /// The pieces that the chosen files lie in.

@@ -8,7 +8,7 @@ mod signals;
 mod watch;
 
 pub(crate) use options::ClientOptions;
-pub(crate) use seeding::{announce_start, checked};
+pub(crate) use seeding::{announce_start, checked, goal};
 pub(crate) use watch::{Until, Watch};
 
 use std::future::Future;

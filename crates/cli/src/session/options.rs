@@ -1,14 +1,14 @@
 //! The options of everything that talks to a swarm.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use riverrun::{AddTorrent, Client, ClientBuilder};
 
 use super::failure;
 use crate::exit::Failure;
-use crate::{lists, units};
+use crate::{identity, lists, units};
 
 /// How to talk to the swarm.
 #[derive(Args, Clone, Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct ClientOptions {
     /// Ask no tracker, not even those of the torrent
     #[arg(long, env = "RIVERRUN_NO_TRACKERS", conflicts_with = "tracker")]
     pub(crate) no_trackers: bool,
-    /// Ask trackers in private networks too; those on this machine whose path ends in /announce are asked anyway
+    /// Ask trackers on this machine and its link whatever their path; without it the path must begin with /announce
     #[arg(long, env = "RIVERRUN_ALLOW_LOCAL_TRACKERS")]
     pub(crate) allow_local_trackers: bool,
     /// Most bytes received in a second, such as 500k or 2MB; 0 is no limit
@@ -51,7 +51,7 @@ pub(crate) struct ClientOptions {
     #[arg(short = '6', long, env = "RIVERRUN_IPV6_ONLY")]
     pub(crate) ipv6_only: bool,
     /// What to call ourselves to trackers and web servers
-    #[arg(long, value_name = "TEXT", env = "RIVERRUN_USER_AGENT")]
+    #[arg(long, value_name = "TEXT", env = "RIVERRUN_USER_AGENT", value_parser = identity::user_agent)]
     pub(crate) user_agent: Option<String>,
     /// The address that trackers shall tell other peers
     #[arg(long, value_name = "ADDR", env = "RIVERRUN_PUBLIC_IP")]
@@ -123,10 +123,36 @@ impl ClientOptions {
             let list = lists::Guard::open(path)?;
             builder = builder.blocklist(move |addr: IpAddr| list.contains(addr));
         }
-        if let Some(dir) = self.state_dir.clone().or_else(default_state_dir) {
-            builder = builder.state_dir(dir);
+        match self.state_dir()? {
+            Some(dir) => Ok(builder.state_dir(dir)),
+            None => Ok(builder),
         }
-        Ok(builder)
+    }
+
+    /// Where progress is kept, made where it is not there and known to take files. The usual place may be one that can't
+    /// be written: that costs a check at the next start, and is no reason not to download.
+    fn state_dir(&self) -> Result<Option<PathBuf>, Failure> {
+        let (dir, is_asked_for) = match &self.state_dir {
+            Some(dir) => (dir.clone(), true),
+            None => match default_state_dir() {
+                Some(dir) => (dir, false),
+                None => return Ok(None),
+            },
+        };
+        match try_to_keep(&dir) {
+            Ok(()) => Ok(Some(dir)),
+            Err(error) if is_asked_for => {
+                let place = format!("--state-dir {}: progress can't be kept there", dir.display());
+                Err(Failure::io(place, &error))
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "progress can't be kept in {}: {error}; the next start checks everything (--state-dir names another place)",
+                    dir.display()
+                );
+                Ok(None)
+            }
+        }
     }
 
     /// What these options say of one torrent.
@@ -155,6 +181,14 @@ impl ListenAddr {
             }
         }
     }
+}
+
+/// Makes the directory, and a file in it for a moment.
+fn try_to_keep(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let probe = dir.join(format!(".probe.{}", std::process::id()));
+    std::fs::write(&probe, b"probe")?;
+    std::fs::remove_file(&probe)
 }
 
 fn default_state_dir() -> Option<PathBuf> {

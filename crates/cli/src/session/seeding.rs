@@ -1,6 +1,8 @@
-//! What `seed`, `serve` and `demo` do with a torrent that is to be complete.
+//! What `seed`, `serve` and `demo` do with a torrent that is to be complete, and how long it is seeded.
 
-use riverrun::{Client, Torrent, TorrentState};
+use std::time::Duration;
+
+use riverrun::{Client, SeedGoal, Torrent, TorrentState};
 
 use super::failure;
 use crate::exit::{Code, Failure};
@@ -24,6 +26,13 @@ pub(crate) async fn checked(torrent: &Torrent, partial: bool) -> Result<(), Fail
         return Err(Failure::new(Code::HashMismatch, message));
     }
     Ok(())
+}
+
+/// The goal that these options name.
+pub(crate) fn goal(ratio: Option<f64>, time: Option<Duration>) -> Option<SeedGoal> {
+    let mut goal = SeedGoal::none();
+    (goal.ratio, goal.time) = (ratio, time);
+    (ratio.is_some() || time.is_some()).then_some(goal)
 }
 
 /// Says what is served and where.
