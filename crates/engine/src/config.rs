@@ -1,11 +1,14 @@
 //! What a torrent's brain may be told, with defaults that suit most swarms.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use types::PeerId;
 
 use crate::SeedPolicy;
+use crate::extension::{self, MAX_CUSTOM};
 
 /// Settings of every torrent of one client. [`Config::validate`] is called by whoever takes one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +18,14 @@ pub struct Config {
     pub peer_id: PeerId,
     /// What we call ourselves in the extension handshake (BEP 10, `v`). Default `riverrun/VERSION`.
     pub client_name: String,
+    /// Extensions of the library's user, by name (BEP 10): peers that know one of them can be sent messages by
+    /// [`Command::Extension`](crate::Command::Extension), and theirs come as
+    /// [`Event::Extension`](crate::Event::Extension). At most 64, each of 1 to 64 bytes.
+    pub extensions: Vec<Arc<str>>,
+    /// Our address to the outside, told to peers (BEP 10, `ipv4`).
+    pub public_v4: Option<Ipv4Addr>,
+    /// Our address to the outside, told to peers (BEP 10, `ipv6`).
+    pub public_v6: Option<Ipv6Addr>,
     /// The port we accept connections on, told to peers we dial (BEP 10, `p`). None where we don't listen.
     pub listen_port: Option<u16>,
     /// Most connections of one torrent, both ways. Default 80.
@@ -74,6 +85,9 @@ impl Config {
         Config {
             peer_id,
             client_name: concat!("riverrun/", env!("CARGO_PKG_VERSION")).to_owned(),
+            extensions: Vec::new(),
+            public_v4: None,
+            public_v6: None,
             listen_port: None,
             max_peers: 80,
             max_half_open: 25,
@@ -117,6 +131,11 @@ impl Config {
         ] {
             rule(span(value), field, "1 s to 1 day")?;
         }
+        let distinct =
+            self.extensions.iter().enumerate().all(|(n, name)| !self.extensions[..n].contains(name));
+        let legal = self.extensions.iter().all(|name| extension::is_legal_name(name));
+        let few = self.extensions.len() <= MAX_CUSTOM;
+        rule(few && distinct && legal, "extensions", "at most 64 different names of 1 to 64 bytes")?;
         rule(self.client_name.len() <= 64, "client_name", "at most 64 bytes")
     }
 }
@@ -131,5 +150,8 @@ mod tests {
         assert_eq!(config.validate(), Ok(()));
         config.choke_interval = Duration::ZERO;
         assert_eq!(config.validate().unwrap_err().field, "choke_interval");
+        config = Config::new(PeerId([1; 20]));
+        config.extensions = vec!["xy".into(), "xy".into()];
+        assert_eq!(config.validate().unwrap_err().field, "extensions");
     }
 }

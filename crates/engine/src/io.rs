@@ -136,6 +136,15 @@ pub enum Command {
     /// A private torrent went to another tracker: every peer goes, and every address that the user did not name is
     /// forgotten, dials under way included, so that no bridge is left between the two swarms (BEP 27).
     ForgetPeers,
+    /// Sends a message of a user's extension (BEP 10). Peers that don't understand it, or have no room, get nothing.
+    Extension {
+        /// To this peer; to everyone where none is named.
+        to: Option<SocketAddr>,
+        /// One of [`Config::extensions`](crate::Config::extensions).
+        name: Arc<str>,
+        /// At most 64 KiB; a longer one is not sent.
+        payload: Arc<[u8]>,
+    },
 }
 
 /// What a block whose header arrived is worth.
@@ -230,6 +239,22 @@ pub enum Event {
     PeerBanned {
         /// Its address.
         addr: SocketAddr,
+    },
+    /// A peer's first extended handshake has come: these extensions of the user it understands (BEP 10).
+    Extensions {
+        /// Its address.
+        addr: SocketAddr,
+        /// Their names.
+        names: Vec<Arc<str>>,
+    },
+    /// A message of a user's extension (BEP 10).
+    Extension {
+        /// The sender's address.
+        addr: SocketAddr,
+        /// One of [`Config::extensions`](crate::Config::extensions).
+        name: Arc<str>,
+        /// At most 64 KiB, and in a second no more than that from one peer.
+        payload: Arc<[u8]>,
     },
     /// The disk stopped the download.
     DiskTrouble(DiskTrouble),

@@ -20,6 +20,7 @@ mod book;
 mod choker;
 mod config;
 mod error;
+mod extension;
 mod ids;
 mod io;
 mod peer;

@@ -78,6 +78,8 @@ pub struct PeerSnapshot {
     pub is_interested: bool,
     /// We don't serve it.
     pub we_choke: bool,
+    /// It downloads nothing, as it says (BEP 21).
+    pub upload_only: bool,
     /// It owes us blocks for too long.
     pub snubbed: bool,
     /// Blocks asked of it and not here yet.

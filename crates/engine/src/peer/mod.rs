@@ -9,6 +9,7 @@ use types::{PeerId, Time};
 use wire::Reserved;
 
 use crate::choker::Candidate;
+use crate::extension::Theirs;
 use crate::picker::Pieces;
 use crate::{ConnId, Origin, PeerSnapshot, Speed};
 
@@ -26,6 +27,8 @@ pub(crate) struct Peer {
     pub(crate) uploads: Uploads,
     pub(crate) interest: Interest,
     pub(crate) down: Speed,
+    /// What it said about itself and its extensions.
+    pub(crate) theirs: Theirs,
     pub(crate) trust: Trust,
     pub(crate) clock: Clock,
 }
@@ -83,6 +86,7 @@ impl Peer {
             uploads: Uploads::new(now),
             interest: Interest { ours: false, theirs: false, choked: true },
             down: Speed::new(now),
+            theirs: Theirs::new(now),
             trust: Trust::default(),
             clock: Clock { heard: now, spoke: now },
         }
@@ -126,6 +130,7 @@ impl Peer {
             chokes_us: self.interest.choked,
             is_interested: self.interest.theirs,
             we_choke: self.uploads.is_choked(),
+            upload_only: self.theirs.upload_only,
             snubbed: self.requests.is_snubbed(),
             requests: self.requests.len() as u32,
             inbound_requests: self.uploads.len() as u32,

@@ -171,6 +171,7 @@ impl Torrent {
         self.out.push_back(Output::Event(Event::Completed));
         self.review_interest(now);
         self.part_from_seeds(now);
+        self.tell_upload_only(now);
         self.choke_round(now);
     }
 
@@ -233,5 +234,6 @@ impl Torrent {
             self.completed(now);
         }
         self.review_interest(now);
+        self.tell_upload_only(now);
     }
 }

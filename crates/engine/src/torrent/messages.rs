@@ -1,14 +1,11 @@
 //! What peers say.
 
-use std::net::{IpAddr, SocketAddr};
-
-use types::{Bitfield, BlockRef, PeerSource, PieceIndex, Time};
+use types::{Bitfield, BlockRef, PieceIndex, Time};
 use wire::Message;
-use wire::extended::ExtendedHandshake;
 
 use super::Torrent;
 use crate::picker::Pieces;
-use crate::{ConnId, Fault, Origin};
+use crate::{ConnId, Fault};
 
 /// Messages without effect that a peer may send at once, and in a second on the whole.
 const IDLE_MESSAGES: u32 = 1_000;
@@ -30,20 +27,8 @@ impl Torrent {
             }
         }
         if extended {
-            let payload = self.extended_handshake(addr.ip());
-            self.send(now, conn, Message::Extended { id: 0, payload: &payload });
+            self.introduce(now, conn, addr.ip());
         }
-    }
-
-    fn extended_handshake(&self, peer: IpAddr) -> Vec<u8> {
-        let handshake = ExtendedHandshake {
-            client: Some(self.config.client_name.clone()),
-            port: self.config.listen_port,
-            request_queue: Some(self.config.accept_requests),
-            your_ip: Some(peer.to_canonical()),
-            ..ExtendedHandshake::default()
-        };
-        handshake.encode()
     }
 
     pub(super) fn message(&mut self, now: Time, conn: ConnId, message: Message<'_>) -> Result<(), Fault> {
@@ -82,7 +67,7 @@ impl Torrent {
                 self.send(now, conn, Message::HashReject(range));
                 self.without_effect(conn)
             }
-            Message::Extended { id: 0, payload } => self.extended(now, conn, payload),
+            Message::Extended { id, payload } => self.extended(now, conn, id, payload),
             // Payload travels by `expect_block`; what else there is we have not agreed on, or need not know.
             Message::Piece { .. } => Err(Fault::BadMessage),
             _ => self.without_effect(conn),
@@ -90,7 +75,7 @@ impl Torrent {
     }
 
     /// Messages without effect are patience spent.
-    fn without_effect(&mut self, conn: ConnId) -> Result<(), Fault> {
+    pub(super) fn without_effect(&mut self, conn: ConnId) -> Result<(), Fault> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         peer.trust.idle_messages += 1;
         if peer.trust.idle_messages > IDLE_MESSAGES { Err(Fault::MessageFlood) } else { Ok(()) }
@@ -204,32 +189,4 @@ impl Torrent {
         self.hungry.extend(self.peers.keys().filter(|other| **other != conn || choked));
         self.without_effect(conn)
     }
-
-    fn extended(&mut self, now: Time, conn: ConnId, payload: &[u8]) -> Result<(), Fault> {
-        let handshake = ExtendedHandshake::decode(payload).map_err(|_| Fault::BadMessage)?;
-        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
-        if let Some(reqq) = handshake.request_queue {
-            peer.requests.limit(reqq);
-        }
-        if let Some(name) = handshake.client {
-            peer.who.client = Some(printable(&name));
-        }
-        let (addr, origin) = (peer.who.addr, peer.who.origin);
-        if let (Some(port), Origin::Accepted) = (handshake.port, origin) {
-            let listens = SocketAddr::new(addr.ip(), port);
-            self.learn(now, listens, PeerSource::Incoming);
-            // It is here already: to dial it too would only end one of the two connections.
-            self.book.connected(listens);
-            if let Some(peer) = self.peers.get_mut(&conn) {
-                peer.who.listens = Some(listens);
-            }
-        }
-        self.without_effect(conn)
-    }
-}
-
-/// A name from a stranger, fit for a terminal.
-fn printable(name: &str) -> String {
-    const LONGEST: usize = 64;
-    name.chars().map(|c| if c.is_control() { '.' } else { c }).take(LONGEST).collect()
 }

@@ -1,8 +1,9 @@
 //! The brain of one torrent: who is in, what happened, what to do next.
 //!
-//! `messages` reads the peers, `fetch` asks them for blocks, `serve` answers them, `upkeep` does what time demands. This
+//! `messages` and `extended` read the peers, `fetch` asks them for blocks, `serve` answers them, `upkeep` does what time demands. This
 //! file owns the table of peers and the queue of outputs.
 
+mod extended;
 mod fetch;
 mod messages;
 mod serve;
@@ -80,6 +81,8 @@ struct State {
     upload: bool,
     /// Peers come from its tracker or its user, and it tells nobody of them (BEP 27).
     private: bool,
+    /// What peers were told last (BEP 21).
+    upload_only: bool,
     trouble: Option<DiskTrouble>,
     max_peers: u32,
     next_tick: Time,
@@ -101,6 +104,7 @@ impl Torrent {
         let Params { config, hashes, geometry, have, wanted, unhashed, private, upload } = params;
         let mut picker = Picker::new(geometry.clone(), have, wanted);
         unhashed.iter().for_each(|(piece, blocks)| picker.restore(*piece, blocks));
+        let upload_only = picker.missing() == 0;
         let limits = book::Limits {
             entries: config.max_known_peers,
             half_open: config.max_half_open as usize,
@@ -119,6 +123,7 @@ impl Torrent {
                 running: false,
                 upload,
                 private,
+                upload_only,
                 trouble: None,
                 max_peers: config.max_peers,
                 next_tick: now,
@@ -361,6 +366,7 @@ impl Torrent {
             Command::Want(wanted) => {
                 self.picker.want(wanted);
                 self.review_interest(now);
+                self.tell_upload_only(now);
             }
             Command::Order(order) => self.picker.set_order(order),
             Command::AllowUpload(allow) => {
@@ -374,6 +380,7 @@ impl Torrent {
                 self.book.forget_strangers();
                 self.dial(now);
             }
+            Command::Extension { to, name, payload } => self.send_custom(now, to, &name, &payload),
         }
     }
 

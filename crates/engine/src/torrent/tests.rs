@@ -6,6 +6,8 @@ use types::{BLOCK_LEN, InfoHash, PeerSource};
 use super::*;
 use crate::WaitReason;
 
+mod extended;
+
 const PIECE: u32 = 4 * BLOCK_LEN;
 
 fn config() -> Arc<Config> {
