@@ -1,17 +1,26 @@
 //! The listeners of one shard.
 
 use std::io;
+use std::time::Duration;
 
 use mio::Registry;
 use net::tcp::{Listener, TcpStream};
+use types::Time;
 
 use super::links;
+
+/// How long a listener rests after the system had no handle for a connection. The poller reports a connection once, so
+/// nothing else would bring us back to it.
+const REST: Duration = Duration::from_millis(500);
 
 /// Listeners, and which of them may have a connection waiting.
 #[derive(Debug)]
 pub(super) struct Doors {
     listeners: Vec<Listener>,
     ringing: Vec<bool>,
+    /// Listeners that rest, until `wake`.
+    resting: Vec<usize>,
+    wake: Time,
 }
 
 impl Doors {
@@ -23,13 +32,27 @@ impl Doors {
         for (number, listener) in listeners.iter_mut().enumerate() {
             listener.register(registry, links::listener_token(number))?;
         }
-        Ok(Doors { ringing: vec![true; listeners.len()], listeners })
+        let ringing = vec![true; listeners.len()];
+        Ok(Doors { ringing, listeners, resting: Vec::new(), wake: Time::NEVER })
     }
 
     /// A listener has news.
     pub(super) fn ring(&mut self, number: usize) {
         if let Some(ringing) = self.ringing.get_mut(number) {
             *ringing = true;
+        }
+    }
+
+    /// When resting listeners are to be tried again.
+    pub(super) fn wake(&self) -> Time {
+        self.wake
+    }
+
+    /// Tries resting listeners again when their time has come.
+    pub(super) fn on_timer(&mut self, now: Time) {
+        if self.wake.is_due(now) {
+            self.wake = Time::NEVER;
+            std::mem::take(&mut self.resting).into_iter().for_each(|number| self.ring(number));
         }
     }
 
@@ -44,17 +67,19 @@ impl Doors {
     }
 
     /// The next connection of a listener; none when its turn is over.
-    pub(super) fn next(&mut self, number: usize) -> Option<TcpStream> {
+    pub(super) fn next(&mut self, now: Time, number: usize) -> Option<TcpStream> {
         loop {
             match self.listeners.get(number)?.accept() {
                 Ok(stream) => return Some(stream),
                 Err(e) if is_one_connections_fault(&e) => {}
                 Err(error) => {
-                    if error.kind() != io::ErrorKind::WouldBlock {
-                        // Out of handles, most likely: the next event tries again.
-                        tracing::warn!(%error, "can't accept a connection");
-                    }
                     self.ringing[number] = false;
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        // Out of handles, most likely.
+                        tracing::warn!(%error, "can't accept a connection");
+                        self.resting.push(number);
+                        self.wake = self.wake.min(now + REST);
+                    }
                     return None;
                 }
             }
@@ -65,6 +90,8 @@ impl Doors {
     pub(super) fn close(&mut self) {
         self.listeners.clear();
         self.ringing.clear();
+        self.resting.clear();
+        self.wake = Time::NEVER;
     }
 }
 

@@ -113,7 +113,7 @@ impl Driver {
             return Some(Duration::ZERO);
         }
         let shard = if self.cell.is_whole() { self.deadline } else { Time::NEVER };
-        self.shared.clock.until(shard.min(self.links.next_timeout()))
+        self.shared.clock.until(shard.min(self.links.next_timeout()).min(self.doors.wake()))
     }
 
     /// Calls into the shard. `None` where it is broken, or breaks now; then `culprit` pays, if it is known.

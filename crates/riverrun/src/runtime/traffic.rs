@@ -80,12 +80,14 @@ impl Driver {
 
     /// Takes in who waits at the doors.
     pub(super) fn accept(&mut self) {
+        let now = self.shared.clock.now();
+        self.doors.on_timer(now);
         for number in self.doors.ringing() {
             for _ in 0..ACCEPTS_PER_TURN {
                 if !self.cell.is_whole() {
                     return;
                 }
-                let Some(stream) = self.doors.next(number) else { break };
+                let Some(stream) = self.doors.next(now, number) else { break };
                 self.take_in(Box::new(stream), None);
             }
         }
