@@ -38,5 +38,5 @@ pub use io::{Arrival, Command, DiskTrouble, Event, Input, Origin, Output, WaitRe
 pub use picker::Order;
 pub use rate::{Bucket, Speed};
 pub use session::{Lease, Session, Usage};
-pub use snapshot::{PeerSnapshot, Phase, Snapshot};
+pub use snapshot::{Figures, PeerSnapshot, Phase, Snapshot};
 pub use torrent::{Params, Torrent, reserved};

@@ -58,6 +58,20 @@ pub struct Snapshot {
     pub faults: Vec<(&'static str, u64)>,
 }
 
+/// What changes from second to second about a torrent: read off running totals, whatever its size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Figures {
+    /// Wanted pieces that are missing.
+    pub missing: u32,
+    /// Payload bytes received since the torrent was added, the useless ones included.
+    pub downloaded: u64,
+    /// Payload bytes sent since the torrent was added.
+    pub uploaded: u64,
+    /// Connected peers.
+    pub peers: u32,
+}
+
 /// One connection at one moment.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]

@@ -13,6 +13,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{broadcast, mpsc, watch};
 use types::{InfoHash, PeerId, Rng};
 
+use crate::agenda::Agenda;
 use crate::builder::OpenStorage;
 use crate::control::{Trackers, announce_loop, close, pump, upkeep};
 use crate::disk::Disk;
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) opener: Arc<dyn OpenStorage>,
     pub(crate) engine: Arc<engine::Config>,
     pub(crate) shared: Arc<Shared>,
+    /// What is to be done for torrents at a given time.
+    pub(crate) agenda: Arc<Agenda>,
     pub(crate) shards: Vec<ShardHandle>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) closed: watch::Sender<bool>,
@@ -118,6 +121,7 @@ impl Client {
             opener: settings.opener(),
             trackers,
             engine,
+            agenda: Arc::new(Agenda::new(shared.clock)),
             shared: shared.clone(),
             shards: shards.clone(),
             events: broadcast::Sender::new(events::BACKLOG),
@@ -310,6 +314,7 @@ impl Inner {
     /// Forgets a torrent that is gone from its shard.
     pub(crate) fn forget(&self, id: TorrentId) {
         self.entries().remove(&id);
+        self.agenda.forget(id);
         self.session().remove(id);
         self.shared.disk.evict(id);
     }

@@ -3,15 +3,20 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
-use engine::TorrentId;
+use engine::{Figures, TorrentId};
 use metainfo::{FileIndex, Info, Metainfo};
 use storage::{Plan, Progress, Selection, Storage};
 use tokio::sync::{broadcast, watch};
 use types::{Bitfield, InfoHashes, PieceIndex, Time};
 
+use crate::agenda::{Agenda, Chore};
 use crate::control::Lost;
 use crate::{Event, EventKind, SeedGoal, TorrentState, Trouble};
+
+/// What is not saved waits so long at most.
+const SAVE: Duration = Duration::from_secs(15);
 
 /// One torrent of a client. Everything that changes is in its [`State`].
 #[derive(Debug)]
@@ -35,6 +40,7 @@ pub(crate) struct Entry {
     check: Mutex<Option<Arc<Progress>>>,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
+    agenda: Arc<Agenda>,
     events: broadcast::Sender<Event>,
 }
 
@@ -69,12 +75,20 @@ pub(crate) struct State {
     pub(crate) wanted_files: Vec<bool>,
     /// Pieces that are wanted.
     pub(crate) wanted: Bitfield,
+    /// Length of the wanted pieces.
+    pub(crate) bytes_wanted: u64,
     /// Wanted pieces that are missing.
     pub(crate) missing: u32,
+    /// Their length.
+    pub(crate) left: u64,
+    /// What its shard told last.
+    pub(crate) live: Figures,
     /// Pieces were stored that no sync has covered.
     pub(crate) unsynced: bool,
     /// Resume data on disk is older than this state.
     pub(crate) unsaved: bool,
+    /// It is as old as this state, but for the totals.
+    pub(crate) moved: bool,
     pub(crate) tiers: Vec<Vec<String>>,
     /// Payload bytes of earlier runs.
     pub(crate) uploaded_before: u64,
@@ -98,6 +112,7 @@ pub(crate) struct NewEntry {
     pub(crate) wanted_files: Vec<bool>,
     pub(crate) tiers: Vec<Vec<String>>,
     pub(crate) goal: Option<SeedGoal>,
+    pub(crate) agenda: Arc<Agenda>,
 }
 
 impl Entry {
@@ -106,6 +121,7 @@ impl Entry {
         let pieces = info.geometry().pieces();
         let wanted = wanted_pieces(&info, &new.wanted_files);
         let missing = wanted.count();
+        let bytes_wanted = bytes_of(&info, &wanted);
         let state = State {
             stage: Stage::Checking { checked: 0, total: 0 },
             paused: new.paused,
@@ -116,9 +132,13 @@ impl Entry {
             durable: Bitfield::new(pieces),
             wanted_files: new.wanted_files,
             wanted,
+            bytes_wanted,
             missing,
+            left: bytes_wanted,
+            live: Figures::default(),
             unsynced: false,
             unsaved: false,
+            moved: false,
             tiers: new.tiers,
             uploaded_before: 0,
             downloaded_before: 0,
@@ -142,6 +162,7 @@ impl Entry {
             check: Mutex::new(None),
             state: Mutex::new(state),
             changed: watch::Sender::new(0),
+            agenda: new.agenda,
             events,
         }
     }
@@ -159,7 +180,11 @@ impl Entry {
         let now = state.public();
         let news = state.shown.as_ref().is_none_or(|shown| !shown.is_like(&now));
         state.shown = Some(now.clone());
+        let unsaved = state.on_shard && (state.unsynced || state.unsaved);
         drop(state);
+        if unsaved {
+            self.agenda.within(self.id, Chore::Save, SAVE);
+        }
         if news {
             self.tell(EventKind::State(now));
         }
@@ -187,10 +212,13 @@ impl Entry {
 
     /// A piece was verified and stored. Returns the files that are complete by it.
     pub(crate) fn completed(&self, piece: PieceIndex) -> Vec<FileIndex> {
+        let len = u64::from(self.info.geometry().piece_len(piece));
         let new = self.change(|state| {
             let new = state.have.insert(piece.0);
             if new {
-                state.missing -= u32::from(state.wanted.get(piece.0));
+                let wanted = state.wanted.get(piece.0);
+                state.missing -= u32::from(wanted);
+                state.left -= if wanted { len } else { 0 };
                 (state.unsynced, state.unsaved) = (true, true);
             }
             new
@@ -210,8 +238,8 @@ impl Entry {
     /// Replaces the set of verified pieces, after a check.
     pub(crate) fn set_have(&self, have: Bitfield, durable: Bitfield) {
         self.change(|state| {
-            state.missing = missing(&state.wanted, &have);
             (state.have, state.durable) = (have, durable);
+            state.count(&self.info);
             state.unsaved = true;
         });
     }
@@ -279,8 +307,16 @@ impl State {
     pub(crate) fn want(&mut self, info: &Info, wanted_files: Vec<bool>) {
         self.wanted = wanted_pieces(info, &wanted_files);
         self.wanted_files = wanted_files;
-        self.missing = missing(&self.wanted, &self.have);
+        self.count(info);
         self.unsaved = true;
+    }
+
+    /// Counts anew what is wanted and missing.
+    fn count(&mut self, info: &Info) {
+        self.bytes_wanted = bytes_of(info, &self.wanted);
+        let missing: Bitfield =
+            (0..self.wanted.len()).map(|p| self.wanted.get(p) && !self.have.get(p)).collect();
+        (self.missing, self.left) = (missing.count(), bytes_of(info, &missing));
     }
 }
 
@@ -298,6 +334,11 @@ fn wanted_pieces(info: &Info, files: &[bool]) -> Bitfield {
     out
 }
 
-fn missing(wanted: &Bitfield, have: &Bitfield) -> u32 {
-    wanted.ones().filter(|p| !have.get(*p)).count() as u32
+/// Length of these pieces, in bytes.
+pub(crate) fn bytes_of(info: &Info, pieces: &Bitfield) -> u64 {
+    let geometry = info.geometry();
+    if pieces.is_full() {
+        return geometry.data_len();
+    }
+    pieces.ones().map(|piece| u64::from(geometry.piece_len(PieceIndex(piece)))).sum()
 }

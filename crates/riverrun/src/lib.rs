@@ -37,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 mod add;
+mod agenda;
 mod builder;
 mod client;
 mod control;

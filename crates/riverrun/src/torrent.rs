@@ -381,7 +381,7 @@ impl Torrent {
 
     /// When it pauses after its download.
     pub fn set_seed_goal(&self, goal: Option<SeedGoal>) {
-        self.entry.change(|state| (state.goal, state.goal_reached) = (goal, false));
+        control::set_goal(&self.inner, &self.entry, goal);
     }
 
     /// Downloads exactly these files from now on, by number from 0. What is here of others stays.

@@ -234,6 +234,24 @@ async fn duplicates_goals_and_names_that_are_not_enough() {
 }
 
 #[tokio::test]
+async fn a_goal_in_time_is_reached_without_a_peer() {
+    let dir = tempfile::tempdir().unwrap();
+    let payload = Payload::single(100_000);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    payload.write(&dir.path().join("data"));
+    let client = settings(dir.path()).build().unwrap();
+    let mut events = client.events();
+    let goal = SeedGoal::none().time(std::time::Duration::from_millis(1));
+    let torrent = client.add(AddTorrent::metainfo(metainfo).seed_goal(goal)).await.unwrap();
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::GoalReached) {}
+    assert_eq!(torrent.state(), TorrentState::Paused);
+    // It counts from here anew.
+    torrent.resume().unwrap();
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::GoalReached) {}
+    assert!(client.close().await);
+}
+
+#[tokio::test]
 async fn a_file_that_is_cut_short_stalls_its_pieces_until_it_is_back() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let payload = Payload::single(200_000);

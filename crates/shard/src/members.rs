@@ -17,6 +17,8 @@ pub(crate) struct Members {
     /// Torrents whose outputs are to be drained.
     dirty: BTreeSet<TorrentId>,
     deadlines: BTreeSet<(Time, TorrentId)>,
+    /// Torrents that did something since their figures were last asked for.
+    news: BTreeSet<TorrentId>,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,14 @@ impl Members {
 
     /// The next torrent to drain.
     pub(crate) fn next_dirty(&mut self) -> Option<TorrentId> {
-        self.dirty.pop_first()
+        let id = self.dirty.pop_first()?;
+        self.news.insert(id);
+        Some(id)
+    }
+
+    /// The torrents that did something since the last call.
+    pub(crate) fn take_news(&mut self) -> BTreeSet<TorrentId> {
+        std::mem::take(&mut self.news)
     }
 
     /// Files the torrent under its present deadline.
@@ -132,6 +141,7 @@ impl Members {
         self.hide(id);
         self.dirty.remove(&id);
         self.hot.remove(&id);
+        self.news.remove(&id);
         let row = self.rows.remove(&id)?;
         self.deadlines.remove(&(row.deadline, id));
         Some(row.member)

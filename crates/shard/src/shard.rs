@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::{
-    ConnId, Disconnect, Input, Lease, Origin, PeerSnapshot, Snapshot, TorrentId, Usage, WaitReason,
+    ConnId, Disconnect, Figures, Input, Lease, Origin, PeerSnapshot, Snapshot, TorrentId, Usage, WaitReason,
 };
 use types::{Bitfield, PieceIndex, Rng, Time};
 
@@ -205,6 +205,13 @@ impl Shard {
     pub fn snapshot(&mut self, now: Time, torrent: TorrentId) -> Option<Snapshot> {
         let brain = self.members.get_mut(torrent)?.brain.as_mut()?;
         Some(brain.snapshot(now))
+    }
+
+    /// The running totals of the torrents that did something since the last call; those at rest cost nothing.
+    pub fn figures(&mut self) -> Vec<(TorrentId, Figures)> {
+        let news = self.members.take_news();
+        let brain = |id| self.members.get(id)?.brain.as_ref();
+        news.into_iter().filter_map(|id| Some((id, brain(id)?.figures()))).collect()
     }
 
     /// A torrent's connections at this moment.

@@ -41,6 +41,9 @@ fn every_version_and_size_arrives_whole() {
             assert!(world.nodes[leech].disk == payload);
             assert_eq!(world.nodes[leech].read_backs, 0, "{kind:?} {len}: in order, nothing is read back");
             assert_eq!(world.nodes[leech].writes, len.div_ceil(16_384), "each block is written once");
+            let figures = world.nodes[leech].shard.figures();
+            assert_eq!((figures[0].1.missing, figures[0].1.downloaded), (0, len as u64));
+            assert!(world.nodes[leech].shard.figures().is_empty(), "nothing has happened since");
         }
     }
 }

@@ -21,8 +21,8 @@ use crate::choker::Choker;
 use crate::peer::{Interest, Peer, Who};
 use crate::picker::Picker;
 use crate::{
-    Arrival, Blame, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Input, Origin, Output,
-    PeerSnapshot, Phase, Snapshot, Speed,
+    Arrival, Blame, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Figures, Input, Origin,
+    Output, PeerSnapshot, Phase, Snapshot, Speed,
 };
 
 /// What a torrent's brain begins with.
@@ -205,6 +205,16 @@ impl Torrent {
             half_open: self.book.dialing() as u32,
             known: self.book.known() as u32,
             faults: self.tally.faults.iter().map(|(code, times)| (*code, *times)).collect(),
+        }
+    }
+
+    /// Its running totals.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            missing: self.picker.missing(),
+            downloaded: self.tally.down.total(),
+            uploaded: self.tally.up.total(),
+            peers: self.peers.len() as u32,
         }
     }
 

@@ -65,6 +65,7 @@ pub(crate) async fn add(inner: Arc<Inner>, mut add: AddTorrent) -> Result<Torren
         wanted_files,
         tiers,
         goal: add.goal,
+        agenda: inner.agenda.clone(),
         metainfo,
     };
     let entry = Arc::new(Entry::new(new, inner.events.clone()));
@@ -259,4 +260,5 @@ pub(crate) fn enter(
         }
         (state.stage, state.on_shard) = (Stage::Running, true);
     });
+    super::upkeep::review(inner, entry);
 }

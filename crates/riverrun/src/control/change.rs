@@ -7,28 +7,20 @@ use std::time::Duration;
 use engine::Command as Brain;
 use shard::Command;
 use tracker::AnnouncerInput;
-use types::{Bitfield, PeerSource, PieceIndex};
+use types::{Bitfield, PeerSource};
 
 use super::data;
+use super::upkeep::review;
 use crate::client::Inner;
-use crate::entry::{Entry, Stage, State};
+use crate::entry::{Entry, Stage, State, bytes_of};
 use crate::runtime::{Question, is_blocked};
-use crate::{Error, Snapshot};
-
-/// Length of these pieces, in bytes.
-pub(crate) fn bytes_of(entry: &Entry, pieces: &Bitfield) -> u64 {
-    let geometry = entry.info.geometry();
-    if pieces.is_full() {
-        return geometry.data_len();
-    }
-    pieces.ones().map(|piece| u64::from(geometry.piece_len(PieceIndex(piece)))).sum()
-}
+use crate::{Error, SeedGoal, Snapshot};
 
 /// The figures of one moment; `live` is what the shard says, if the torrent is there.
 pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapshot {
     let state = entry.state();
-    let bytes_wanted = bytes_of(entry, &state.wanted);
-    let bytes_have = bytes_of(entry, &state.have);
+    let bytes_wanted = state.bytes_wanted;
+    let bytes_have = bytes_of(&entry.info, &state.have);
     let mut out = Snapshot {
         state: state.public(),
         pieces: state.have.len(),
@@ -39,7 +31,7 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         bytes: entry.info.geometry().data_len(),
         bytes_have,
         bytes_wanted,
-        bytes_left: bytes_wanted.saturating_sub(bytes_have),
+        bytes_left: state.left,
         downloaded: state.downloaded_before,
         uploaded: state.uploaded_before,
         session_downloaded: 0,
@@ -83,13 +75,14 @@ pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
         }
         state.on_shard
     });
+    review(inner, entry);
     if running {
         inner.spawn(data::sync_and_save(inner.clone(), entry.clone()));
     }
 }
 
 /// Goes on. During a check it goes on after it.
-pub(crate) fn resume(inner: &Inner, entry: &Entry) {
+pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     entry.change(|state| {
         (state.paused, state.goal_reached, state.seeding_since) = (false, false, None);
         if state.on_shard && matches!(state.stage, Stage::Running) {
@@ -97,6 +90,13 @@ pub(crate) fn resume(inner: &Inner, entry: &Entry) {
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
         }
     });
+    review(inner, entry);
+}
+
+/// Sets when it pauses after its download.
+pub(crate) fn set_goal(inner: &Arc<Inner>, entry: &Arc<Entry>, goal: Option<SeedGoal>) {
+    entry.change(|state| (state.goal, state.goal_reached) = (goal, false));
+    review(inner, entry);
 }
 
 /// Addresses to try, without those that are on the blocklist or have no port.
@@ -146,6 +146,7 @@ pub(crate) async fn set_wanted(inner: Arc<Inner>, entry: Arc<Entry>, wanted: Vec
         let pieces = entry.to_be_fetched();
         inner.shard(&entry).command(Command::Torrent(entry.id, Brain::Want(pieces)));
     }
+    review(&inner, &entry);
     inner.spawn(data::sync_and_save(inner.clone(), entry));
     Ok(())
 }
@@ -196,6 +197,7 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
             }
             state.stage = Stage::Running;
         });
+        review(&inner, &entry);
     } else {
         super::add::enter(&inner, &entry, Vec::new(), None);
     }

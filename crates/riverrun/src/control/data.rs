@@ -230,7 +230,10 @@ pub(crate) async fn sync_and_save(inner: Arc<Inner>, entry: Arc<Entry>) {
     entry.state().unsynced = false;
     inner.shard(&entry).command(Command::Sync(entry.id));
     // The sync ends when it ends; what it covers is saved with the next round at the latest.
-    let mut unsaved = entry.state().unsaved;
+    let mut unsaved = {
+        let state = entry.state();
+        state.unsaved || state.moved
+    };
     tokio::select! {
         () = entry.wait(|state| (state.have == state.durable).then_some(())) => unsaved = true,
         () = tokio::time::sleep(RETRY) => {}
@@ -257,7 +260,7 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
     data.selection = entry.selection();
     {
         let mut state = entry.state();
-        state.unsaved = false;
+        (state.unsaved, state.moved) = (false, false);
         data.have = state.durable.clone();
         data.completed = state.missing == 0;
         let (up, down) = live.map_or((0, 0), |live| (live.uploaded, live.downloaded));
@@ -269,7 +272,7 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
     };
     let result = inner.blocking(work).await?;
     if result.is_err() {
-        entry.state().unsaved = true;
+        entry.change(|state| state.unsaved = true);
     }
     Ok(result?)
 }

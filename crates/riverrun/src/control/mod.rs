@@ -9,7 +9,7 @@ mod trackers;
 mod upkeep;
 
 pub(crate) use add::{add, wanted_files};
-pub(crate) use change::{add_trackers, addresses, pause, recheck, resume, set_wanted, snapshot};
+pub(crate) use change::{add_trackers, addresses, pause, recheck, resume, set_goal, set_wanted, snapshot};
 pub(crate) use data::Lost;
 pub(crate) use end::{close, remove};
 pub(crate) use pump::pump;

@@ -92,13 +92,7 @@ impl Trackers {
         let rng = self.rng.lock().unwrap_or_else(|e| e.into_inner()).fork();
         let announcer = Box::new(Announcer::new(config, rng));
         self.send(ToTrackers::Schedule(ScheduleInput::Add(key(entry.id), announcer)));
-        let left = {
-            let state = entry.state();
-            let missing = state.wanted.ones().filter(|p| !state.have.get(*p));
-            let geometry = entry.info.geometry();
-            missing.map(|p| u64::from(geometry.piece_len(types::PieceIndex(p)))).sum()
-        };
-        let status = Status { port: port(inner), left, ..Status::default() };
+        let status = Status { port: port(inner), left: entry.state().left, ..Status::default() };
         self.tell(entry.id, AnnouncerInput::Status(status));
     }
 

@@ -1,23 +1,28 @@
-//! What is done now and then: leases, saving, seed goals, figures for trackers.
+//! What is done now and then: leases, figures of the torrents that did something, and chores whose time has come.
+//!
+//! Each tick costs a question to each shard. A torrent that does nothing is in no answer and on no list.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::{Figures, TorrentId};
 use tokio::time::{MissedTickBehavior, interval};
 use tracker::{AnnouncerInput, Status};
+use types::Time;
 
 use super::{change, data};
 use crate::EventKind;
+use crate::agenda::Chore;
 use crate::client::Inner;
-use crate::entry::Entry;
+use crate::entry::{Entry, Stage};
 use crate::runtime::Question;
 
 /// How often shards get new leases.
 const LEASE: Duration = Duration::from_millis(250);
-/// Leases between two looks at seed goals: 1 s.
-const GOALS: u32 = 4;
-/// Leases between two savings: 15 s.
-const SAVE: u32 = 60;
+/// Leases between two looks at figures: 1 s.
+const FIGURES: u32 = 4;
+/// How old saved totals may be.
+const TOTALS: Duration = Duration::from_secs(300);
 
 /// Runs as long as the client.
 pub(crate) async fn upkeep(inner: Arc<Inner>) {
@@ -26,19 +31,14 @@ pub(crate) async fn upkeep(inner: Arc<Inner>) {
     for tick in 1u32.. {
         ticks.tick().await;
         lease(&inner).await;
-        if tick.is_multiple_of(GOALS) {
-            for entry in inner.all() {
-                figures(&inner, &entry).await;
-            }
+        if tick.is_multiple_of(FIGURES) {
+            figures(&inner).await;
         }
-        if tick.is_multiple_of(SAVE) {
-            for entry in inner.all() {
-                let state = entry.state();
-                let due = (state.unsynced || state.unsaved) && state.on_shard;
-                drop(state);
-                if due {
-                    inner.spawn(data::sync_and_save(inner.clone(), entry));
-                }
+        for (id, chore) in inner.agenda.take_due(inner.shared.clock.now()) {
+            let Some(entry) = inner.entry(id) else { continue };
+            match chore {
+                Chore::Save => inner.spawn(data::sync_and_save(inner.clone(), entry)),
+                Chore::Goal => review(&inner, &entry),
             }
         }
     }
@@ -52,44 +52,56 @@ async fn lease(inner: &Inner) {
     inner.lease(&usage);
 }
 
-/// Tells the trackers of a torrent how it stands, and pauses it at its goal. A torrent that does nothing costs nothing.
-async fn figures(inner: &Arc<Inner>, entry: &Arc<Entry>) {
-    let resting = {
-        let state = entry.state();
-        !state.on_shard || state.paused
-    };
-    if resting {
-        entry.state().seeding_since = None;
-        return;
+async fn figures(inner: &Arc<Inner>) {
+    for shard in &inner.shards {
+        for (id, live) in shard.ask(Question::Figures).await.unwrap_or_default() {
+            note(inner, id, live);
+        }
     }
-    let id = entry.id;
-    let Some(Some(live)) = inner.shard(entry).ask(|to| Question::Snapshot(id, to)).await else { return };
+}
+
+/// A torrent moved: its trackers hear of it, and it may have reached its goal.
+fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
+    let Some(entry) = inner.entry(id) else { return };
+    let left = {
+        let mut state = entry.state();
+        let bytes = |live: &Figures| (live.downloaded, live.uploaded);
+        if bytes(&state.live) != bytes(&live) {
+            state.moved = true;
+            inner.agenda.within(id, Chore::Save, TOTALS);
+        }
+        state.live = live;
+        state.left
+    };
     let status = Status {
         port: super::trackers::port(inner),
         uploaded: live.uploaded,
         downloaded: live.downloaded,
-        left: live.left,
+        left,
         num_want: Some(if live.missing == 0 { 30 } else { 80 }),
     };
     inner.trackers.tell(id, AnnouncerInput::Status(status));
+    review(inner, &entry);
+}
+
+/// Pauses a torrent that has reached its seed goal; lists when it will by time alone.
+pub(crate) fn review(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     let now = inner.shared.clock.now();
-    let reached = {
+    let (reached, next) = {
         let mut state = entry.state();
-        let seeding = live.missing == 0;
-        let since = *state.seeding_since.get_or_insert(now);
-        if !seeding {
-            state.seeding_since = None;
-        }
-        let wanted = change::bytes_of(entry, &state.wanted);
-        let goal = state.goal.filter(|_| seeding && !state.goal_reached);
-        let uploaded = (state.uploaded_before + live.uploaded) as f64;
-        let reached = goal.is_some_and(|goal| {
-            goal.ratio.is_some_and(|ratio| uploaded >= ratio * wanted as f64)
-                || goal.time.is_some_and(|time| now.since(since) >= time)
-        });
+        let seeds = state.on_shard && !state.paused && state.missing == 0 && state.stage == Stage::Running;
+        state.seeding_since = seeds.then(|| state.seeding_since.unwrap_or(now));
+        let since = state.seeding_since.unwrap_or(now);
+        let goal = state.goal.filter(|_| seeds && !state.goal_reached);
+        let uploaded = (state.uploaded_before + state.live.uploaded) as f64;
+        let at = goal.and_then(|goal| goal.time).map_or(Time::NEVER, |time| since + time);
+        let by_ratio = goal.and_then(|goal| goal.ratio);
+        let reached =
+            at.is_due(now) || by_ratio.is_some_and(|ratio| uploaded >= ratio * state.bytes_wanted as f64);
         state.goal_reached |= reached;
-        reached
+        (reached, if reached { Time::NEVER } else { at })
     };
+    inner.agenda.set(entry.id, Chore::Goal, next);
     if reached {
         change::pause(inner, entry);
         entry.tell(EventKind::GoalReached);

@@ -66,6 +66,7 @@ impl Cell {
             }
         };
         failed.iter().for_each(|id| self.rows.remove(*id));
+        self.rows.bank();
         failed
     }
 

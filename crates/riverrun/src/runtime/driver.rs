@@ -199,9 +199,15 @@ impl Driver {
                 let _ = to.send(self.usage);
             }
             Question::Rates(to) => drop(to.send(self.usage)),
+            Question::Figures(to) => {
+                let all = self.with_shard(None, |shard, _| shard.figures()).unwrap_or_default();
+                let rows = &mut self.cell.rows;
+                let news = all.into_iter().filter_map(|(id, now)| Some((id, rows.figures(id, now)?)));
+                let _ = to.send(news.collect());
+            }
             Question::Snapshot(id, to) => {
-                let snapshot = self.with_shard(Some(id), |shard, now| shard.snapshot(now, id));
-                let _ = to.send(snapshot.flatten());
+                let snapshot = self.with_shard(Some(id), |shard, now| shard.snapshot(now, id)).flatten();
+                let _ = to.send(snapshot.map(|snapshot| self.cell.rows.snapshot(id, snapshot)));
             }
             Question::Peers(id, to) => {
                 let peers = self.with_shard(Some(id), |shard, now| shard.peers(now, id));

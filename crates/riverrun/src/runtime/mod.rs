@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crossbeam_channel::Sender;
-use engine::{PeerSnapshot, Session, Snapshot, TorrentId, Usage};
+use engine::{Figures, PeerSnapshot, Session, Snapshot, TorrentId, Usage};
 use net::tcp::{DialOptions, Listener, Stream};
 use tokio::sync::{mpsc, oneshot};
 use types::{Bitfield, PieceIndex, Rng};
@@ -61,6 +61,8 @@ pub(crate) enum Question {
     Usage(oneshot::Sender<Usage>),
     /// The last answer to [`Question::Usage`].
     Rates(oneshot::Sender<Usage>),
+    /// The figures of those torrents for which they changed since the last such question.
+    Figures(oneshot::Sender<Vec<(TorrentId, Figures)>>),
     Snapshot(TorrentId, oneshot::Sender<Option<Snapshot>>),
     Peers(TorrentId, oneshot::Sender<Vec<PeerSnapshot>>),
     Unhashed(TorrentId, oneshot::Sender<Vec<(PieceIndex, Bitfield)>>),

@@ -1,12 +1,16 @@
 //! What a driver knows of its torrents outside of the shard, so that a shard can be built anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine::TorrentId;
+use engine::{Figures, Order, Snapshot, TorrentId};
 use metainfo::Info;
 use shard::{Added, Command};
-use types::PieceIndex;
+use types::{PeerSource, PieceIndex};
+
+/// Most addresses that are kept of those a user named.
+const MANUAL_PEERS: usize = 200;
 
 #[derive(Debug)]
 struct Row {
@@ -14,6 +18,20 @@ struct Row {
     params: engine::Params,
     started: bool,
     max_peers: Option<u32>,
+    order: Option<Order>,
+    /// Addresses that the user named: no tracker will bring them again.
+    manual: BTreeSet<SocketAddr>,
+    totals: Totals,
+}
+
+/// Bytes moved, over all shards that the torrent lived on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    /// On those before this one.
+    downloaded: u64,
+    uploaded: u64,
+    /// What was told last, all of them together.
+    told: Option<Figures>,
 }
 
 /// One row for each torrent of a shard.
@@ -30,7 +48,7 @@ impl Rows {
                 let mut params = added.params.clone();
                 // After a panic it is not known any more which blocks lie there unhashed: they are fetched again.
                 params.unhashed = Vec::new();
-                let row = Row { info: added.info.clone(), params, started: false, max_peers: None };
+                let row = Row::new(added.info.clone(), params);
                 self.rows.insert(added.id, row);
             }
             Command::Remove(id) => {
@@ -41,7 +59,39 @@ impl Rows {
                     row.note(command);
                 }
             }
+            Command::Addresses(id, PeerSource::Manual, addrs) => {
+                if let Some(row) = self.rows.get_mut(id) {
+                    let room = MANUAL_PEERS.saturating_sub(row.manual.len());
+                    row.manual.extend(addrs.iter().take(room));
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Figures over all shards that the torrent lived on, if they are news.
+    pub(super) fn figures(&mut self, id: TorrentId, mut now: Figures) -> Option<Figures> {
+        let totals = &mut self.rows.get_mut(&id)?.totals;
+        now.downloaded += totals.downloaded;
+        now.uploaded += totals.uploaded;
+        (totals.told.replace(now) != Some(now)).then_some(now)
+    }
+
+    /// A snapshot over all shards that the torrent lived on.
+    pub(super) fn snapshot(&self, id: TorrentId, mut snapshot: Snapshot) -> Snapshot {
+        if let Some(Row { totals, .. }) = self.rows.get(&id) {
+            snapshot.downloaded += totals.downloaded;
+            snapshot.uploaded += totals.uploaded;
+        }
+        snapshot
+    }
+
+    /// The shard is gone: what it had counted, as far as it was told, counts on.
+    pub(super) fn bank(&mut self) {
+        for Row { totals, .. } in self.rows.values_mut() {
+            if let Some(told) = totals.told {
+                (totals.downloaded, totals.uploaded) = (told.downloaded, told.uploaded);
+            }
         }
     }
 
@@ -68,6 +118,11 @@ impl Rows {
         for (&id, row) in &self.rows {
             out.push(Command::Add(Box::new(Added::new(id, row.info.clone(), row.params.clone()))));
             out.extend(row.max_peers.map(|n| Command::Torrent(id, engine::Command::MaxPeers(n))));
+            out.extend(row.order.map(|order| Command::Torrent(id, engine::Command::Order(order))));
+            if !row.manual.is_empty() {
+                let addrs = row.manual.iter().copied().collect();
+                out.push(Command::Addresses(id, PeerSource::Manual, addrs));
+            }
             if row.started {
                 out.push(Command::Torrent(id, engine::Command::Start));
             }
@@ -77,6 +132,11 @@ impl Rows {
 }
 
 impl Row {
+    fn new(info: Arc<Info>, params: engine::Params) -> Row {
+        let (manual, totals) = (BTreeSet::new(), Totals::default());
+        Row { info, params, started: false, max_peers: None, order: None, manual, totals }
+    }
+
     fn note(&mut self, command: &engine::Command) {
         match command {
             engine::Command::Start => self.started = true,
@@ -85,7 +145,68 @@ impl Row {
             engine::Command::Have(have) => self.params.have = have.clone(),
             engine::Command::AllowUpload(allow) => self.params.upload = *allow,
             engine::Command::MaxPeers(n) => self.max_peers = Some(*n),
+            engine::Command::Order(order) => self.order = Some(*order),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metainfo::{Limits, Metainfo};
+    use types::PeerId;
+
+    const ID: TorrentId = TorrentId(7);
+
+    fn rows() -> Rows {
+        let bytes = b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
+        let metainfo = Metainfo::from_bytes(bytes, &Limits::default()).unwrap();
+        let config = Arc::new(engine::Config::new(PeerId([0; 20])));
+        let geometry = metainfo.info().geometry().clone();
+        let params = engine::Params::new(config, metainfo.info_hashes(), geometry);
+        let mut rows = Rows::default();
+        rows.note(&Command::Add(Box::new(Added::new(ID, Arc::new(metainfo.info().clone()), params))));
+        rows
+    }
+
+    #[test]
+    fn what_users_said_comes_back() {
+        let mut rows = rows();
+        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        rows.note(&Command::Torrent(ID, engine::Command::Order(Order::Sequential)));
+        rows.note(&Command::Addresses(ID, PeerSource::Manual, vec![addr(1), addr(2)]));
+        rows.note(&Command::Addresses(ID, PeerSource::Tracker, vec![addr(3)]));
+        rows.note(&Command::Addresses(ID, PeerSource::Manual, (10..10_000).map(addr).collect()));
+        rows.note(&Command::Torrent(ID, engine::Command::Start));
+        let back = rows.commands();
+        let ordered =
+            |c: &Command| matches!(c, Command::Torrent(_, engine::Command::Order(Order::Sequential)));
+        assert!(back.iter().any(ordered));
+        let addrs = back.iter().find_map(|c| match c {
+            Command::Addresses(ID, PeerSource::Manual, addrs) => Some(addrs),
+            _ => None,
+        });
+        let addrs = addrs.unwrap();
+        assert!(addrs.contains(&addr(1)) && addrs.contains(&addr(2)) && !addrs.contains(&addr(3)));
+        assert_eq!(addrs.len(), MANUAL_PEERS);
+        assert!(matches!(back.last(), Some(Command::Torrent(_, engine::Command::Start))));
+    }
+
+    #[test]
+    fn totals_count_on_over_a_panic_and_are_told_once() {
+        let mut rows = rows();
+        let mut figures = Figures::default();
+        (figures.downloaded, figures.uploaded) = (100, 10);
+        assert_eq!(rows.figures(ID, figures), Some(figures));
+        assert_eq!(rows.figures(ID, figures), None);
+        rows.bank();
+        let mut fresh = Figures::default();
+        fresh.downloaded = 5;
+        let told = rows.figures(ID, fresh).unwrap();
+        assert_eq!((told.downloaded, told.uploaded), (105, 10));
+        rows.bank();
+        let told = rows.figures(ID, fresh).unwrap();
+        assert_eq!((told.downloaded, told.uploaded), (110, 10));
     }
 }

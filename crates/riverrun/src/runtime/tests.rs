@@ -44,3 +44,25 @@ async fn a_panic_ends_its_torrent_and_no_other() {
     // Only where the test made it.
     let _ = std::fs::remove_dir_all(dir);
 }
+
+#[tokio::test]
+async fn torrents_at_rest_are_in_no_answer() {
+    let listen = ["127.0.0.1:0".parse().unwrap()];
+    let dir = std::env::temp_dir().join(format!("riverrun-rest-{}", std::process::id()));
+    let settings = Client::builder().listen(listen).ipv4_only().shards(1).no_trackers();
+    let client = settings.download_dir(&dir).build().unwrap();
+    for bytes in TORRENTS {
+        let torrent = client.add(crate::AddTorrent::bytes(bytes)).await.unwrap();
+        torrent.wait_checked().await.unwrap();
+    }
+    let shard = client.shard_for_tests();
+    // What starting them was worth.
+    shard.ask(Question::Figures).await.unwrap();
+    for _ in 0..20 {
+        shard.ask(Question::Usage).await.unwrap();
+        assert!(shard.ask(Question::Figures).await.unwrap().is_empty());
+    }
+    assert!(client.close().await);
+    // Only where the test made it.
+    let _ = std::fs::remove_dir_all(dir);
+}
