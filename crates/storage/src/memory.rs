@@ -292,6 +292,13 @@ impl Storage for MemoryStorage {
         Ok(self.plan.iter().map(look).collect())
     }
 
+    fn delete(&self) -> Result<(), StorageError> {
+        let mut state = self.lock();
+        state.now.files.clear();
+        state.durable.files.clear();
+        Ok(())
+    }
+
     fn prepare(&self) -> Result<(), StorageError> {
         let mut state = self.lock();
         for (file, _) in self.plan.iter().filter(|(_, f)| f.is_stored() && f.len == 0) {

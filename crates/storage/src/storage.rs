@@ -96,9 +96,9 @@ pub struct FileSpan {
 /// calls that touch the same bytes, one of them a write, leave the bytes (and a read's result) as either order or a mix
 /// of both would: whoever needs an order waits for the first call to return, as [`DiskPool`](crate::DiskPool) does.
 ///
-/// [`prepare`](Storage::prepare) and [`set_wanted`](Storage::set_wanted) are fences: every earlier call has its effect
-/// before them and every later one after them. An implementation ensures that with a lock of its own. Moving, renaming
-/// and deleting, when they come, will be fences too.
+/// [`prepare`](Storage::prepare), [`set_wanted`](Storage::set_wanted) and [`delete`](Storage::delete) are fences: every earlier call has its effect
+/// before them and every later one after them. An implementation ensures that with a lock of its own. Moving and renaming, when
+/// they come, will be fences too.
 ///
 /// # What every call promises
 /// - It may block for as long as its device does, except [`try_read_resident`](Storage::try_read_resident),
@@ -191,6 +191,17 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn set_wanted(&self, selection: &Selection) -> Result<(), StorageError> {
         let _ = selection;
         Ok(())
+    }
+
+    /// Removes everything it has stored, also what was kept apart, and the directories that are empty then. A fence.
+    /// Nothing outside its list of files is touched, and no link is followed. Called when the torrent leaves for good and
+    /// nothing of it is under way.
+    ///
+    /// # Errors
+    /// The first thing that can't be removed; the others are removed all the same.
+    /// [`StorageError::Unsupported`] where it can't be done at all.
+    fn delete(&self) -> Result<(), StorageError> {
+        Err(StorageError::Unsupported { what: "delete data" })
     }
 }
 

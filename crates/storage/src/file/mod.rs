@@ -2,6 +2,7 @@
 
 mod cache;
 mod parts;
+mod remove;
 #[cfg(not(unix))]
 #[path = "root_std.rs"]
 mod root;
@@ -579,6 +580,10 @@ impl Storage for FileStorage {
         self.settle(&mut homes, selection)?;
         homes.selection = selection.clone();
         Ok(())
+    }
+
+    fn delete(&self) -> Result<(), StorageError> {
+        self.remove_all()
     }
 }
 

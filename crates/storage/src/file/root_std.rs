@@ -67,6 +67,33 @@ impl Root {
         Ok(false)
     }
 
+    /// Removes a regular file.
+    pub(crate) fn remove(&self, relative: &str) -> Result<(), StorageError> {
+        self.stat(relative)?;
+        let path = self.full(relative);
+        fs::remove_file(&path).map_err(|e| StorageError::from_io(path, Op::Rename, e))
+    }
+
+    /// None is made, so none is removed.
+    pub(crate) fn remove_symlink(&self, _relative: &str, _text: &str) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// Removes the directories above a file, below the root, as far as they are empty.
+    pub(crate) fn remove_empty_dirs(&self, relative: &str) {
+        let mut dir = relative;
+        while let Some((above, _)) = dir.rsplit_once('/') {
+            dir = above;
+            let removed = self.walk(relative, false).map(|()| fs::remove_dir(self.full(dir)));
+            let gone = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
+            match removed {
+                Ok(Ok(())) | Err(StorageError::NotFound { .. }) => {}
+                Ok(Err(e)) if gone(&e) => {}
+                _ => return,
+            }
+        }
+    }
+
     /// Files carry no such mark here.
     pub(crate) fn set_executable(&self, _relative: &str) -> Result<(), StorageError> {
         Ok(())

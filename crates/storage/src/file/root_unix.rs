@@ -83,6 +83,43 @@ impl Root {
         }
     }
 
+    /// Removes a regular file.
+    pub(crate) fn remove(&self, relative: &str) -> Result<(), StorageError> {
+        self.stat(relative)?;
+        let (parent, name) = self.parent(relative, false)?;
+        // What took its place since the look is unlinked itself, whatever it points to.
+        rustix::fs::unlinkat(&parent, name, AtFlags::empty())
+            .map_err(|e| self.error(relative, &parent, name, e, Op::Rename))
+    }
+
+    /// Removes a link that has the given text.
+    pub(crate) fn remove_symlink(&self, relative: &str, text: &str) -> Result<(), StorageError> {
+        let (parent, name) = self.parent(relative, false)?;
+        let fail = |e| self.error(relative, &parent, name, e, Op::Rename);
+        match rustix::fs::readlinkat(&parent, name, Vec::new()) {
+            Ok(found) if found.as_bytes() == text.as_bytes() => {
+                rustix::fs::unlinkat(&parent, name, AtFlags::empty()).map_err(fail)
+            }
+            Ok(_) | Err(Errno::INVAL) => Ok(()),
+            Err(e) => Err(fail(e)),
+        }
+    }
+
+    /// Removes the directories above a file, below the root, as far as they are empty.
+    pub(crate) fn remove_empty_dirs(&self, relative: &str) {
+        let mut dir = relative;
+        while let Some((above, _)) = dir.rsplit_once('/') {
+            dir = above;
+            let removed = self
+                .parent(dir, false)
+                .map(|(parent, name)| rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR));
+            // One that is not empty ends it: those above are not either.
+            if !matches!(removed, Ok(Ok(()) | Err(Errno::NOENT)) | Err(StorageError::NotFound { .. })) {
+                return;
+            }
+        }
+    }
+
     /// Makes a file that exists executable for everybody who can read it.
     pub(crate) fn set_executable(&self, relative: &str) -> Result<(), StorageError> {
         let opened = self.open(relative, Access::Read)?;

@@ -311,6 +311,34 @@ fn a_blocked_move_keeps_the_data_in_the_part_file() {
 }
 
 #[cfg(target_os = "linux")]
+#[cfg(unix)]
+#[test]
+fn deleting_takes_the_part_file_and_follows_no_link() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = ["t/a", "t/b", "t/deep/er/c", "t/out/d"].map(|path| PlanFile::regular(path, 100)).to_vec();
+    let request = request(files).selection(Selection::of([true, false, true, true]));
+    let storage = FileFactory::new(dir.path()).open(&request).unwrap();
+    write(&*storage, 0, &[7; 300]).unwrap();
+    let parts = dir.path().join(format!(".{}.parts", request.hashes.primary()));
+    assert!(parts.exists() && !dir.path().join("t/b").exists());
+    // Somebody put a link where a directory of the torrent was, and a file that is not in its list.
+    fs::write(other.path().join("d"), "not ours").unwrap();
+    std::os::unix::fs::symlink(other.path(), dir.path().join("t/out")).unwrap();
+    fs::write(dir.path().join("t/mine"), "not ours").unwrap();
+    storage.delete().unwrap();
+    assert_eq!(fs::read_to_string(other.path().join("d")).unwrap(), "not ours");
+    let left = fs::read_dir(dir.path().join("t")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut left: Vec<_> = left.collect();
+    left.sort();
+    assert_eq!(left, ["mine", "out"]);
+    assert!(!parts.exists());
+    fs::remove_file(dir.path().join("t/out")).unwrap();
+    fs::remove_file(dir.path().join("t/mine")).unwrap();
+    // What is not there any more is no error, and the directories go with the last of it.
+    storage.delete().unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn a_full_disk_says_so() {
     // A mount of its own, where we may make one; the same is done with a fault in memory elsewhere.
