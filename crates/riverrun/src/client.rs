@@ -246,6 +246,10 @@ impl Client {
 
 #[cfg(test)]
 impl Client {
+    pub(crate) fn inner_for_tests(&self) -> Arc<Inner> {
+        self.guard.inner.clone()
+    }
+
     /// The way to the first shard.
     pub(crate) fn shard_for_tests(&self) -> ShardHandle {
         self.guard.inner.shards[0].clone()

@@ -36,6 +36,8 @@ pub(crate) struct Entry {
     pub(crate) storage: OnceLock<Arc<dyn Storage>>,
     /// Held while the state is being saved.
     pub(crate) saving: tokio::sync::Mutex<()>,
+    /// Held while its data is brought up or checked.
+    pub(crate) busy: tokio::sync::Mutex<()>,
     /// The check that is under way.
     check: Mutex<Option<Arc<Progress>>>,
     state: Mutex<State>,
@@ -65,6 +67,8 @@ pub(crate) struct State {
     pub(crate) stalled: Option<Trouble>,
     /// Whether its shard knows it.
     pub(crate) on_shard: bool,
+    /// Its shard must leave its data alone, since it is being checked.
+    pub(crate) held: bool,
     /// Files of which verified data is gone.
     pub(crate) lost: Lost,
     /// Pieces that are verified and stored.
@@ -127,6 +131,7 @@ impl Entry {
             paused: new.paused,
             stalled: None,
             on_shard: false,
+            held: false,
             lost: Lost::new(),
             have: Bitfield::new(pieces),
             durable: Bitfield::new(pieces),
@@ -159,6 +164,7 @@ impl Entry {
             upload: new.upload,
             storage: OnceLock::new(),
             saving: tokio::sync::Mutex::new(()),
+            busy: tokio::sync::Mutex::new(()),
             check: Mutex::new(None),
             state: Mutex::new(state),
             changed: watch::Sender::new(0),
@@ -275,6 +281,25 @@ impl Entry {
     /// The selection in the storage's form.
     pub(crate) fn selection(&self) -> Selection {
         Selection::of(self.state().wanted_files.iter().copied())
+    }
+
+    /// Its data failed it. One that was removed meanwhile stays so.
+    pub(crate) fn fail(&self, trouble: Trouble) {
+        let failed = self.change(|state| {
+            let failed = state.stage != Stage::Removed;
+            if failed {
+                state.stage = Stage::Failed(trouble.clone());
+            }
+            failed
+        });
+        if failed {
+            self.tell(EventKind::Failed(trouble));
+        }
+    }
+
+    /// Waits until it is removed. Cancel safe.
+    pub(crate) async fn removed(&self) {
+        self.wait(|state| (state.stage == Stage::Removed).then_some(())).await;
     }
 
     /// What keeps this torrent from being used, if something does.

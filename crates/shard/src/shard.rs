@@ -144,7 +144,10 @@ impl Shard {
         match &command {
             engine::Command::Start => member.disk.retry(),
             engine::Command::Pause => member.blocks.rest(&mut self.receive.pool),
-            engine::Command::Have(have) => member.blocks.replace_have(have.clone(), &mut self.receive.pool),
+            engine::Command::Have(have) => {
+                member.blocks.replace_have(have.clone(), &mut self.receive.pool);
+                member.durability.keep(have);
+            }
             _ => {}
         }
         member.inform(now, Input::Command(command));

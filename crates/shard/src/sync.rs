@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use types::{PieceIndex, Time};
+use types::{Bitfield, PieceIndex, Time};
 
 use crate::{DiskOp, StoredPiece};
 
@@ -78,6 +78,12 @@ impl Durability {
     /// Pieces that are stored and not durable yet.
     pub(crate) fn pending(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         self.stored.iter().chain(&self.syncing).map(StoredPiece::index)
+    }
+
+    /// A recheck found which pieces are right: the others must be stored again before they can be durable.
+    pub(crate) fn keep(&mut self, have: &Bitfield) {
+        self.stored.retain(|piece| have.get(piece.index().0));
+        self.syncing.retain(|piece| have.get(piece.index().0));
     }
 
     /// The sync can't be done and the torrent goes.

@@ -160,7 +160,7 @@ fn of_magnet(magnet: Magnet, metainfo: Metainfo) -> Described {
 /// The torrent is here already: it gets the trackers and peers of the new one.
 fn merge(inner: &Arc<Inner>, known: engine::TorrentId, add: &AddTorrent) -> Result<Torrent, Error> {
     // Without an entry it is being added or removed in this moment.
-    let entry = inner.entry(known).ok_or(Error::Removed)?;
+    let entry = inner.entry(known).filter(|e| e.state().stage != Stage::Removed).ok_or(Error::Removed)?;
     change::addresses(inner, &entry, PeerSource::Manual, add.peers.clone());
     change::add_trackers(inner, &entry, add.trackers.clone())?;
     Ok(Torrent::new(inner.clone(), entry))
@@ -186,20 +186,11 @@ pub(crate) struct BringUp {
 
 /// Finds a torrent's data and gives it to its shard.
 pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringUp) -> Result<(), Error> {
+    let _busy = entry.busy.lock().await;
     let unhashed = match open(&inner, &entry, start.existing).await {
         Ok(unhashed) => unhashed,
         Err(error) => {
-            let trouble = crate::Trouble::new(error.code(), error.to_string());
-            let failed = entry.change(|state| {
-                let failed = !matches!(state.stage, Stage::Removed);
-                if failed {
-                    state.stage = Stage::Failed(trouble.clone());
-                }
-                failed
-            });
-            if failed {
-                entry.tell(EventKind::Failed(trouble));
-            }
+            entry.fail(crate::Trouble::new(error.code(), error.to_string()));
             return Err(error);
         }
     };
@@ -223,6 +214,9 @@ async fn open(
     let found = data::find(inner, entry, storage.clone(), saved).await?;
     entry.set_have(found.have, found.durable);
     inner.shared.disk.house(entry.id, storage.clone(), entry.info.geometry().clone());
+    if let Some(obstacle) = entry.obstacle() {
+        return Err(obstacle);
+    }
     if !entry.read_only && entry.state().missing > 0 {
         data::prepare(inner, entry, storage).await?;
     }

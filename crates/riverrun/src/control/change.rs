@@ -10,10 +10,11 @@ use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource};
 
 use super::data;
+use super::hold::{hold, release};
 use super::upkeep::review;
 use crate::client::Inner;
 use crate::entry::{Entry, Stage, State, bytes_of};
-use crate::runtime::{Question, is_blocked};
+use crate::runtime::is_blocked;
 use crate::{Error, SeedGoal, Snapshot};
 
 /// The figures of one moment; `live` is what the shard says, if the torrent is there.
@@ -85,7 +86,7 @@ pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
 pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     entry.change(|state| {
         (state.paused, state.goal_reached, state.seeding_since) = (false, false, None);
-        if state.on_shard && matches!(state.stage, Stage::Running) {
+        if state.on_shard && !state.held && state.stage == Stage::Running {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
         }
@@ -158,45 +159,41 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
         entry.wait(over).await;
         return Ok(());
     }
-    let Some(storage) = entry.storage.get().cloned() else {
-        // It never came up: try that again.
-        entry.change(|state| state.stage = Stage::Checking { checked: 0, total: 0 });
-        return super::add::bring_up(inner, entry, Default::default()).await;
-    };
-    let was_running = entry.change(|state| {
+    let busy = entry.busy.lock().await;
+    let storage = entry.storage.get().cloned();
+    entry.change(|state| {
+        if state.stage == Stage::Removed {
+            return Err(Error::Removed);
+        }
         state.stage = Stage::Checking { checked: 0, total: 0 };
-        state.lost.clear();
-        state.stalled = None;
-        state.on_shard
-    });
-    let shard = inner.shard(&entry).clone();
-    if was_running {
-        shard.command(Command::Torrent(entry.id, Brain::Pause));
-        shard.ask(Question::Quiet).await;
-    }
+        if storage.is_some() {
+            state.lost.clear();
+            state.stalled = None;
+        }
+        Ok(())
+    })?;
+    let Some(storage) = storage else {
+        // It never came up: try that again.
+        drop(busy);
+        return super::add::bring_up(inner, entry.clone(), Default::default()).await;
+    };
+    hold(&inner, &entry).await;
     let all = Bitfield::full(entry.info.geometry().pieces());
     let have = match data::check(&inner, &entry, storage, all).await {
         Ok(have) => have,
         Err(error) => {
-            let trouble = crate::disk::trouble(&error).into();
-            entry.change(|state| state.stage = Stage::Failed(trouble));
+            entry.state().held = false;
+            entry.fail(crate::disk::trouble(&error).into());
             return Err(error.into());
         }
     };
     entry.set_have(have.clone(), have.clone());
-    if was_running {
-        let wanted = entry.to_be_fetched();
-        entry.change(|state| {
-            if matches!(state.stage, Stage::Removed) {
-                return;
-            }
-            shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
-            shard.command(Command::Torrent(entry.id, Brain::Have(have)));
-            if !state.paused {
-                shard.command(Command::Torrent(entry.id, Brain::Start));
-            }
+    entry.change(|state| {
+        if state.stage != Stage::Removed {
             state.stage = Stage::Running;
-        });
+        }
+    });
+    if release(&inner, &entry, have) {
         review(&inner, &entry);
     } else {
         super::add::enter(&inner, &entry, Vec::new(), None);

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Command as Brain;
 use metainfo::FileIndex;
 use shard::Command;
 use storage::resume::PartialPiece;
 use storage::{CheckOptions, FileState, Progress, ResumeData, ResumeStore, Storage, StorageError};
 use types::{Bitfield, PieceIndex};
 
+use super::hold::{hold, release};
 use crate::client::Inner;
 use crate::entry::{Entry, Stage};
 use crate::runtime::Question;
@@ -111,6 +111,11 @@ pub(crate) async fn check(
 ) -> Result<Bitfield, StorageError> {
     let progress = Arc::new(Progress::new());
     entry.set_check(Some(progress.clone()));
+    // Whoever ends checks marks the torrent or the client first, so one of the two sees the other.
+    if inner.is_closing() || entry.state().stage == Stage::Removed {
+        entry.set_check(None);
+        return Err(StorageError::Cancelled);
+    }
     let (shown, of) = (progress.clone(), entry.clone());
     let show = async move {
         loop {
@@ -155,12 +160,16 @@ pub(crate) async fn prepare(
         };
         let trouble = Trouble::from(crate::disk::trouble(&error));
         if entry.state().stalled.as_ref() != Some(&trouble) {
-            entry.change(|state| (state.stage, state.stalled) = (Stage::Running, Some(trouble.clone())));
+            entry.change(|state| {
+                if state.stage != Stage::Removed {
+                    (state.stage, state.stalled) = (Stage::Running, Some(trouble.clone()));
+                }
+            });
             entry.tell(EventKind::Stalled(trouble));
         }
-        tokio::time::sleep(RETRY).await;
-        if let Some(obstacle) = entry.obstacle() {
-            return Err(obstacle);
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            () = entry.removed() => return Err(Error::Removed),
         }
     }
     if entry.change(|state| state.stalled.take()).is_some() {
@@ -203,26 +212,30 @@ pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, erro
     }
 }
 
-/// Hashes the pieces of a file anew and tells the shard what is there, and what of it is wanted.
+/// Hashes the pieces of a file anew and tells the shard what is there, and what of it is wanted. The shard's data path
+/// stands still meanwhile: a piece that came during the check would be forgotten after it.
 async fn recount(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storage>, file: FileIndex) {
-    let pieces = entry.info.geometry().pieces();
-    let mut touched = Bitfield::new(pieces);
+    let _busy = entry.busy.lock().await;
+    if entry.obstacle().is_some() {
+        return;
+    }
+    hold(inner, entry).await;
+    let mut touched = Bitfield::new(entry.info.geometry().pieces());
     entry.pieces_of(file).for_each(|p| _ = touched.insert(p));
-    let Ok(good) = check(inner, entry, storage, touched.clone()).await else { return };
+    let checked = check(inner, entry, storage, touched.clone()).await;
     let (mut have, mut durable) = {
         let state = entry.state();
         (state.have.clone(), state.durable.clone())
     };
-    for piece in touched.ones().filter(|p| !good.get(*p)) {
-        have.remove(piece);
-        durable.remove(piece);
+    if let Ok(good) = checked {
+        for piece in touched.ones().filter(|p| !good.get(*p)) {
+            have.remove(piece);
+            durable.remove(piece);
+        }
+        good.ones().for_each(|p| _ = have.insert(p));
+        entry.set_have(have.clone(), durable);
     }
-    good.ones().for_each(|p| _ = have.insert(p));
-    entry.set_have(have.clone(), durable);
-    let wanted = entry.to_be_fetched();
-    let shard = inner.shard(entry);
-    shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
-    shard.command(Command::Torrent(entry.id, Brain::Have(have)));
+    release(inner, entry, have);
 }
 
 /// Puts what is stored on the disk for good and saves the state.
@@ -252,6 +265,10 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
         return Ok(());
     };
     let _one_at_a_time = entry.saving.lock().await;
+    if entry.state().stage == Stage::Removed {
+        // Its saved state is being deleted, or was.
+        return Ok(());
+    }
     let (id, shard) = (entry.id, inner.shard(entry));
     let live = shard.ask(|to| Question::Snapshot(id, to)).await.flatten();
     let unhashed = shard.ask(|to| Question::Unhashed(id, to)).await.unwrap_or_default();

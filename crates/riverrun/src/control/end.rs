@@ -1,18 +1,17 @@
 //! Leaving: one torrent, or all.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use engine::Command as Brain;
 use shard::Command;
-use storage::Op;
 use tokio::time::timeout;
 
 use super::data;
+use super::hold::barrier;
 use crate::client::{CLOSE_PATIENCE, Inner};
 use crate::entry::{Entry, Stage};
-use crate::runtime::{FromShard, Question, ToShard};
+use crate::runtime::{Question, ToShard};
 use crate::{Error, EventKind};
 
 /// Ends everything politely. Returns whether all was done in time.
@@ -54,80 +53,42 @@ async fn close_torrents(inner: &Arc<Inner>) -> bool {
 /// Waits until no shard waits for a disk, and everything they told has been dealt with.
 async fn quiet(inner: &Inner) {
     for shard in &inner.shards {
-        shard.ask(Question::Quiet).await;
+        shard.ask(|to| Question::Quiet(None, to)).await;
     }
-    let (to, dealt_with) = tokio::sync::oneshot::channel();
-    // The pump ends only with the client.
-    if inner.from_shards.send(FromShard::Barrier(to)).is_ok() {
-        let _ = dealt_with.await;
-    }
+    barrier(inner).await;
 }
 
 /// Takes a torrent out.
 pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bool) -> Result<(), Error> {
-    let before = entry.change(|state| {
-        let running = state.on_shard;
-        let removed = matches!(state.stage, Stage::Removed);
-        if !running {
-            state.stage = Stage::Removed;
-        }
-        if removed { None } else { Some(running) }
-    });
-    let Some(running) = before else { return Err(Error::Removed) };
+    let removed = entry.change(|state| std::mem::replace(&mut state.stage, Stage::Removed) == Stage::Removed);
+    if removed {
+        return Err(Error::Removed);
+    }
     entry.cancel_check();
     inner.trackers.remove(entry.id);
-    if running {
+    // From here on nobody brings it to its shard, and whoever is at it ends soon.
+    if entry.state().on_shard {
         inner.shard(&entry).command(Command::Remove(entry.id));
         // A panic may take it from the shard first.
         entry.wait(|state| (!state.on_shard).then_some(())).await;
-        entry.change(|state| state.stage = Stage::Removed);
     }
+    let _busy = entry.busy.lock().await;
+    let _saving = entry.saving.lock().await;
+    let result = delete(&inner, &entry, delete_data).await;
+    // Its name is free only now, so that none of this hits a torrent that is added again.
     inner.forget(entry.id);
     entry.tell(EventKind::Removed);
-    let state_dir = inner.settings.state_dir.clone();
-    let work = move || {
-        let state = data::delete_saved(state_dir.as_deref(), &entry);
-        if delete_data && !entry.read_only {
-            delete_files(&entry)?;
-        }
-        state
-    };
-    inner.blocking(work).await?
+    result
 }
 
-/// Deletes a torrent's files and the directories that are empty then. What is no regular file, or lies behind a symbolic
-/// link, is not the torrent's and stays.
-fn delete_files(entry: &Entry) -> Result<(), Error> {
-    let mut first_error = Ok(());
-    for (_, file) in entry.plan.iter() {
-        if !file.is_stored() {
-            continue;
-        }
-        let relative = file.relative();
-        if !is_plain(&entry.output, &relative) {
-            continue;
-        }
-        let path = entry.output.join(&relative);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound && first_error.is_ok() => {
-                first_error = Err(Error::io(&path, Op::Rename, e));
-            }
-            _ => {}
-        }
-        for parent in relative.ancestors().skip(1).filter(|p| !p.as_os_str().is_empty()) {
-            // Fails where it is not empty, and then neither are those above.
-            if std::fs::remove_dir(entry.output.join(parent)).is_err() {
-                break;
-            }
-        }
+async fn delete(inner: &Arc<Inner>, entry: &Arc<Entry>, data: bool) -> Result<(), Error> {
+    let (state_dir, of) = (inner.settings.state_dir.clone(), entry.clone());
+    let state = inner.blocking(move || data::delete_saved(state_dir.as_deref(), &of)).await?;
+    if data
+        && !entry.read_only
+        && let Some(storage) = entry.storage.get()
+    {
+        inner.shared.disk.fence(storage.clone(), |storage| storage.delete()).await?;
     }
-    first_error
-}
-
-/// Whether `relative` is a regular file, and everything above it a directory.
-fn is_plain(root: &Path, relative: &Path) -> bool {
-    let kind = |path: &Path| std::fs::symlink_metadata(root.join(path)).map(|m| m.file_type());
-    let parents = relative.ancestors().skip(1).filter(|p| !p.as_os_str().is_empty());
-    kind(relative).is_ok_and(|kind| kind.is_file())
-        && parents.into_iter().all(|p| kind(p).is_ok_and(|kind| kind.is_dir()))
+    state
 }

@@ -4,6 +4,7 @@ mod add;
 mod change;
 mod data;
 mod end;
+mod hold;
 mod pump;
 mod trackers;
 mod upkeep;
@@ -15,3 +16,6 @@ pub(crate) use end::{close, remove};
 pub(crate) use pump::pump;
 pub(crate) use trackers::{Trackers, announce_loop};
 pub(crate) use upkeep::upkeep;
+
+#[cfg(test)]
+mod tests;

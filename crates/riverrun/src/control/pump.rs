@@ -88,12 +88,21 @@ fn failed(inner: &Inner, id: TorrentId, message: &str) {
     let Some(entry) = inner.entry(id) else { return };
     let sentence = format!("{}: the engine failed: {message}; please report this", entry.info.name());
     let trouble = Trouble::new("internal", sentence);
-    entry.change(|state| {
+    let removed = entry.change(|state| {
         let live = std::mem::take(&mut state.live);
         state.downloaded_before += live.downloaded;
         state.uploaded_before += live.uploaded;
-        (state.stage, state.on_shard) = (Stage::Failed(trouble.clone()), false);
+        state.on_shard = false;
+        // Whoever removes it waited for this.
+        let removed = state.stage == Stage::Removed;
+        if !removed {
+            state.stage = Stage::Failed(trouble.clone());
+        }
+        removed
     });
+    if removed {
+        return;
+    }
     entry.tell(EventKind::Failed(trouble));
     inner.trackers.tell(id, AnnouncerInput::Stop);
 }

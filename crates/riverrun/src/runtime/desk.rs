@@ -1,8 +1,10 @@
 //! The disk work of one shard that is under way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
+use engine::TorrentId;
 use shard::{DiskDone, DiskRequest};
 use tokio::sync::oneshot;
 
@@ -35,8 +37,10 @@ pub(super) struct Desk {
     mailbox: Arc<Mailbox>,
     generation: u32,
     under_way: usize,
-    /// Who waits until none is under way.
-    quiet: Vec<oneshot::Sender<()>>,
+    /// Of each torrent that has any.
+    of: BTreeMap<TorrentId, usize>,
+    /// Who waits until none is under way, of this torrent or of all.
+    quiet: Vec<(Option<TorrentId>, oneshot::Sender<()>)>,
 }
 
 impl Desk {
@@ -44,12 +48,13 @@ impl Desk {
     pub(super) fn new(disk: Arc<Disk>, waker: Arc<mio::Waker>) -> Desk {
         let (to, returned) = crossbeam_channel::unbounded();
         let mailbox = Arc::new(Mailbox { returned: to, waker });
-        Desk { disk, returned, mailbox, generation: 0, under_way: 0, quiet: Vec::new() }
+        Desk { disk, returned, mailbox, generation: 0, under_way: 0, of: BTreeMap::new(), quiet: Vec::new() }
     }
 
     /// Hands work out. Never waits.
     pub(super) fn submit(&mut self, request: DiskRequest) {
         self.under_way += 1;
+        *self.of.entry(request.torrent).or_default() += 1;
         self.disk.submit(request, self.generation, self.mailbox.clone());
     }
 
@@ -62,6 +67,12 @@ impl Desk {
     pub(super) fn next(&mut self) -> Option<Option<DiskDone>> {
         let Returned { generation, done } = self.returned.try_recv().ok()?;
         self.under_way -= 1;
+        if let Some(left) = self.of.get_mut(&done.torrent) {
+            *left -= 1;
+            if *left == 0 {
+                self.of.remove(&done.torrent);
+            }
+        }
         Some((generation == self.generation).then_some(done))
     }
 
@@ -75,18 +86,18 @@ impl Desk {
         self.under_way == 0
     }
 
-    /// Answers when nothing is under way.
-    pub(super) fn when_idle(&mut self, answer: oneshot::Sender<()>) {
-        self.quiet.push(answer);
+    /// Answers when nothing is under way, of this torrent or of all.
+    pub(super) fn when_idle(&mut self, of: Option<TorrentId>, answer: oneshot::Sender<()>) {
+        self.quiet.push((of, answer));
     }
 
-    /// Answers those who wait, if nothing is under way.
+    /// Answers those who wait for what is not under way any more.
     pub(super) fn answer(&mut self) {
-        if self.is_idle() {
-            for asked in self.quiet.drain(..) {
-                // Whoever asked may have gone meanwhile.
-                let _ = asked.send(());
-            }
+        let (of, idle) = (&self.of, self.under_way == 0);
+        let is_idle = |id: &Option<TorrentId>| id.map_or(idle, |id| !of.contains_key(&id));
+        for (_, asked) in self.quiet.extract_if(.., |(id, _)| is_idle(id)) {
+            // Whoever asked may have gone meanwhile.
+            let _ = asked.send(());
         }
     }
 }

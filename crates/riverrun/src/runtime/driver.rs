@@ -175,7 +175,7 @@ impl Driver {
         match command {
             ToShard::Stop => self.stopped = true,
             ToShard::StopListening => self.doors.close(),
-            ToShard::Ask(Question::Quiet(answer)) => self.desk.when_idle(answer),
+            ToShard::Ask(Question::Quiet(of, answer)) => self.desk.when_idle(of, answer),
             command if !self.cell.is_whole() => self.inbox.late.push(command),
             ToShard::Command(command) => {
                 self.cell.rows.note(&command);
@@ -217,7 +217,7 @@ impl Driver {
                 let blocks = self.with_shard(Some(id), |shard, _| shard.unhashed(id));
                 let _ = to.send(blocks.unwrap_or_default());
             }
-            Question::Quiet(to) => self.desk.when_idle(to),
+            Question::Quiet(of, to) => self.desk.when_idle(of, to),
         }
     }
 

@@ -66,8 +66,8 @@ pub(crate) enum Question {
     Snapshot(TorrentId, oneshot::Sender<Option<Snapshot>>),
     Peers(TorrentId, oneshot::Sender<Vec<PeerSnapshot>>),
     Unhashed(TorrentId, oneshot::Sender<Vec<(PieceIndex, Bitfield)>>),
-    /// Answered when no disk work is under way.
-    Quiet(oneshot::Sender<()>),
+    /// Answered when no disk work is under way, of this torrent or of all.
+    Quiet(Option<TorrentId>, oneshot::Sender<()>),
 }
 
 /// What a shard thread tells.

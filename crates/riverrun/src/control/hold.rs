@@ -1,0 +1,52 @@
+//! Keeping a torrent's shard from its data while somebody else looks at it.
+
+use engine::Command as Brain;
+use shard::Command;
+use types::Bitfield;
+
+use crate::client::Inner;
+use crate::entry::{Entry, Stage};
+use crate::runtime::{FromShard, Question};
+
+/// Stops a torrent's data path: its connections close, nothing of it is under way on the disk, and all it told has been
+/// dealt with. What is found on the disk from here on stays true until [`release`].
+pub(crate) async fn hold(inner: &Inner, entry: &Entry) {
+    let held = entry.change(|state| {
+        state.held = state.on_shard;
+        if state.held {
+            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
+        }
+        state.held
+    });
+    if held {
+        inner.shard(entry).ask(|to| Question::Quiet(Some(entry.id), to)).await;
+        barrier(inner).await;
+    }
+}
+
+/// Tells the shard which pieces are there, and lets it go on. False where it does not have the torrent (any more).
+pub(crate) fn release(inner: &Inner, entry: &Entry, have: Bitfield) -> bool {
+    let wanted = entry.to_be_fetched();
+    let shard = inner.shard(entry);
+    entry.change(|state| {
+        state.held = false;
+        if !state.on_shard || state.stage == Stage::Removed {
+            return false;
+        }
+        shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
+        shard.command(Command::Torrent(entry.id, Brain::Have(have)));
+        if !state.paused {
+            shard.command(Command::Torrent(entry.id, Brain::Start));
+        }
+        true
+    })
+}
+
+/// Waits until everything that shards told before has been dealt with.
+pub(crate) async fn barrier(inner: &Inner) {
+    let (to, dealt_with) = tokio::sync::oneshot::channel();
+    // The pump ends only with the client.
+    if inner.from_shards.send(FromShard::Barrier(to)).is_ok() {
+        let _ = dealt_with.await;
+    }
+}

@@ -1,0 +1,31 @@
+use std::path::Path;
+
+use super::data;
+use crate::{AddTorrent, Client};
+
+const TORRENT: &[u8] = b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
+
+fn client(dir: &Path) -> Client {
+    let settings = Client::builder().listen(["127.0.0.1:0".parse().unwrap()]).ipv4_only().shards(1);
+    settings.no_trackers().download_dir(dir.join("data")).state_dir(dir.join("state")).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_late_save_brings_no_state_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = client(dir.path());
+    let torrent = client.add(AddTorrent::bytes(TORRENT)).await.unwrap();
+    torrent.wait_checked().await.unwrap();
+    let inner = client.inner_for_tests();
+    let entry = inner.entry(torrent.id_for_tests()).unwrap();
+    data::save(&inner, &entry).await.unwrap();
+    let saved = || std::fs::read_dir(dir.path().join("state")).unwrap().count();
+    assert_eq!(saved(), 1);
+    torrent.remove(false).await.unwrap();
+    assert_eq!(saved(), 0);
+    // A save that had begun to wait for its turn before.
+    data::save(&inner, &entry).await.unwrap();
+    assert_eq!(saved(), 0);
+    drop(inner);
+    assert!(client.close().await);
+}
