@@ -1,6 +1,10 @@
 use std::path::Path;
 
-use super::data;
+use engine::Phase;
+use types::PeerSource;
+
+use super::{change, data, trackers};
+use crate::runtime::Question;
 use crate::{AddTorrent, Client};
 
 const TORRENT: &[u8] = b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
@@ -26,6 +30,24 @@ async fn a_late_save_brings_no_state_back() {
     // A save that had begun to wait for its turn before.
     data::save(&inner, &entry).await.unwrap();
     assert_eq!(saved(), 0);
+    drop(inner);
+    assert!(client.close().await);
+}
+
+#[tokio::test]
+async fn a_switch_of_trackers_forgets_peers_and_wakes_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = client(dir.path());
+    let torrent = client.add(AddTorrent::bytes(TORRENT).paused(true)).await.unwrap();
+    torrent.wait_checked().await.unwrap();
+    let inner = client.inner_for_tests();
+    let entry = inner.entry(torrent.id_for_tests()).unwrap();
+    let addr = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    change::addresses(&inner, &entry, PeerSource::Tracker, vec![addr(1), addr(2)]);
+    change::addresses(&inner, &entry, PeerSource::Manual, vec![addr(3)]);
+    trackers::switched(&inner, &entry);
+    let live = inner.shard(&entry).ask(|to| Question::Snapshot(entry.id, to)).await.flatten().unwrap();
+    assert_eq!((live.phase, live.known), (Phase::Paused, 1));
     drop(inner);
     assert!(client.close().await);
 }

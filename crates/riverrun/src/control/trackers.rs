@@ -270,12 +270,7 @@ impl Task {
                 }
                 entry.tell(EventKind::TrackerFailed { url, message: failure.message, retry });
             }
-            AnnouncerEvent::Switched { .. } => {
-                // The peers of the old tracker of a private torrent must go before those of the new one come (BEP 27).
-                let shard = self.inner.shard(&entry);
-                shard.command(Command::Torrent(id, Brain::Pause));
-                shard.command(Command::Torrent(id, Brain::Start));
-            }
+            AnnouncerEvent::Switched { .. } => switched(&self.inner, &entry),
             _ => {}
         }
     }
@@ -299,4 +294,9 @@ impl Task {
         });
         status.collect()
     }
+}
+
+/// A private torrent went to another tracker: the peers of the old one must go before those of the new one come (BEP 27).
+pub(crate) fn switched(inner: &Inner, entry: &Entry) {
+    inner.shard(entry).command(Command::Torrent(entry.id, Brain::ForgetPeers));
 }
