@@ -222,6 +222,14 @@ impl Book {
         });
     }
 
+    /// At most so many addresses that are worth another try, the best first: connected ones, then by where they came from.
+    pub(crate) fn best(&self, most: usize) -> Vec<SocketAddr> {
+        let good = |e: &Entry| e.failures == 0 && e.state != State::Abandoned;
+        let mut all: Vec<_> = self.entries.iter().filter(|(_, entry)| good(entry)).collect();
+        all.sort_by_key(|(_, entry)| (entry.state != State::Connected, entry.source, entry.lot));
+        all.into_iter().take(most).map(|(addr, _)| *addr).collect()
+    }
+
     /// Whether a dial was given up while it was under way.
     pub(crate) fn is_abandoned(&self, addr: SocketAddr) -> bool {
         self.entries.get(&canonical(addr)).is_some_and(|entry| entry.state == State::Abandoned)

@@ -94,6 +94,9 @@ impl SeedGoal {
 
 /// A torrent to be added, with everything about it that is not in its metainfo.
 ///
+/// Where state of it was saved, it takes up from there: what of it is here, which files are wanted, its trackers, some
+/// peers, its totals, and whether it was paused. What is said here goes before what was saved.
+///
 /// ```no_run
 /// # async fn f(client: riverrun::Client) -> Result<(), riverrun::Error> {
 /// let torrent = client.add(riverrun::AddTorrent::path("film.torrent").output("/srv/films")).await?;
@@ -109,7 +112,7 @@ pub struct AddTorrent {
     pub(crate) trackers: Vec<String>,
     pub(crate) own_trackers: bool,
     pub(crate) peers: Vec<SocketAddr>,
-    pub(crate) paused: bool,
+    pub(crate) paused: Option<bool>,
     pub(crate) existing: Existing,
     pub(crate) read_only: bool,
     pub(crate) upload: bool,
@@ -133,7 +136,7 @@ impl AddTorrent {
             trackers: Vec::new(),
             own_trackers: true,
             peers: Vec::new(),
-            paused: false,
+            paused: None,
             existing: Existing::Auto,
             read_only: false,
             upload: true,
@@ -163,7 +166,7 @@ impl AddTorrent {
         self
     }
 
-    /// Download these files only, by number from 0. Bytes of others that share a piece with them are kept in a part file.
+    /// Download these files only (default: as saved, else all), by number from 0. Bytes of others that share a piece with them are kept in a part file.
     pub fn wanted(mut self, files: impl IntoIterator<Item = u32>) -> AddTorrent {
         self.wanted = Some(files.into_iter().collect());
         self
@@ -175,7 +178,7 @@ impl AddTorrent {
         self
     }
 
-    /// Leave out the trackers of the metainfo.
+    /// Leave out the trackers of the metainfo, and those that were saved.
     pub fn without_own_trackers(mut self) -> AddTorrent {
         self.own_trackers = false;
         self
@@ -187,9 +190,10 @@ impl AddTorrent {
         self
     }
 
-    /// Add it without starting it. Existing data is still checked.
+    /// Add it without starting it, or start it. Existing data is still checked. Default: as it was when its state was
+    /// saved, else started.
     pub fn paused(mut self, paused: bool) -> AddTorrent {
-        self.paused = paused;
+        self.paused = Some(paused);
         self
     }
 

@@ -223,6 +223,12 @@ impl Shard {
         brain.map_or_else(Vec::new, |brain| brain.peers(now))
     }
 
+    /// At most so many addresses of a torrent's swarm that are worth another try in a later run, the best first.
+    pub fn addresses(&self, torrent: TorrentId, most: usize) -> Vec<SocketAddr> {
+        let brain = self.members.get(torrent).and_then(|member| member.brain.as_ref());
+        brain.map_or_else(Vec::new, |brain| brain.addresses(most))
+    }
+
     /// The blocks of unfinished pieces that are stored, for the resume data: they are hashed again when it is used.
     pub fn unhashed(&self, torrent: TorrentId) -> Vec<(PieceIndex, Bitfield)> {
         self.members.get(torrent).map_or_else(Vec::new, Member::unhashed)

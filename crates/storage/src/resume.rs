@@ -8,6 +8,8 @@ mod claims;
 mod codec;
 mod store;
 
+use std::net::SocketAddr;
+
 use metainfo::FileIndex;
 use types::{Bitfield, InfoHashes, PieceIndex};
 
@@ -56,9 +58,16 @@ pub struct ResumeData {
     pub completed_at: i64,
     /// Trackers as they are now, in tiers; empty if they are those of the metainfo.
     pub trackers: Vec<Vec<String>>,
+    /// Whether the user had paused it.
+    pub paused: bool,
+    /// Addresses of its swarm that are worth another try, the best first. At most [`ResumeData::MAX_PEERS`] are kept.
+    pub peers: Vec<SocketAddr>,
 }
 
 impl ResumeData {
+    /// Most addresses of peers that are kept.
+    pub const MAX_PEERS: usize = 200;
+
     /// Nothing known of a torrent with so many pieces.
     pub fn new(hashes: InfoHashes, pieces: u32) -> ResumeData {
         ResumeData {
@@ -73,6 +82,8 @@ impl ResumeData {
             added_at: 0,
             completed_at: 0,
             trackers: Vec::new(),
+            paused: false,
+            peers: Vec::new(),
         }
     }
 

@@ -208,6 +208,11 @@ impl Torrent {
         }
     }
 
+    /// At most so many addresses of its swarm that are worth another try in a later run, the best first.
+    pub fn addresses(&self, most: usize) -> Vec<SocketAddr> {
+        self.book.best(most)
+    }
+
     /// Its running totals.
     pub fn figures(&self) -> Figures {
         Figures {

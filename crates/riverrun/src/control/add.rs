@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::Command as Brain;
-use metainfo::{Info, Limits, Magnet, Metainfo};
+use metainfo::{FileIndex, Info, Limits, Magnet, Metainfo};
 use shard::{Added, Command};
-use storage::{Op, OpenRequest};
+use storage::{Op, OpenRequest, ResumeData};
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
 
@@ -43,25 +43,35 @@ pub(crate) async fn add(inner: Arc<Inner>, mut add: AddTorrent) -> Result<Torren
     if let Some(obstacle) = metainfo.info().obstacle() {
         return Err(Error::bad_torrent(obstacle));
     }
+    let saved = data::load(&inner, metainfo.info_hashes()).await;
     let wanted = add.wanted.clone().or(described.wanted);
-    let wanted_files = match wanted {
-        Some(numbers) => wanted_files(metainfo.info(), numbers)?,
-        None => vec![true; metainfo.info().files().len()],
+    let wanted_files = match (wanted, &saved) {
+        (Some(numbers), _) => wanted_files(metainfo.info(), numbers)?,
+        (None, Some(saved)) => (0..metainfo.info().files().len() as u32)
+            .map(FileIndex)
+            .map(|f| saved.selection.wants(f))
+            .collect(),
+        (None, None) => vec![true; metainfo.info().files().len()],
     };
     let added = inner.session().add(metainfo.info_hashes().wire_names());
     let (id, shard) = match added {
         Ok(place) => place,
         Err(known) => return merge(&inner, known, &add),
     };
-    let mut tiers = if add.own_trackers { metainfo.tiers() } else { Vec::new() };
-    tiers.extend(add.trackers.iter().map(|url| vec![url.clone()]));
+    let known = saved.as_ref().map(|saved| saved.trackers.clone()).filter(|tiers| !tiers.is_empty());
+    let mut tiers = if add.own_trackers { known.unwrap_or_else(|| metainfo.tiers()) } else { Vec::new() };
+    for url in &add.trackers {
+        if !tiers.iter().flatten().any(|known| known == url) {
+            tiers.push(vec![url.clone()]);
+        }
+    }
     let new = NewEntry {
         id,
         shard,
         output: add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone()),
         read_only: add.read_only,
         upload: add.upload && inner.settings.upload,
-        paused: add.paused,
+        paused: add.paused.unwrap_or_else(|| saved.as_ref().is_some_and(|saved| saved.paused)),
         wanted_files,
         tiers,
         goal: add.goal,
@@ -69,9 +79,14 @@ pub(crate) async fn add(inner: Arc<Inner>, mut add: AddTorrent) -> Result<Torren
         metainfo,
     };
     let entry = Arc::new(Entry::new(new, inner.events.clone()));
+    if let Some(saved) = &saved {
+        let mut state = entry.state();
+        (state.uploaded_before, state.downloaded_before) = (saved.uploaded, saved.downloaded);
+    }
     inner.insert(entry.clone());
     entry.tell(EventKind::Added);
-    let start = BringUp { existing: add.existing, peers: add.peers, max_peers: add.max_peers };
+    let saved = saved.map(Box::new);
+    let start = BringUp { existing: add.existing, saved, peers: add.peers, max_peers: add.max_peers };
     let (to, of) = (inner.clone(), entry.clone());
     inner.spawn(async move {
         // What went wrong is in the torrent's state.
@@ -180,6 +195,7 @@ pub(crate) fn wanted_files(info: &Info, numbers: impl IntoIterator<Item = u32>) 
 #[derive(Debug, Default)]
 pub(crate) struct BringUp {
     existing: Existing,
+    saved: Option<Box<ResumeData>>,
     peers: Vec<SocketAddr>,
     max_peers: Option<u32>,
 }
@@ -187,7 +203,9 @@ pub(crate) struct BringUp {
 /// Finds a torrent's data and gives it to its shard.
 pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringUp) -> Result<(), Error> {
     let _busy = entry.busy.lock().await;
-    let unhashed = match open(&inner, &entry, start.existing).await {
+    let known = start.saved.as_ref().map(|saved| saved.peers.clone()).unwrap_or_default();
+    let saved = start.saved.filter(|_| start.existing == Existing::Auto);
+    let unhashed = match open(&inner, &entry, saved.map(|saved| *saved)).await {
         Ok(unhashed) => unhashed,
         Err(error) => {
             entry.fail(crate::Trouble::new(error.code(), error.to_string()));
@@ -196,6 +214,7 @@ pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringU
     };
     enter(&inner, &entry, unhashed, start.max_peers);
     change::addresses(&inner, &entry, PeerSource::Manual, start.peers);
+    change::addresses(&inner, &entry, PeerSource::Resume, known);
     Ok(())
 }
 
@@ -203,14 +222,12 @@ pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringU
 async fn open(
     inner: &Arc<Inner>,
     entry: &Arc<Entry>,
-    existing: Existing,
+    saved: Option<ResumeData>,
 ) -> Result<Vec<(PieceIndex, Bitfield)>, Error> {
-    let saved = data::load(inner, entry).await;
     let factory = inner.opener.at(&entry.output);
     let request = OpenRequest::new(entry.hashes, entry.plan.clone()).selection(entry.selection());
     let storage = inner.blocking(move || factory.open(&request)).await??;
     let storage = entry.storage.get_or_init(|| storage).clone();
-    let saved = saved.filter(|_| existing == Existing::Auto);
     let found = data::find(inner, entry, storage.clone(), saved).await?;
     entry.set_have(found.have, found.durable);
     inner.shared.disk.house(entry.id, storage.clone(), entry.info.geometry().clone());

@@ -69,7 +69,7 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
 /// Rests.
 pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     let running = entry.change(|state| {
-        state.paused = true;
+        (state.paused, state.unsaved) = (true, true);
         if state.on_shard {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
             inner.trackers.tell(entry.id, AnnouncerInput::Stop);
@@ -86,6 +86,7 @@ pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
 pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     entry.change(|state| {
         (state.paused, state.goal_reached, state.seeding_since) = (false, false, None);
+        state.unsaved = true;
         if state.on_shard && !state.held && state.stage == Stage::Running {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
@@ -121,6 +122,7 @@ pub(crate) fn add_trackers(inner: &Inner, entry: &Entry, urls: Vec<String>) -> R
         for url in urls {
             if !state.tiers.iter().flatten().any(|known| *known == url) {
                 state.tiers.push(vec![url]);
+                state.unsaved = true;
             }
         }
         state.tiers.clone()

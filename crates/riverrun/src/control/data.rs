@@ -9,7 +9,7 @@ use metainfo::FileIndex;
 use shard::Command;
 use storage::resume::PartialPiece;
 use storage::{CheckOptions, FileState, Progress, ResumeData, ResumeStore, Storage, StorageError};
-use types::{Bitfield, PieceIndex};
+use types::{Bitfield, InfoHashes, PieceIndex};
 
 use super::hold::{hold, release};
 use crate::client::Inner;
@@ -30,13 +30,12 @@ pub(crate) struct Found {
 }
 
 /// Reads what was saved. What can't be believed counts as nothing: the data is checked then.
-pub(crate) async fn load(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Option<ResumeData> {
+pub(crate) async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<ResumeData> {
     let store = ResumeStore::new(inner.settings.state_dir.clone()?);
-    let name = entry.hashes.primary();
-    match inner.blocking(move || store.load(name)).await.ok()? {
+    match inner.blocking(move || store.load(hashes.primary())).await.ok()? {
         Ok(saved) => saved,
         Err(error) => {
-            tracing::warn!(torrent = %entry.hashes, %error, "the saved state is of no use");
+            tracing::warn!(torrent = %hashes, %error, "the saved state is of no use");
             None
         }
     }
@@ -80,10 +79,6 @@ pub(crate) async fn find(
     }
     let partial = claims.map(|claims| claims.partial).unwrap_or_default();
     let unhashed = partial.into_iter().filter(|p| !have.get(p.piece.0)).map(|p| (p.piece, p.blocks));
-    if let Some(saved) = saved {
-        let mut state = entry.state();
-        (state.uploaded_before, state.downloaded_before) = (saved.uploaded, saved.downloaded);
-    }
     Ok(Found { unhashed: unhashed.collect(), have, durable })
 }
 
@@ -273,6 +268,11 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
     let live = shard.ask(|to| Question::Snapshot(id, to)).await.flatten();
     let unhashed = shard.ask(|to| Question::Unhashed(id, to)).await.unwrap_or_default();
     let mut data = ResumeData::new(entry.hashes, entry.info.geometry().pieces());
+    if !entry.info.is_private() {
+        // Those of a private torrent come from its tracker alone (BEP 27).
+        let most = ResumeData::MAX_PEERS;
+        data.peers = shard.ask(|to| Question::Addresses(id, most, to)).await.unwrap_or_default();
+    }
     data.partial = unhashed.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks }).collect();
     data.selection = entry.selection();
     {
@@ -280,6 +280,11 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
         (state.unsaved, state.moved) = (false, false);
         data.have = state.durable.clone();
         data.completed = state.missing == 0;
+        if state.tiers != entry.metainfo.tiers() {
+            data.trackers = state.tiers.clone();
+        }
+        // One that reached its goal is not the user's doing: the goal is looked at again.
+        data.paused = state.paused && !state.goal_reached;
         let (up, down) = live.map_or((0, 0), |live| (live.uploaded, live.downloaded));
         (data.uploaded, data.downloaded) = (state.uploaded_before + up, state.downloaded_before + down);
     }

@@ -213,6 +213,10 @@ impl Driver {
                 let peers = self.with_shard(Some(id), |shard, now| shard.peers(now, id));
                 let _ = to.send(peers.unwrap_or_default());
             }
+            Question::Addresses(id, most, to) => {
+                let addrs = self.with_shard(Some(id), |shard, _| shard.addresses(id, most));
+                let _ = to.send(addrs.unwrap_or_default());
+            }
             Question::Unhashed(id, to) => {
                 let blocks = self.with_shard(Some(id), |shard, _| shard.unhashed(id));
                 let _ = to.send(blocks.unwrap_or_default());

@@ -65,6 +65,8 @@ pub(crate) enum Question {
     Figures(oneshot::Sender<Vec<(TorrentId, Figures)>>),
     Snapshot(TorrentId, oneshot::Sender<Option<Snapshot>>),
     Peers(TorrentId, oneshot::Sender<Vec<PeerSnapshot>>),
+    /// At most so many addresses that are worth another try.
+    Addresses(TorrentId, usize, oneshot::Sender<Vec<SocketAddr>>),
     Unhashed(TorrentId, oneshot::Sender<Vec<(PieceIndex, Bitfield)>>),
     /// Answered when no disk work is under way, of this torrent or of all.
     Quiet(Option<TorrentId>, oneshot::Sender<()>),

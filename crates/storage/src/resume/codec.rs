@@ -1,6 +1,7 @@
 //! The bytes of a resume file.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use bencode::{Node, Options, Value};
 use types::{Bitfield, InfoHash, InfoHashV2, InfoHashes, PieceIndex, limits};
@@ -94,6 +95,8 @@ pub(super) fn encode(data: &ResumeData) -> Vec<u8> {
     body.insert("completed-at", Value::Int(data.completed_at));
     let tier = |tier: &Vec<String>| Value::List(tier.iter().map(Value::bytes).collect());
     body.insert("trackers", Value::List(data.trackers.iter().map(tier).collect()));
+    body.insert("paused", Value::Int(data.paused.into()));
+    body.insert("peers", Value::bytes(encode_peers(&data.peers)));
     seal(&body.encode())
 }
 
@@ -132,6 +135,33 @@ fn decode_files(bytes: &[u8]) -> Result<Vec<FileState>, ResumeError> {
         FileState { present: bytes[0] & 1 != 0, in_part_file: bytes[0] & 2 != 0, size, mtime }
     };
     Ok(states.iter().map(state).collect())
+}
+
+/// Bytes of one address: an IPv6 address, or an IPv4 one mapped into it, and the port.
+const PEER: usize = 16 + 2;
+
+fn encode_peers(peers: &[SocketAddr]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for peer in peers.iter().take(ResumeData::MAX_PEERS) {
+        let ip = match peer.ip() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        out.extend_from_slice(&ip.octets());
+        out.extend_from_slice(&peer.port().to_be_bytes());
+    }
+    out
+}
+
+/// What makes no sense is left out: it is only a hint.
+fn decode_peers(bytes: &[u8]) -> Vec<SocketAddr> {
+    let (peers, _) = bytes.as_chunks::<PEER>();
+    let peer = |bytes: &[u8; PEER]| {
+        let ip = Ipv6Addr::from(*bytes.first_chunk::<16>()?).to_canonical();
+        let port = u16::from_be_bytes(*bytes.last_chunk()?);
+        (port != 0).then_some(SocketAddr::new(ip, port))
+    };
+    peers.iter().take(ResumeData::MAX_PEERS).filter_map(peer).collect()
 }
 
 /// Checks the head and gives the body.
@@ -199,6 +229,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ResumeData, ResumeError> {
         added_at: int("added-at").unwrap_or(0),
         completed_at: int("completed-at").unwrap_or(0),
         trackers: decode_trackers(root.get(b"trackers")),
+        paused: int("paused") == Some(1),
+        peers: decode_peers(text("peers").unwrap_or_default()),
     })
 }
 

@@ -41,7 +41,26 @@ fn example() -> ResumeData {
     (data.downloaded, data.uploaded, data.completed) = (1 << 40, 77, true);
     (data.added_at, data.completed_at) = (1_700_000_000, 1_700_000_001);
     data.trackers = vec![vec!["http://a/announce".into(), "udp://b:1".into()], vec![]];
+    data.paused = true;
+    data.peers = ["127.0.0.1:6881", "[2001:db8::1]:51413"].map(|addr| addr.parse().unwrap()).to_vec();
     data
+}
+
+#[test]
+fn files_of_before_these_fields_are_read() {
+    let body = b"d4:have1:\xb19:info-hash20:aaaaaaaaaaaaaaaaaaaa6:piecesi8ee";
+    let data = ResumeData::decode(&seal(body)).unwrap();
+    assert_eq!((data.have.count(), data.paused, data.peers.len()), (4, false, 0));
+    assert!(data.trackers.is_empty() && data.selection.is_all());
+    // Half an address and a port of 0 are left out.
+    let mut peers = [[0; 16].as_slice(), &[0, 0], &[1; 16], &[0, 1], &[7; 5]].concat();
+    let body = |peers: &[u8]| {
+        let head = b"d4:have1:\xb19:info-hash20:aaaaaaaaaaaaaaaaaaaa5:peers".as_slice();
+        [head, peers.len().to_string().as_bytes(), b":", peers, b"6:piecesi8ee"].concat()
+    };
+    assert_eq!(ResumeData::decode(&seal(&body(&peers))).unwrap().peers.len(), 1);
+    peers = [1; 18].repeat(10_000);
+    assert_eq!(ResumeData::decode(&seal(&body(&peers))).unwrap().peers.len(), ResumeData::MAX_PEERS);
 }
 
 #[test]
