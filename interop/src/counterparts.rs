@@ -1,9 +1,11 @@
 //! The programs of others, one file each, and ours behind the same trait.
 
+pub(crate) mod anacrolix;
 pub(crate) mod aria2;
 pub(crate) mod libtorrent;
 pub(crate) mod qbittorrent;
 pub(crate) mod riverrun;
+pub(crate) mod rqbit;
 pub(crate) mod rtorrent;
 pub(crate) mod transmission;
 
@@ -22,6 +24,8 @@ pub(crate) static ALL: &[&dyn Counterpart] = &[
     &aria2::Aria2,
     &qbittorrent::Qbittorrent,
     &rtorrent::Rtorrent,
+    &rqbit::Rqbit,
+    &anacrolix::Anacrolix,
 ];
 
 /// What a client is to do.
@@ -56,6 +60,11 @@ pub(crate) trait Counterpart: Sync {
     /// Whether it moves torrents of this shape; v1 at least.
     fn reads(&self, shape: &Shape) -> bool {
         shape.version == "v1"
+    }
+
+    /// Whether it downloads what it reads.
+    fn saves(&self, _: &Shape) -> bool {
+        true
     }
 
     /// Whether it makes a file of no bytes.

@@ -1,4 +1,4 @@
-//! Bringing what is missing: Debian packages as root, PyPI wheels into the cache.
+//! Bringing what is missing: Debian packages as root; wheels of PyPI, crates and Go modules into the cache.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -104,4 +104,53 @@ pub(crate) fn wheel(package: &str, version: &str) -> Result<PathBuf> {
     ]))?;
     std::fs::write(done, "")?;
     Ok(python)
+}
+
+/// A program of crates.io, built into the cache with its own lock file.
+pub(crate) fn crates_io(package: &str, version: &str, args: &[&str]) -> Result<PathBuf> {
+    let home = cache()?.join(format!("{package}-{version}"));
+    let program = home.join("bin").join(package);
+    if program.is_file() {
+        return Ok(program);
+    }
+    let cargo = std::env::var_os("CARGO").map(PathBuf::from).or_else(|| which("cargo"));
+    let (false, Some(cargo)) = (crate::sandbox::inside(), cargo) else {
+        return Err(format!("no {package} {version} in the cache").into());
+    };
+    println!("installing {package} {version} from crates.io into the cache");
+    std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+    let mut install = Command::new(cargo);
+    install.args(["install", package, "--locked", "--version", version, "--root"]).arg(&home).args(args);
+    // Its build is its own, and gives up a little speed for half the time.
+    install.current_dir(&home).env("CARGO_TARGET_DIR", home.join("build")).env_remove("RUSTFLAGS");
+    install.envs([
+        ("CARGO_PROFILE_RELEASE_LTO", "off"),
+        ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
+        ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+    ]);
+    process::run(&mut install)?;
+    let _ = std::fs::remove_dir_all(home.join("build"));
+    program.is_file().then_some(program).ok_or_else(|| format!("{package} brought no `{package}`").into())
+}
+
+/// A program of a Go module, built into the cache.
+pub(crate) fn go(package: &str, version: &str, program: &str, home: &str) -> Result<PathBuf> {
+    let bin = cache()?.join(format!("{home}-{version}")).join("bin");
+    let path = bin.join(program);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let go = which("go").or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|go| go.is_file()));
+    let (false, Some(go)) = (crate::sandbox::inside(), go) else {
+        return Err(format!("no {package} {version} in the cache, and no Go to build it").into());
+    };
+    println!("installing {package} {version} into the cache");
+    std::fs::create_dir_all(&bin).map_err(|error| format!("{}: {error}", bin.display()))?;
+    process::run(
+        Command::new(go)
+            .args(["install", &format!("{package}@v{version}")])
+            .env("GOBIN", &bin)
+            .env("GOFLAGS", ""),
+    )?;
+    path.is_file().then_some(path).ok_or_else(|| format!("{package} brought no `{program}`").into())
 }

@@ -67,7 +67,9 @@ pub(crate) fn cells() -> Vec<Cell> {
         {
             if other.reads(shape) {
                 cells.push(pair("peers", other, OURS, shape, Via::Peer));
-                cells.push(pair("peers", OURS, other, shape, Via::Peer));
+                if other.saves(shape) {
+                    cells.push(pair("peers", OURS, other, shape, Via::Peer));
+                }
             }
         }
         for &via in TRACKERS {

@@ -56,7 +56,8 @@ pub(crate) fn command(job: &Job<'_>) -> Result<Command> {
     } else {
         command.arg("download").arg(job.torrent).arg("--output").arg(job.dir);
     }
-    command.args(["--listen", &job.listen.to_string()]);
+    // With its events, which say when it has checked its data.
+    command.arg("-vv").args(["--listen", &job.listen.to_string()]);
     command.args(job.peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
     if job.up_rate > 0 {
         command.args(["--upload-rate", &job.up_rate.to_string()]);
@@ -94,8 +95,10 @@ impl Client for Running {
             }
             return Err(format!("`torrent` ended early ({status})").into());
         }
-        self.ready =
-            self.ready || TcpStream::connect_timeout(&self.listen, Duration::from_millis(200)).is_ok();
+        // While it checks it listens, but takes no peers.
+        self.ready = self.ready
+            || (!self.seed || self.process.said()?.contains("State(Seeding)"))
+                && TcpStream::connect_timeout(&self.listen, Duration::from_millis(200)).is_ok();
         Ok(State { ready: self.ready, complete: self.ready && self.seed, up: 0 })
     }
 }
