@@ -1,0 +1,207 @@
+//! One run: the payload, the peers, the rows, all in turns.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::args::Args;
+use crate::payload::{PIECE, Payload};
+use crate::peers::{self, Job, Peer, Timed};
+use crate::report::{Report, Series};
+use crate::rows::{self, Row};
+use crate::{Result, proc, sandbox};
+
+/// What all rows share.
+pub(crate) struct Bench {
+    dir: PathBuf,
+    /// The directory that holds the payload.
+    pub(crate) data: PathBuf,
+    /// Its torrent.
+    pub(crate) torrent: PathBuf,
+    hash: String,
+    /// Its length.
+    pub(crate) pieces: usize,
+    /// Its bytes.
+    pub(crate) payload: Payload,
+    places: AtomicUsize,
+}
+
+/// `bench run`.
+pub(crate) fn run(args: &Args) -> Result {
+    let (rounds, mib) = (args.find("rounds")?.unwrap_or(5), args.find("size")?.unwrap_or(2048));
+    let rows = choose(rows::ALL, args.find("rows")?, |row| row.name())?;
+    let peers = choose(peers::ALL, args.find("peers")?, |peer| peer.name())?;
+    // Outside the walls, where what is missing can be fetched.
+    let versions: Vec<String> = peers.iter().map(|peer| peer.install()).collect::<Result<_>>()?;
+    if !sandbox::inside() {
+        sandbox::enter()?;
+    }
+    let bench = Bench::new(mib)?;
+    let mut report = Report::new(rounds, mib, peers.iter().map(|peer| peer.name()).zip(versions).collect());
+    for row in rows {
+        let series = measure(&bench, row, &peers, rounds);
+        report.row(row, &series);
+    }
+    if let Some(note) = args.find::<String>("note")? {
+        report.note(&note);
+    }
+    std::fs::remove_dir_all(&bench.dir)?;
+    let text = report.text().replace(&*bench.dir.to_string_lossy(), "DIR");
+    print!("{text}");
+    let out = args.find::<PathBuf>("out")?.unwrap_or_else(|| peers::here("RESULTS.md"));
+    Ok(std::fs::write(out, text)?)
+}
+
+/// Those of a comma-separated list, or all.
+fn choose<T: Copy>(all: &[T], wanted: Option<String>, name: impl Fn(T) -> &'static str) -> Result<Vec<T>> {
+    let Some(wanted) = wanted else { return Ok(all.to_vec()) };
+    let find = |word: &str| {
+        all.iter()
+            .copied()
+            .find(|item| name(*item) == word)
+            .ok_or_else(|| format!("there is no `{word}`").into())
+    };
+    wanted.split(',').map(find).collect()
+}
+
+/// All peers in turns, after one round that does not count. Who fails is not asked again.
+fn measure(bench: &Bench, row: &dyn Row, peers: &[&dyn Peer], rounds: usize) -> Vec<Series> {
+    let mut series: Vec<Series> = peers.iter().map(|peer| Series::new(peer.name())).collect();
+    for round in 0..=rounds {
+        for (peer, series) in peers.iter().zip(&mut series) {
+            if series.over {
+                continue;
+            }
+            let start = Instant::now();
+            match row.measure(bench, *peer, round == 0) {
+                Ok(Some(values)) => {
+                    let (row, peer, took) = (row.name(), peer.name(), start.elapsed().as_secs_f64());
+                    eprintln!("{row} {round}/{rounds} {peer}: {values:.3?} ({took:.1} s)");
+                    if round > 0 {
+                        series.rounds.push(values);
+                    }
+                }
+                Ok(None) => series.over = true,
+                Err(error) => {
+                    eprintln!("{} {round}/{rounds} {}: {error}", row.name(), peer.name());
+                    (series.over, series.error) = (true, Some(error.to_string()));
+                }
+            }
+        }
+    }
+    series
+}
+
+impl Bench {
+    fn new(mib: usize) -> Result<Bench> {
+        let base = [Path::new("/dev/shm"), &std::env::temp_dir()]
+            .into_iter()
+            .find(|dir| dir.is_dir())
+            .map(Path::to_owned);
+        let unique = std::time::UNIX_EPOCH.elapsed()?.as_millis();
+        let dir = base.ok_or("no temporary directory")?.join(format!("riverrun-bench-{unique}"));
+        let (data, torrent, payload) = (dir.join("data"), dir.join("payload.torrent"), Payload::new());
+        std::fs::create_dir_all(&data)?;
+        payload.write(&data.join("payload"), mib)?;
+        let program = peers::ALL[0];
+        let timed = program.create(&data.join("payload"), &torrent)?.ok_or("we make torrents")?;
+        proc::output(&mut { timed.command })?;
+        let mut show =
+            Command::new(std::env::var_os("RIVERRUN_TORRENT").ok_or("RIVERRUN_TORRENT names no program")?);
+        let said = proc::output(show.arg("metainfo").arg(&torrent).arg("infohash"))?;
+        let hash = said.split_whitespace().find(|word| word.len() == 40).ok_or("no info hash")?.to_owned();
+        Ok(Bench {
+            dir,
+            data,
+            torrent,
+            hash,
+            pieces: mib * (1 << 20) / PIECE,
+            payload,
+            places: AtomicUsize::new(0),
+        })
+    }
+
+    /// The length of the payload.
+    pub(crate) fn gib(&self) -> f64 {
+        (self.pieces * PIECE) as f64 / f64::from(1 << 30)
+    }
+
+    /// A directory for one measurement.
+    pub(crate) fn place(&self) -> Result<Place> {
+        let number = self.places.fetch_add(1, Ordering::Relaxed);
+        let dir = self.dir.join(format!("place-{number}"));
+        std::fs::create_dir_all(&dir)?;
+        Ok(Place(dir))
+    }
+
+    /// What a client is told; each time with another port, so that nothing lingers from before.
+    pub(crate) fn job<'a>(&'a self, dir: &'a Path, scratch: &'a Path) -> Result<Job<'a>> {
+        let port = 20_000 + u16::try_from(self.places.load(Ordering::Relaxed) % 10_000)?;
+        let listen = SocketAddr::from(([127, 0, 0, 1], port));
+        Ok(Job { torrent: &self.torrent, hash: &self.hash, pieces: self.pieces, dir, listen, scratch })
+    }
+
+    /// The load generator's command.
+    pub(crate) fn load(
+        &self,
+        verb: &str,
+        job: &Job<'_>,
+        connections: usize,
+        liars: usize,
+    ) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["load", verb, "--to", &job.listen.to_string(), "--hash", &self.hash]);
+        command.args(["--pieces", &self.pieces.to_string(), "--connections", &connections.to_string()]);
+        command.args(["--liars", &liars.to_string()]);
+        Ok(command)
+    }
+
+    /// CPU-seconds for each GiB, seconds and GB/s of one piece of work.
+    pub(crate) fn timed(&self, timed: Timed) -> Result<Vec<f64>> {
+        let (wall, cpu);
+        if timed.tells {
+            let said = proc::output(&mut { timed.command })?;
+            let mut numbers = said.split_whitespace().map(str::parse::<f64>);
+            let (Some(Ok(w)), Some(Ok(c))) = (numbers.next(), numbers.next()) else {
+                return Err(said.into());
+            };
+            (wall, cpu) = (w, c);
+        } else {
+            let place = self.place()?;
+            let start = Instant::now();
+            let mut program = proc::Program::start(timed.command, &place.path("log"))?;
+            while !program.ended()? {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            (wall, cpu) = (start.elapsed().as_secs_f64(), program.cpu()?);
+            if !program.success()? {
+                return Err(std::fs::read_to_string(place.path("log"))?.into());
+            }
+        }
+        Ok(vec![cpu / self.gib(), wall, self.gib() * 1.073_741_824 / wall])
+    }
+}
+
+/// A directory that goes with the value.
+pub(crate) struct Place(PathBuf);
+
+impl Place {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn sub(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.path(name);
+        std::fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The directory above goes with the run.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

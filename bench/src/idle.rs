@@ -1,0 +1,52 @@
+//! Our own client with very many torrents and no peers.
+
+use std::time::Instant;
+
+use riverrun::{AddTorrent, Client};
+
+use crate::Result;
+use crate::args::Args;
+
+/// A torrent of 64 pieces whose hashes nothing fits.
+fn torrent(number: usize) -> Vec<u8> {
+    const PIECE: usize = 16 * 1024;
+    let (length, name) = (64 * PIECE, format!("idle-{number}"));
+    let head =
+        format!("d4:infod6:lengthi{length}e4:name{}:{name}12:piece lengthi{PIECE}e6:pieces1280:", name.len());
+    let mut out = head.into_bytes();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ number as u64;
+    for _ in 0..1280 / 8 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        out.extend_from_slice(&state.to_le_bytes());
+    }
+    out.extend_from_slice(b"ee");
+    out
+}
+
+/// `idle riverrun`.
+pub(crate) fn riverrun(args: &Args) -> Result {
+    let (count, dir): (usize, String) = (args.get("torrents")?, args.get("dir")?);
+    let client = Client::builder()
+        .download_dir(&dir)
+        .state_dir(format!("{dir}/state"))
+        .listen(["127.0.0.1:0".parse()?])
+        .no_trackers()
+        .build()?;
+    let start = Instant::now();
+    let mut torrents = Vec::with_capacity(count);
+    for number in 0..count {
+        torrents.push(client.blocking_add(AddTorrent::bytes(torrent(number)))?);
+    }
+    while torrents.iter().any(|torrent| {
+        use riverrun::TorrentState::{Checking, Seeding};
+        matches!(torrent.state(), Checking { .. } | Seeding)
+    }) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    println!("added {:.4}", start.elapsed().as_secs_f64());
+    loop {
+        std::thread::park();
+    }
+}

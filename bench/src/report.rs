@@ -1,0 +1,131 @@
+//! What a run says: a table for each row, as medians with their spread.
+
+use std::fmt::Write as _;
+
+use crate::rows::{Column, Row};
+
+/// All rounds of one peer in one row.
+pub(crate) struct Series {
+    peer: &'static str,
+    /// One number for each column, for each round.
+    pub(crate) rounds: Vec<Vec<f64>>,
+    /// Whether it takes no more part.
+    pub(crate) over: bool,
+    /// Why it failed.
+    pub(crate) error: Option<String>,
+}
+
+impl Series {
+    pub(crate) fn new(peer: &'static str) -> Series {
+        Series { peer, rounds: Vec::new(), over: false, error: None }
+    }
+
+    fn sorted(&self, column: usize) -> Vec<f64> {
+        let mut values: Vec<f64> =
+            self.rounds.iter().filter_map(|round| round.get(column).copied()).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    }
+
+    fn median(&self, column: usize) -> Option<f64> {
+        let values = self.sorted(column);
+        values.get(values.len() / 2).copied()
+    }
+
+    fn cell(&self, number: usize, column: &Column) -> String {
+        let values = self.sorted(number);
+        let (Some(least), Some(most), Some(median)) = (values.first(), values.last(), self.median(number))
+        else {
+            return String::new();
+        };
+        let digits = column.digits;
+        if values.len() == 1 {
+            return format!("{median:.digits$}");
+        }
+        format!("{median:.digits$} ({least:.digits$} to {most:.digits$})")
+    }
+}
+
+/// The text as it grows.
+pub(crate) struct Report(String);
+
+impl Report {
+    pub(crate) fn new(rounds: usize, mib: usize, versions: Vec<(&'static str, String)>) -> Report {
+        let mut text = format!(
+            "# Results\n\nMade by `cargo xtask bench --rounds {rounds} --size {mib}`: {mib} MiB in pieces of 1 MiB on tmpfs, over \
+             loopback, all clients in turns, after one round that does not count. Each cell is the median of {rounds} \
+             rounds, and the least and the most. CPU time is that of the client alone, user and system, from the first \
+             connection on; the generator's stands beside it, as loopback charges some of a receiver's work to the \
+             sender. The ratio is the first column against ours: above 1 we need less.\n\n"
+        );
+        text += &machine();
+        text += "\n| client | version |\n|---|---|\n";
+        for (peer, version) in versions {
+            text += &format!("| {peer} | {version} |\n");
+        }
+        Report(text)
+    }
+
+    /// One row's table.
+    pub(crate) fn row(&mut self, row: &dyn Row, series: &[Series]) {
+        let ours = series.iter().find(|series| series.peer == "riverrun").and_then(|series| series.median(0));
+        let text = &mut self.0;
+        let _ = write!(text, "\n## {}\n\n{}.\n\n| client |", row.name(), row.about());
+        for column in row.columns() {
+            let _ = write!(text, " {} |", column.name);
+        }
+        let _ = write!(text, " ratio |\n|---|{}---:|\n", "---:|".repeat(row.columns().len()));
+        for series in series {
+            if let Some(error) = &series.error {
+                let line = error.lines().next().unwrap_or_default();
+                let _ = writeln!(
+                    text,
+                    "| {} | failed: {line} |{}",
+                    series.peer,
+                    " |".repeat(row.columns().len())
+                );
+                continue;
+            }
+            let Some(median) = series.median(0) else { continue };
+            let _ = write!(text, "| {} |", series.peer);
+            for (number, column) in row.columns().iter().enumerate() {
+                let _ = write!(text, " {} |", series.cell(number, column));
+            }
+            let _ =
+                writeln!(text, " {} |", ours.map_or(String::new(), |ours| format!("{:.2}", median / ours)));
+        }
+    }
+
+    /// A remark at the end.
+    pub(crate) fn note(&mut self, note: &str) {
+        let _ = write!(self.0, "\n{note}\n");
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// What this machine is.
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let (cpu, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+    let field = |text: &str, key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key));
+        line.map_or("unknown", |line| line.trim_start_matches([':', '\t', ' '])).to_owned()
+    };
+    let flags = field(&cpu, "flags");
+    let has: Vec<&str> = ["sha_ni", "avx2", "avx512f"]
+        .into_iter()
+        .filter(|flag| flags.split(' ').any(|word| word == *flag))
+        .collect();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!(
+        "Machine: {}, {cores} cores ({}), memory {}, Linux {}.\n",
+        field(&cpu, "model name"),
+        has.join(", "),
+        field(&memory, "MemTotal"),
+        kernel.trim(),
+    )
+}

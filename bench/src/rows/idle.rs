@@ -1,0 +1,50 @@
+//! Very many torrents without peers in one client.
+
+use std::time::Duration;
+
+use super::{Column, Row, column};
+use crate::Result;
+use crate::harness::Bench;
+use crate::peers::Peer;
+use crate::proc::Talker;
+
+/// The row.
+pub(crate) struct Idle;
+
+const TORRENTS: usize = 10_000;
+/// Long enough for a percent to be seen.
+const WATCH: Duration = Duration::from_secs(8);
+
+impl Row for Idle {
+    fn name(&self) -> &'static str {
+        "idle-10000"
+    }
+
+    fn about(&self) -> String {
+        "10,000 torrents of 64 pieces added to one client and started, no trackers, no peers".into()
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        const {
+            &[
+                column("RSS MiB", 0),
+                column("peak RSS MiB", 0),
+                column("added in s", 2),
+                column("idle CPU %", 1),
+            ]
+        }
+    }
+
+    fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {
+        let place = bench.place()?;
+        let Some(command) = peer.idle(TORRENTS, &place.sub("data")?)? else { return Ok(None) };
+        let mut client = Talker::start(command)?;
+        let added: f64 = client.wait("added", Duration::from_secs(120))?.parse()?;
+        // What starting left behind is not idling.
+        std::thread::sleep(Duration::from_secs(2));
+        let before = client.program.cpu()?;
+        std::thread::sleep(WATCH);
+        let cpu = 100.0 * (client.program.cpu()? - before) / WATCH.as_secs_f64();
+        Ok(Some(vec![client.program.resident(), client.program.peak(), added, cpu]))
+    }
+}
