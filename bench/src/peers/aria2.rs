@@ -46,7 +46,7 @@ impl Peer for Aria2 {
     fn seed(&self, job: &Job<'_>) -> Result<Option<Command>> {
         let mut command = transfer(job);
         command
-            .args(["--bt-seed-unverified=true", "--check-integrity=false", "--seed-ratio=0.0"])
+            .args(["--check-integrity=true", "--bt-hash-check-seed=true", "--seed-ratio=0.0"])
             .arg(job.torrent);
         Ok(Some(command))
     }

@@ -45,6 +45,10 @@ impl Row for Download {
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, first: bool) -> Result<Option<Vec<f64>>> {
+        // The floor believes what it is told.
+        if self.liars > 0 && peer.name() == "floor" {
+            return Ok(None);
+        }
         let place = bench.place()?;
         let dir = place.sub("data")?;
         let scratch = place.sub("scratch")?;
