@@ -5,7 +5,7 @@ use types::PeerId;
 use crate::exit::{Code, Failure};
 
 /// How our peer ids begin (BEP 20).
-pub(crate) const PEER_ID_PREFIX: &str = "-RR0100-";
+pub(crate) const PEER_ID_PREFIX: &str = types::PEER_ID_PREFIX;
 
 /// A peer id of ours, different each time.
 pub(crate) fn peer_id() -> Result<PeerId, Failure> {

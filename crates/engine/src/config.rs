@@ -84,12 +84,12 @@ impl Config {
     pub fn new(peer_id: PeerId) -> Config {
         Config {
             peer_id,
-            client_name: concat!("riverrun/", env!("CARGO_PKG_VERSION")).to_owned(),
+            client_name: types::CLIENT_NAME.to_owned(),
             extensions: Vec::new(),
             public_v4: None,
             public_v6: None,
             listen_port: None,
-            max_peers: 80,
+            max_peers: types::DEFAULT_MAX_PEERS,
             max_half_open: 25,
             upload_slots: 8,
             seed_policy: SeedPolicy::default(),

@@ -88,7 +88,6 @@ impl fmt::Debug for ClientBuilder {
 
 impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
-        let version = env!("CARGO_PKG_VERSION");
         ClientBuilder {
             download_dir: PathBuf::from("."),
             state_dir: None,
@@ -99,13 +98,13 @@ impl Default for ClientBuilder {
             ipv4: true,
             ipv6: true,
             bind: Vec::new(),
-            peer_id_prefix: b"-RR0100-".to_vec(),
-            client_name: format!("riverrun/{version}"),
-            user_agent: format!("riverrun/{version}"),
+            peer_id_prefix: types::PEER_ID_PREFIX.into(),
+            client_name: types::CLIENT_NAME.into(),
+            user_agent: types::CLIENT_NAME.into(),
             download_rate: None,
             upload_rate: None,
             connections: 500,
-            max_peers: 80,
+            max_peers: types::DEFAULT_MAX_PEERS,
             blocklist: None,
             trackers: true,
             local_trackers: false,

@@ -39,7 +39,7 @@ pub(crate) struct ClientOptions {
     #[arg(long, env = "RIVERRUN_NO_UPLOAD")]
     pub(crate) no_upload: bool,
     /// Most connections of one torrent
-    #[arg(long, value_name = "N", env = "RIVERRUN_MAX_PEERS", default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", env = "RIVERRUN_MAX_PEERS", default_value_t = types::DEFAULT_MAX_PEERS, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_peers: u32,
     /// Never talk to these addresses: a P2P, DAT or CIDR list, plain or gzipped, or one packed by `torrent blocklist pack`
     #[arg(long, value_name = "FILE", env = "RIVERRUN_BLOCKLIST")]

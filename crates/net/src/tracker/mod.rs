@@ -40,7 +40,7 @@ pub use error::Error;
 pub use resolve::{Resolve, Resolving, SystemResolver};
 
 /// What `User-Agent` says where nothing else is set.
-pub const USER_AGENT: &str = concat!("riverrun/", env!("CARGO_PKG_VERSION"));
+pub const USER_AGENT: &str = types::CLIENT_NAME;
 
 /// Whose certificates are believed to sign servers' certificates.
 #[derive(Clone, Debug, Default)]

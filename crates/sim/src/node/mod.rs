@@ -151,7 +151,7 @@ impl Node {
 
     /// What its engine calls itself: the same over all lives would be wrong, as a client draws it anew.
     fn peer_id(&mut self) -> PeerId {
-        PeerId::new(b"-RR0100-", self.rng.bytes())
+        PeerId::new(types::PEER_ID_PREFIX.as_bytes(), self.rng.bytes())
     }
 
     fn shard_config(&mut self) -> shard::Config {
