@@ -1,6 +1,9 @@
 //! Torrents as files below a directory.
 
 mod cache;
+mod factory;
+mod handles;
+mod homes;
 mod parts;
 mod remove;
 #[cfg(not(unix))]
@@ -15,20 +18,22 @@ use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use types::InfoHash;
 
 pub use self::cache::HandleCache;
+pub use self::factory::{FileFactory, Preallocate};
+use self::homes::Homes;
 use self::parts::PartFile;
 use self::root::Root;
 use self::tracked::Tracked;
 use crate::cut;
-use crate::error::{ErrorKind, Op, StorageError};
-use crate::plan::{FileIndex, FileKind, Place, Plan};
+use crate::error::{Op, StorageError};
+use crate::plan::{FileIndex, Place, Plan};
 use crate::storage::{
-    Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory, checked_len,
+    Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, checked_len,
 };
 use crate::sys;
 
@@ -56,76 +61,6 @@ struct Opened {
     created: bool,
 }
 
-/// How space is reserved when a file is made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub enum Preallocate {
-    /// Not at all: a file grows as its end is written.
-    #[default]
-    None,
-    /// The file gets its full length at once, without taking space.
-    Sparse,
-    /// The space is taken at once, so that a full disk is known at the start. Filesystems that can't do it are treated as
-    /// with [`Preallocate::Sparse`].
-    Full,
-}
-
-/// Opens torrents as files below one directory: each file at its path in the torrent.
-///
-/// ```
-/// use std::io::IoSlice;
-/// use std::sync::Arc;
-/// use riverrun_storage::{FileFactory, OpenRequest, Plan, PlanFile, StorageFactory};
-/// use types::{InfoHash, InfoHashes};
-///
-/// let dir = tempfile::tempdir()?;
-/// let plan = Plan::new(vec![PlanFile::regular("album/a", 3), PlanFile::regular("album/b", 5)], None).unwrap();
-/// let request = OpenRequest::new(InfoHashes::v1(InfoHash([1; 20])), Arc::new(plan));
-/// let storage = FileFactory::new(dir.path()).open(&request)?;
-/// storage.write(1, &[IoSlice::new(b"bcde")])?;
-/// assert_eq!(std::fs::read(dir.path().join("album/b"))?, b"de");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct FileFactory {
-    root: PathBuf,
-    parts_dir: Option<PathBuf>,
-    preallocate: Preallocate,
-    handles: Arc<HandleCache>,
-}
-
-impl FileFactory {
-    /// Files below `root`, which is made when the first file is.
-    pub fn new(root: impl Into<PathBuf>) -> FileFactory {
-        let (parts_dir, preallocate) = (None, Preallocate::None);
-        FileFactory { root: root.into(), parts_dir, preallocate, handles: Arc::default() }
-    }
-
-    /// Where part files go, named `.<info hash>.parts`; else into the root itself.
-    pub fn parts_dir(mut self, dir: impl Into<PathBuf>) -> FileFactory {
-        self.parts_dir = Some(dir.into());
-        self
-    }
-
-    /// How space is reserved.
-    pub fn preallocate(mut self, mode: Preallocate) -> FileFactory {
-        self.preallocate = mode;
-        self
-    }
-
-    /// The limit on open files, shared with other factories.
-    pub fn handles(mut self, handles: Arc<HandleCache>) -> FileFactory {
-        self.handles = handles;
-        self
-    }
-}
-
-impl StorageFactory for FileFactory {
-    fn open(&self, request: &OpenRequest) -> Result<Arc<dyn Storage>, StorageError> {
-        Ok(Arc::new(FileStorage::open(self, request)?))
-    }
-}
-
 /// The files of one torrent.
 #[derive(Debug)]
 struct FileStorage {
@@ -143,25 +78,6 @@ struct FileStorage {
     created: Tracked,
     /// How long each file has been seen to be: one that is shorter was cut by somebody else.
     seen: Vec<AtomicU64>,
-}
-
-/// Where the bytes of each file are.
-#[derive(Debug)]
-struct Homes {
-    /// Set for the files whose bytes are in the part file. Empty while there is none.
-    in_parts: Vec<bool>,
-    selection: Selection,
-    parts: Mutex<Option<PartFile>>,
-}
-
-impl Homes {
-    fn in_parts(&self, file: FileIndex) -> bool {
-        self.in_parts.get(file.as_usize()).copied().unwrap_or(false)
-    }
-
-    fn parts(&self) -> MutexGuard<'_, Option<PartFile>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl FileStorage {
@@ -211,124 +127,6 @@ impl FileStorage {
         self.plan.file(file).map_or(0, |f| f.len)
     }
 
-    /// Gives every file its home for a selection: the part file for those that are unwanted and absent, its own path for
-    /// the rest. What the part file holds of the latter moves over; the first error stops that.
-    fn settle(&self, homes: &mut Homes, selection: &Selection) -> Result<(), StorageError> {
-        let mut held = homes.parts().as_ref().map_or(Vec::new(), PartFile::files);
-        if selection.is_all() && held.is_empty() {
-            homes.in_parts = Vec::new();
-            return Ok(());
-        }
-        let absent =
-            |file| matches!(self.root.stat(self.path_of(file)), Err(e) if e.kind() == ErrorKind::NotFound);
-        let outside = |(file, f): (FileIndex, &crate::plan::PlanFile)| {
-            f.is_stored() && f.len > 0 && !selection.wants(file) && absent(file)
-        };
-        let mut in_parts: Vec<bool> = self.plan.iter().map(outside).collect();
-        held.retain(|file| !in_parts.get(file.as_usize()).copied().unwrap_or(false));
-        let mut result = Ok(());
-        for file in held {
-            if result.is_ok() {
-                result = self.promote(homes, file);
-            }
-            if let (Err(_), Some(home)) = (&result, in_parts.get_mut(file.as_usize())) {
-                *home = true;
-            }
-        }
-        homes.in_parts = in_parts;
-        if result.is_ok() {
-            let parts = homes.parts().take();
-            *homes.parts() = parts.map(PartFile::remove_if_empty).transpose()?.flatten();
-        }
-        result
-    }
-
-    /// Moves what the part file holds of a file into the file. Dying in it is harmless: until the labels are gone, which
-    /// is after the file's data is durable, the next opening does it again, before anything else can be written there.
-    fn promote(&self, homes: &Homes, file: FileIndex) -> Result<(), StorageError> {
-        let mut guard = homes.parts();
-        let Some(parts) = guard.as_mut() else { return Ok(()) };
-        if let Some(plan) = self.plan.file(file).filter(|f| f.is_stored()) {
-            let path = self.root.full(&plan.path);
-            let handle = self.writable(file)?;
-            parts.copy_out(file, plan.len, &handle, &path)?;
-            handle.sync_all().map_err(|e| StorageError::from_io(&path, Op::Sync, e))?;
-            self.root.sync_dirs(&plan.path)?;
-        }
-        parts.forget(file)
-    }
-
-    /// The file open for reading.
-    fn readable(&self, file: FileIndex) -> Result<Arc<File>, StorageError> {
-        if let Some(handle) = self.handles.get(self.owner, file.0, false) {
-            return Ok(handle);
-        }
-        let handle = Arc::new(self.root.open(self.path_of(file), Access::Read)?.file);
-        self.handles.put(self.owner, file.0, handle.clone(), false);
-        Ok(handle)
-    }
-
-    /// The file open for writing, made if it is missing.
-    fn writable(&self, file: FileIndex) -> Result<Arc<File>, StorageError> {
-        if let Some(handle) = self.handles.get(self.owner, file.0, true) {
-            return Ok(handle);
-        }
-        let seen = self.seen(file);
-        if seen > 0 {
-            // Made anew it would be empty, and what was verified in it would be claimed all the same.
-            self.root.stat(self.path_of(file))?;
-        }
-        let executable =
-            matches!(self.plan.file(file), Some(f) if f.kind == FileKind::Regular { executable: true });
-        let opened = self.root.open(self.path_of(file), Access::Create { executable })?;
-        if opened.created {
-            self.created.mark(file);
-            self.written.mark(file);
-            self.reserve(file, &opened.file)?;
-        }
-        let handle = Arc::new(opened.file);
-        if seen == 0 {
-            let len = handle.metadata().map_or(0, |meta| meta.len());
-            self.saw(file, len.min(self.len_of(file)));
-        }
-        self.handles.put(self.owner, file.0, handle.clone(), true);
-        Ok(handle)
-    }
-
-    fn seen(&self, file: FileIndex) -> u64 {
-        self.seen.get(file.as_usize()).map_or(0, |seen| seen.load(Ordering::Relaxed))
-    }
-
-    fn saw(&self, file: FileIndex, len: u64) {
-        if let Some(seen) = self.seen.get(file.as_usize()) {
-            seen.fetch_max(len, Ordering::Relaxed);
-        }
-    }
-
-    /// Refuses to write into a file that somebody cut short: the write would make it long again, with a hole where
-    /// verified data was.
-    fn intact(&self, file: FileIndex, handle: &File) -> Result<(), StorageError> {
-        let seen = self.seen(file);
-        let len = handle.metadata().map_or(0, |meta| meta.len());
-        if len < seen { Err(self.truncated(file, handle, seen)) } else { Ok(()) }
-    }
-
-    /// Gives a file its length, or its space too. Never shortens one.
-    fn reserve(&self, file: FileIndex, handle: &File) -> Result<(), StorageError> {
-        let len = self.len_of(file);
-        if self.preallocate == Preallocate::None || len == 0 {
-            return Ok(());
-        }
-        let fail = |e| StorageError::from_io(self.root.full(self.path_of(file)), Op::Allocate, e);
-        if self.preallocate == Preallocate::Full && sys::allocate(handle, len).map_err(fail)? {
-            return Ok(());
-        }
-        if handle.metadata().map_err(fail)?.len() < len {
-            handle.set_len(len).map_err(fail)?;
-        }
-        Ok(())
-    }
-
     fn read_extent(
         &self,
         homes: &Homes,
@@ -352,13 +150,6 @@ impl FileStorage {
             return Err(self.truncated(file, &handle, offset + want));
         }
         Ok(())
-    }
-
-    /// A file that ends too early. It may be another one by now: the next call opens it afresh.
-    fn truncated(&self, file: FileIndex, handle: &File, expected: u64) -> StorageError {
-        self.handles.forget(self.owner, file.0);
-        let found = handle.metadata().map_or(0, |meta| meta.len());
-        StorageError::Truncated { path: self.root.full(self.path_of(file)), expected, found }
     }
 
     fn write_extent(
@@ -404,43 +195,6 @@ impl FileStorage {
             self.intact(file, &handle)
         })?;
         self.created.settle(file, || self.root.sync_dirs(self.path_of(file)))
-    }
-
-    /// The text of a link from `link` to `target`, both below the root.
-    fn link_text(link: &str, target: &str) -> String {
-        let (mut from, mut to) = (link.split('/').peekable(), target.split('/').peekable());
-        while from.peek().is_some() && from.peek() == to.peek() {
-            from.next();
-            to.next();
-        }
-        let ups = from.count().saturating_sub(1);
-        let parts: Vec<&str> = std::iter::repeat_n("..", ups).chain(to).collect();
-        if parts.is_empty() { ".".into() } else { parts.join("/") }
-    }
-
-    fn prepare_file(&self, file: FileIndex, kind: &FileKind, len: u64) -> Result<(), StorageError> {
-        let path = self.path_of(file);
-        match kind {
-            FileKind::Regular { executable } => {
-                if len == 0 || self.preallocate == Preallocate::Full {
-                    let handle = self.writable(file)?;
-                    if len > 0 {
-                        self.reserve(file, &handle)?;
-                    }
-                }
-                if *executable && self.root.stat(path).is_ok() {
-                    self.root.set_executable(path)?;
-                }
-                Ok(())
-            }
-            FileKind::Symlink(Some(target)) => {
-                if self.root.symlink(path, &FileStorage::link_text(path, target))? {
-                    self.created.mark(file);
-                }
-                Ok(())
-            }
-            FileKind::Symlink(None) | FileKind::Padding => Ok(()),
-        }
     }
 }
 

@@ -6,7 +6,9 @@ use types::InfoHashes;
 
 use super::*;
 use crate::conformance;
-use crate::plan::PlanFile;
+use crate::error::ErrorKind;
+use crate::plan::{FileKind, PlanFile};
+use crate::storage::StorageFactory;
 
 fn request(files: Vec<PlanFile>) -> OpenRequest {
     OpenRequest::new(InfoHashes::v1(InfoHash([1; 20])), Arc::new(Plan::new(files, None).unwrap()))
