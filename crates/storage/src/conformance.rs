@@ -16,6 +16,7 @@ use types::{InfoHash, InfoHashes};
 use crate::error::{ErrorKind, StorageError};
 use crate::plan::{FileIndex, FileKind, Plan, PlanFile};
 use crate::storage::{OpenRequest, Selection, Storage, StorageFactory};
+use crate::sys;
 
 /// Runs every check.
 ///
@@ -241,12 +242,18 @@ fn shortcuts_agree(factory: &dyn StorageFactory) {
         let mut buf = vec![0; len];
         let found = storage.try_read_resident(offset, &mut [IoSliceMut::new(&mut buf)]).must();
         if let Some(n) = found {
+            assert!(storage.capabilities().resident_reads, "what answers from memory says that it can");
             assert!(n >= 1 && n <= len, "a resident read gives at least a byte");
             assert_eq!(buf[..n], expected(&*storage, offset, n));
         }
         if let Some(span) = storage.file_at(offset).must() {
             assert!(span.len >= 1 && offset + span.len <= storage.plan().total_len());
-            assert!(storage.capabilities().sendfile);
+            assert!(storage.capabilities().sendfile, "what gives its files away says that it can");
+            let n = len.min(usize::try_from(span.len).unwrap_or(len));
+            let mut buf = vec![0; n];
+            let got = sys::read_full(&span.file, span.offset, &mut [IoSliceMut::new(&mut buf)]);
+            assert_eq!(got.expect("the file can be read"), n as u64, "the whole run lies in the file");
+            assert_eq!(buf, expected(&*storage, offset, n), "the file has the same bytes there");
         }
     }
 }

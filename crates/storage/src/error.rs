@@ -236,13 +236,6 @@ impl ErrorKind {
         )
     }
 
-    /// Whether a failed *write* of this kind means that asking the swarm for more is pointless until the cause is gone.
-    /// Asking on would fetch the same blocks for ever. Everything but a cancelled job is of that kind: nothing says that
-    /// the next block fares better. What is stored already goes on being served.
-    pub const fn stops_download(self) -> bool {
-        !matches!(self, ErrorKind::Cancelled)
-    }
-
     /// Whether a failed *read* of this kind says that data which was believed to be there is not: its pieces are to be
     /// checked again.
     pub const fn is_data_lost(self) -> bool {
@@ -286,11 +279,6 @@ impl StorageError {
     /// See [`ErrorKind::is_retryable`].
     pub const fn is_retryable(&self) -> bool {
         self.kind().is_retryable()
-    }
-
-    /// See [`ErrorKind::stops_download`].
-    pub const fn stops_download(&self) -> bool {
-        self.kind().stops_download()
     }
 
     /// The path it concerns, where there is one.
@@ -358,10 +346,7 @@ mod tests {
     fn what_the_system_says_is_sorted_and_names_the_path() {
         let make = |kind: io::ErrorKind| StorageError::from_io("/data/a", Op::Write, kind.into());
         let full = make(io::ErrorKind::StorageFull);
-        assert_eq!(
-            (full.kind(), full.is_retryable(), full.stops_download()),
-            (ErrorKind::DiskFull, true, true)
-        );
+        assert_eq!((full.kind(), full.is_retryable()), (ErrorKind::DiskFull, true));
         assert_eq!(
             full.to_string(),
             "/data/a: the disk is full; free some space or choose another directory"
@@ -371,7 +356,7 @@ mod tests {
         let other = make(io::ErrorKind::TimedOut);
         assert_eq!(other.path(), Some(Path::new("/data/a")));
         assert!(other.to_string().starts_with("/data/a: can't write it: "));
-        assert!(!ErrorKind::Cancelled.stops_download() && !ErrorKind::Panicked.is_retryable());
+        assert!(!ErrorKind::Panicked.is_retryable());
     }
 
     #[cfg(unix)]

@@ -131,7 +131,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// as needed; nothing outside the range is changed, and no file grows beyond its length in the torrent.
     ///
     /// # Errors
-    /// Names the file and the reason; [`ErrorKind::stops_download`](crate::ErrorKind::stops_download) says what follows.
+    /// Names the file and the reason. Asking the swarm for more is pointless then until a write succeeds: nothing says
+    /// that the next block fares better, and the same blocks would be fetched for ever.
     fn write(&self, offset: u64, bufs: &[IoSlice<'_>]) -> Result<(), StorageError>;
 
     /// Makes everything in `ranges` durable whose write returned before this call began, the existence of its files

@@ -10,7 +10,7 @@ use super::{Class, Done, Job, PoolConfig, Rejected, Sink, Work};
 use crate::error::StorageError;
 use crate::storage::Storage;
 
-const CLASSES: usize = 4;
+const CLASSES: usize = 3;
 /// Every so many choices of a thread, the least urgent class comes first.
 const FAIRNESS: u64 = 16;
 
@@ -98,12 +98,6 @@ impl<B, T> Device<B, T> {
     fn lock(&self) -> MutexGuard<'_, Queue<B, T>> {
         // Backends and sinks never run under the lock, so it is never left half changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn pressure(&self) -> f32 {
-        let queue = self.lock();
-        let jobs = queue.entries.len() as f32 / self.config.queue_jobs.max(1) as f32;
-        jobs.max(queue.bytes as f32 / self.config.queue_bytes.max(1) as f32)
     }
 
     pub(super) fn begin_close(&self) {

@@ -19,8 +19,6 @@ use crate::storage::{DeviceId, Storage};
 /// thread starts from the other end, so that nothing waits for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Class {
-    /// Somebody is watching.
-    Stream,
     /// A peer waits for a block.
     Upload,
     /// Data came in.
@@ -168,8 +166,7 @@ type Sink<B, T> = Arc<dyn Fn(Done<B, T>) + Send + Sync>;
 ///
 /// # Back-pressure
 /// Submitting never blocks. A device's queue is bounded in jobs and in bytes of buffers; beyond that the job comes back
-/// as [`Rejected`]. A caller stops its source (its sockets) at about three quarters ([`DiskPool::pressure`]), and goes on
-/// when results come in.
+/// as [`Rejected`]. A caller stops its source (its sockets) before, and goes on when results come in.
 ///
 /// # Failure and end
 /// A panic in a backend becomes [`StorageError::Panicked`] of that job. Dropping the pool does not block: writes, syncs
@@ -215,12 +212,6 @@ where
             device.begin_close();
         }
         device.submit(job)
-    }
-
-    /// How full the queue of a device is: 0 is empty, 1 is full.
-    pub fn pressure(&self, device: DeviceId) -> f32 {
-        let device = self.lock().get(&device).cloned();
-        device.map_or(0.0, |device| device.pressure())
     }
 
     /// Takes no more jobs, finishes what is promised on [`DiskPool`], and waits at most so long for it. Returns whether
