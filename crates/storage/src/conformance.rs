@@ -15,7 +15,7 @@ use types::{InfoHash, InfoHashes};
 
 use crate::error::{ErrorKind, StorageError};
 use crate::plan::{FileIndex, FileKind, Plan, PlanFile};
-use crate::storage::{OpenRequest, Selection, Storage, StorageFactory};
+use crate::storage::{FileState, OpenRequest, Selection, Storage, StorageFactory};
 use crate::sys;
 
 /// Runs every check.
@@ -32,6 +32,7 @@ pub fn run(factory: &dyn StorageFactory) {
     keeps_edges_of_unwanted_files(factory);
     takes_many_threads(factory);
     shortcuts_agree(factory);
+    deletes_all_of_it(factory);
 }
 
 /// Asserts that a call succeeded, and says what the backend said instead.
@@ -256,4 +257,18 @@ fn shortcuts_agree(factory: &dyn StorageFactory) {
             assert_eq!(buf, expected(&*storage, offset, n), "the file has the same bytes there");
         }
     }
+}
+
+fn deletes_all_of_it(factory: &dyn StorageFactory) {
+    let storage = open(factory, 10);
+    fill(&*storage);
+    storage.sync(&[0..storage.plan().total_len()]).must();
+    match storage.delete() {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return,
+        result => result.must(),
+    }
+    storage.delete().expect("deleting what is gone is fine");
+    drop(storage);
+    let storage = open(factory, 10);
+    assert!(storage.probe().must().iter().all(|file| *file == FileState::default()), "nothing is left");
 }

@@ -76,7 +76,7 @@ impl FileStorage {
     }
 
     /// The text of a link from `link` to `target`, both below the root.
-    fn link_text(link: &str, target: &str) -> String {
+    pub(super) fn link_text(link: &str, target: &str) -> String {
         let (mut from, mut to) = (link.split('/').peekable(), target.split('/').peekable());
         while from.peek().is_some() && from.peek() == to.peek() {
             from.next();

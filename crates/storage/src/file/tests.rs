@@ -312,7 +312,6 @@ fn a_blocked_move_keeps_the_data_in_the_part_file() {
     assert_eq!(read(&*storage, 90, 20).unwrap(), [5; 20]);
 }
 
-#[cfg(target_os = "linux")]
 #[cfg(unix)]
 #[test]
 fn deleting_takes_the_part_file_and_follows_no_link() {
@@ -341,6 +340,7 @@ fn deleting_takes_the_part_file_and_follows_no_link() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_says_so() {
     // A mount of its own, where we may make one; the same is done with a fault in memory elsewhere.
