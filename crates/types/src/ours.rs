@@ -6,5 +6,5 @@ pub const CLIENT_NAME: &str = concat!("riverrun/", env!("CARGO_PKG_VERSION"));
 /// How peer ids begin (BEP 20).
 pub const PEER_ID_PREFIX: &str = "-RR0100-";
 
-/// Most connections of one torrent, both ways.
+/// Most connections of one torrent, both ways, and how many peers a tracker is asked for.
 pub const DEFAULT_MAX_PEERS: u32 = 80;

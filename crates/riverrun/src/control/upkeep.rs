@@ -78,7 +78,7 @@ fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
         uploaded: live.uploaded,
         downloaded: live.downloaded,
         left,
-        num_want: Some(if live.missing == 0 { 30 } else { 80 }),
+        num_want: Some(if live.missing == 0 { 30 } else { types::DEFAULT_MAX_PEERS }),
     };
     inner.trackers.tell(id, AnnouncerInput::Status(status));
     review(inner, &entry);

@@ -99,14 +99,14 @@ pub struct Status {
 }
 
 impl Default for Status {
-    /// Nothing moved yet, the metadata not known, 80 peers wanted, port 6881.
+    /// Nothing moved yet, the metadata not known, as many peers wanted as a torrent connects to, port 6881.
     fn default() -> Status {
         Status {
             port: 6881,
             uploaded: 0,
             downloaded: 0,
             left: AnnounceRequest::LEFT_UNKNOWN,
-            num_want: Some(80),
+            num_want: Some(types::DEFAULT_MAX_PEERS),
         }
     }
 }
