@@ -106,8 +106,14 @@ pub(crate) fn wheel(package: &str, version: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// A program of crates.io, built into the cache with its own lock file.
-pub(crate) fn crates_io(package: &str, version: &str, args: &[&str]) -> Result<PathBuf> {
+/// A program of crates.io, built into the cache with its own lock file, and what pkg-config must find for that with the
+/// Debian package that brings it.
+pub(crate) fn crates_io(
+    package: &str,
+    version: &str,
+    args: &[&str],
+    library: (&str, &str),
+) -> Result<PathBuf> {
     let home = cache()?.join(format!("{package}-{version}"));
     let program = home.join("bin").join(package);
     if program.is_file() {
@@ -117,6 +123,10 @@ pub(crate) fn crates_io(package: &str, version: &str, args: &[&str]) -> Result<P
     let (false, Some(cargo)) = (crate::sandbox::inside(), cargo) else {
         return Err(format!("no {package} {version} in the cache").into());
     };
+    if process::run(Command::new("pkg-config").args(["--exists", library.0])).is_err() {
+        debian("pkg-config", &["pkg-config"])?;
+        apt_get(library.1)?;
+    }
     println!("installing {package} {version} from crates.io into the cache");
     std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
     let mut install = Command::new(cargo);

@@ -18,7 +18,7 @@ const VERSION: &str = "9.1.0";
 /// The program. Of its TLS libraries one must be chosen; the default brings OpenSSL, and with it the SHA-1 it hashes with.
 fn program() -> Result<PathBuf> {
     let args = ["--no-default-features", "--features", "default-tls"];
-    install::crates_io("rqbit", VERSION, &args)
+    install::crates_io("rqbit", VERSION, &args, ("openssl", "libssl-dev"))
 }
 
 impl Counterpart for Rqbit {
