@@ -117,8 +117,8 @@ impl Server {
                 return Ok(());
             }
             let wrote = match source {
-                Source::Memory(payload) => self.from_memory(payload),
-                Source::File(file) => self.from_file(file),
+                Source::Memory(payload) => self.write_memory(payload),
+                Source::File(file) => self.write_file(file),
             };
             match wrote {
                 Ok(n) => self.advance(n),
@@ -141,7 +141,7 @@ impl Server {
         }
     }
 
-    fn from_memory(&mut self, payload: &Payload) -> std::io::Result<usize> {
+    fn write_memory(&mut self, payload: &Payload) -> std::io::Result<usize> {
         let count = self.queue.len().min(BATCH);
         let mut heads = [[0; 21]; BATCH];
         let mut parts = Vec::with_capacity(count);
@@ -150,7 +150,7 @@ impl Server {
             head[..13].copy_from_slice(&head_of(*block));
             head[13..].copy_from_slice(&stamp);
             // A wrong bit in every eighth block.
-            head[20] ^= u8::from(self.liar && (self.served + n) % 8 == 0);
+            head[20] ^= u8::from(self.liar && (self.served + n).is_multiple_of(8));
             parts.push(rest);
         }
         let mut slices = Vec::with_capacity(2 * count);
@@ -165,7 +165,7 @@ impl Server {
         self.stream.write_vectored(&slices)
     }
 
-    fn from_file(&mut self, file: &File) -> std::io::Result<usize> {
+    fn write_file(&mut self, file: &File) -> std::io::Result<usize> {
         let Some(&block) = self.queue.front() else { return Ok(0) };
         if self.sent < 13 {
             // More comes at once: the head leaves with the block.
@@ -190,7 +190,7 @@ fn head_of(block: BlockRef) -> [u8; 13] {
 
 fn number(block: BlockRef) -> std::io::Result<usize> {
     let begin = block.begin as usize;
-    if begin % BLOCK != 0 || block.len as usize != BLOCK || begin >= PIECE {
+    if !begin.is_multiple_of(BLOCK) || block.len as usize != BLOCK || begin >= PIECE {
         return Err(std::io::Error::other(format!("an odd request: {block:?}")));
     }
     Ok(block.piece.0 as usize * BLOCKS + begin / BLOCK)

@@ -91,7 +91,7 @@ impl Row for Download {
             load_cpu / bench.gib(),
             peak,
             wall,
-            bench.gib() * 1073.741_824 / wall,
+            bench.gib() * 1_073.741_824 / wall,
         ]))
     }
 }

@@ -60,7 +60,7 @@ impl Row for Seed {
             load_cpu / bench.gib(),
             peak,
             wall,
-            bench.gib() * 1073.741_824 / wall,
+            bench.gib() * 1_073.741_824 / wall,
         ]))
     }
 }
