@@ -48,18 +48,19 @@ pub(crate) const ROOMS: &[Room] = &[
     pure("dht", &["types", "bencode"]),
     pure("tracker", &["types", "bencode"]),
     pure("iplist", &["types"]),
+    pure("lsd", &["types"]),
     // L2: the brain and the data path.
     pure(
         "engine",
-        &["types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist"],
+        &["types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "lsd"],
     ),
     pure(
         "shard",
-        &["types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "engine"],
+        &["types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "lsd", "engine"],
     ),
     // L3: the outside world, and the library.
     with_unsafe(outer("storage", &["types", "bencode", "hash", "metainfo"])),
-    with_unsafe(outer("net", &["types", "bencode", "mse", "utp", "dht", "tracker"])),
+    with_unsafe(outer("net", &["types", "bencode", "mse", "utp", "dht", "tracker", "lsd"])),
     outer("dirwatch", &["types", "metainfo"]),
     outer("riverrun", LIBRARY),
     // L4: programs.
@@ -72,13 +73,13 @@ pub(crate) const ROOMS: &[Room] = &[
 ];
 
 const LIBRARY: &[&str] = &[
-    "types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "engine",
-    "shard", "storage", "net", "dirwatch",
+    "types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "lsd",
+    "engine", "shard", "storage", "net", "dirwatch",
 ];
 
 const SIMULATED: &[&str] = &[
-    "types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "engine",
-    "shard", "storage",
+    "types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "lsd",
+    "engine", "shard", "storage",
 ];
 
 /// Packages that no pure crate may have in its normal or build dependencies, at any depth, and why. A name that ends in
