@@ -16,7 +16,7 @@ impl Clock {
     }
 
     /// Never returns for [`Time::NEVER`].
-    #[cfg(feature = "tracker-client")]
+    #[cfg(any(feature = "tracker-client", feature = "lsd"))]
     pub(crate) async fn sleep_until(&self, at: Time) {
         if at == Time::NEVER {
             return std::future::pending().await;

@@ -2,7 +2,8 @@
 //!
 //! The machines of the pure crates decide; what is here opens sockets, reads the clock and the system's entropy, and
 //! drives them. Each face stands behind a feature and is usable alone: `tracker-client` is a tracker client,
-//! `tracker-server` an embedded tracker. No decision about torrents or peers is made here.
+//! `tracker-server` an embedded tracker, `lsd` finds neighbours, `port-mapping` has the gateway map ports. No decision
+//! about torrents or peers is made here.
 //!
 //! ```
 //! # #[cfg(all(feature = "tracker-client", feature = "tracker-server"))]
@@ -24,8 +25,14 @@
 //! # fn main() {}
 //! ```
 
-#[cfg(any(feature = "tracker-client", feature = "tracker-server"))]
+#[cfg(any(feature = "tracker-client", feature = "tracker-server", feature = "lsd"))]
 mod clock;
+#[cfg(any(feature = "lsd", feature = "port-mapping"))]
+mod interfaces;
+#[cfg(feature = "lsd")]
+pub mod lsd;
+#[cfg(feature = "port-mapping")]
+pub mod portmap;
 pub mod tcp;
 #[cfg(feature = "tracker-client")]
 pub mod tracker;
