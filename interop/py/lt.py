@@ -4,7 +4,7 @@
     lt.py version
     lt.py create OUT PATH --piece-len N --version v1|v2|hybrid [--private]
     lt.py hashes FILE
-    lt.py run TORRENT DIR --listen IP:PORT [--peer IP:PORT]... [--seed] [--up-rate BYTES]
+    lt.py run TORRENT DIR --listen IP:PORT [--peer IP:PORT]... [--seed] [--lsd] [--up-rate BYTES]
 
 Each answer is one JSON object on a line of its own. `run` prints its state until it is ended by a signal.
 """
@@ -63,7 +63,7 @@ def run(args):
         "listen_interfaces": args.listen,
         "outgoing_interfaces": "",
         "enable_dht": False,
-        "enable_lsd": False,
+        "enable_lsd": args.lsd,
         "enable_upnp": False,
         "enable_natpmp": False,
         "enable_incoming_utp": False,
@@ -140,6 +140,7 @@ def main():
     go.add_argument("--listen", required=True)
     go.add_argument("--peer", action="append", default=[])
     go.add_argument("--seed", action="store_true")
+    go.add_argument("--lsd", action="store_true")
     go.add_argument("--up-rate", type=int, default=0)
     args = parser.parse_args()
     if args.command == "version":

@@ -37,6 +37,8 @@ pub(crate) enum Need {
     Program(&'static str, &'static str),
     /// A mount of its own.
     Mounts,
+    /// Networks of its own, side by side.
+    Networks,
 }
 
 impl Need {
@@ -47,6 +49,7 @@ impl Need {
             Need::Tracker(kind) => kind.name(),
             Need::Program(_, program) => program,
             Need::Mounts => "a mount namespace",
+            Need::Networks => "network namespaces",
         }
     }
 
@@ -58,6 +61,9 @@ impl Need {
             Need::Program(package, program) => crate::install::debian(package, &[program]),
             // Outside, it is what the cells will find inside that counts.
             Need::Mounts if sandbox::walled() || (!sandbox::inside() && crate::install::root()) => Ok(()),
+            // Outside, it is what the cells will find inside that counts.
+            Need::Networks if sandbox::walled() || (!sandbox::inside() && crate::install::root()) => Ok(()),
+            Need::Networks => Err("networks side by side need root".into()),
             Need::Mounts => Err("mounting out of everybody's sight needs root".into()),
         }
     }
@@ -146,7 +152,7 @@ pub(crate) fn job<'a>(
     peers: &'a [SocketAddr],
     scratch: &'a Path,
 ) -> Job<'a> {
-    Job { torrent: &torrent.path, dir, listen, peers, seed: false, up_rate: 0, scratch }
+    Job { torrent: &torrent.path, dir, listen, peers, seed: false, up_rate: 0, lsd: false, scratch }
 }
 
 /// A free address on the IPv4 loopback.

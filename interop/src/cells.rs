@@ -1,6 +1,8 @@
 //! The table of cells, by group. One more group is one file and one line here.
 
 mod agreement;
+mod gateway;
+mod local;
 mod matrix;
 mod scenarios;
 
@@ -8,7 +10,8 @@ use crate::cell::Cell;
 
 /// Every cell.
 pub(crate) fn all() -> Vec<Cell> {
-    [agreement::cells(), matrix::cells(), scenarios::cells()].into_iter().flatten().collect()
+    let groups = [agreement::cells(), matrix::cells(), scenarios::cells(), local::cells(), gateway::cells()];
+    groups.into_iter().flatten().collect()
 }
 
 /// Cells that show the harness itself, run only when asked for by name.

@@ -42,6 +42,8 @@ pub(crate) struct Job<'a> {
     pub(crate) seed: bool,
     /// Bytes a second it may send; 0 is no limit.
     pub(crate) up_rate: u64,
+    /// Whether it looks for peers on the local network (BEP 14).
+    pub(crate) lsd: bool,
     /// A directory of its own, for settings and logs.
     pub(crate) scratch: &'a Path,
 }

@@ -13,6 +13,7 @@ mod data;
 mod http;
 mod install;
 mod metainfo;
+mod network;
 mod ports;
 mod process;
 mod report;

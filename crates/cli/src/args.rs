@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Announce(commands::announce::Options),
     Scrape(commands::scrape::Options),
     Tracker(commands::tracker::Options),
+    #[command(visible_alias = "lsd")]
+    Lpd(commands::lpd::Options),
     #[command(subcommand)]
     Blocklist(commands::blocklist::Command),
     #[command(subcommand)]
@@ -76,6 +78,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Announce(options) => commands::announce::run(&options),
         Command::Scrape(options) => commands::scrape::run(&options),
         Command::Tracker(options) => commands::tracker::run(&options),
+        Command::Lpd(options) => commands::lpd::run(&options, &cli.global),
         Command::Blocklist(command) => commands::blocklist::run(&command),
         Command::Bencode(command) => commands::bencode::run(&command),
         Command::Demo(options) => commands::demo::run(&options, &cli.global),

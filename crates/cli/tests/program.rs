@@ -165,6 +165,39 @@ fn a_tracker_with_a_list_refuses_strangers_and_tells_events() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_announced_on_the_local_network_is_shown_live() {
+    let scene = Scene::bare();
+    let mut words = scene.start("-q lpd --interface 127.0.0.1");
+    let mut json = scene.start("lpd --json --interface 127.0.0.1");
+    let listening: serde_json::Value = serde_json::from_str(&json.line()).unwrap();
+    assert_eq!(listening["event"], "listening");
+    // Bound to loopback, it sends there. Whoever listens has joined soon: said again until both have heard it.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let text = format!("BT-SEARCH * HTTP/1.1\r\nPort: 7777\r\nInfohash: {HASH}\r\ncookie: me\r\n\r\n\r\n");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let heard = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                socket.send_to(text.as_bytes(), "239.192.152.143:6771").unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+        });
+        let heard = (words.line(), json.line());
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        heard
+    });
+    assert_eq!(heard.0.trim_end(), format!("{HASH}  127.0.0.1:7777"));
+    let announce: serde_json::Value = serde_json::from_str(&heard.1).unwrap();
+    assert_eq!((&announce["event"], &announce["port"]), (&"announce".into(), &7777.into()));
+    assert_eq!((&announce["infohashes"][0], &announce["cookie"]), (&HASH.into(), &"me".into()));
+    let (code, rest, _) = json.interrupt();
+    assert_eq!(code, Some(0));
+    assert!(rest.ends_with("{\"schema\":1,\"event\":\"stopped\"}\n"), "{rest}");
+    assert_eq!(words.interrupt().0, Some(0));
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_request_that_hangs() {

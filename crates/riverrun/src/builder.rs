@@ -67,6 +67,8 @@ pub struct ClientBuilder {
     pub(crate) blocklist: Option<Arc<dyn Blocklist>>,
     pub(crate) trackers: bool,
     pub(crate) local_trackers: bool,
+    pub(crate) lsd: bool,
+    pub(crate) port_forward: bool,
     pub(crate) upload: bool,
     pub(crate) public_ip: Option<IpAddr>,
     pub(crate) shards: usize,
@@ -108,6 +110,8 @@ impl Default for ClientBuilder {
             blocklist: None,
             trackers: true,
             local_trackers: false,
+            lsd: true,
+            port_forward: true,
             upload: true,
             public_ip: None,
             shards: thread::available_parallelism().map_or(1, |n| n.get().min(4)),
@@ -217,6 +221,20 @@ impl ClientBuilder {
     /// addresses, under a path that ends in `/announce`.
     pub fn allow_local_trackers(mut self, allow: bool) -> Self {
         self.local_trackers = allow;
+        self
+    }
+
+    /// Whether torrents are announced on the local network, and neighbours found there (BEP 14). A private torrent never
+    /// is, and nothing is announced where only loopback is listened on. Default: yes.
+    pub fn lsd(mut self, announce: bool) -> Self {
+        self.lsd = announce;
+        self
+    }
+
+    /// Whether the gateway of the local network is asked to pass connections on to our port, by PCP, NAT-PMP or UPnP.
+    /// Nothing is asked where only loopback is listened on. Default: yes.
+    pub fn port_forward(mut self, ask: bool) -> Self {
+        self.port_forward = ask;
         self
     }
 

@@ -15,11 +15,11 @@ use types::{InfoHash, PeerId, Rng};
 
 use crate::agenda::Agenda;
 use crate::builder::OpenStorage;
-use crate::control::{Trackers, announce_loop, close, pump, upkeep};
+use crate::control::{Local, Trackers, announce_loop, close, neighbours, pump, upkeep};
 use crate::disk::Disk;
 use crate::entry::Entry;
 use crate::runtime::{Clock, FromShard, Question, Seat, ShardHandle, Shared, Start, ToShard};
-use crate::{AddTorrent, ClientBuilder, Error, Event, Events, Torrent, events};
+use crate::{AddTorrent, ClientBuilder, Error, Event, Events, PortMapping, Torrent, events};
 
 /// A BitTorrent client: its torrents, its threads and its sockets. Clones are the same client.
 ///
@@ -54,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) closed: watch::Sender<bool>,
     pub(crate) trackers: Trackers,
+    pub(crate) local: Local,
     /// Into the line of what shards tell.
     pub(crate) from_shards: mpsc::UnboundedSender<FromShard>,
     pub(crate) listening: Vec<SocketAddr>,
@@ -117,9 +118,15 @@ impl Client {
         let seats = seats.map_err(|e| Error::system("make a poller", e))?;
         let shards: Vec<ShardHandle> = seats.iter().map(Seat::handle).collect();
         let (trackers, announces) = Trackers::new(&settings, rng.fork())?;
+        let (local, heard) = {
+            // Its sockets and tasks belong to that runtime.
+            let _inside = runtime.enter();
+            Local::start(&settings, &addrs)
+        };
         let inner = Arc::new(Inner {
             opener: settings.opener(),
             trackers,
+            local,
             engine,
             agenda: Arc::new(Agenda::new(shared.clock)),
             shared: shared.clone(),
@@ -152,6 +159,9 @@ impl Client {
         inner.spawn(pump(inner.clone(), told));
         inner.spawn(upkeep(inner.clone()));
         inner.spawn(announce_loop(inner.clone(), announces));
+        if let Some(heard) = heard {
+            inner.spawn(neighbours(inner.clone(), heard));
+        }
         Ok(client)
     }
 
@@ -198,6 +208,11 @@ impl Client {
     /// The addresses that peers can connect to, with the ports that the system gave.
     pub fn listen_addrs(&self) -> Vec<SocketAddr> {
         self.guard.inner.listening.clone()
+    }
+
+    /// How our port stands on the gateway of the local network.
+    pub fn port_mapping(&self) -> PortMapping {
+        self.guard.inner.local.port_mapping()
     }
 
     /// What we call ourselves in handshakes and to trackers.

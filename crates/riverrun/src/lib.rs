@@ -53,6 +53,7 @@ mod torrent;
 pub use add::{AddTorrent, Existing, SeedGoal, Source};
 pub use builder::{Blocklist, ClientBuilder, OpenStorage, Preallocation};
 pub use client::{Client, Stats};
+pub use control::PortMapping;
 pub use error::{Error, Trouble};
 pub use events::{Event, EventKind, Events};
 pub use file::File;

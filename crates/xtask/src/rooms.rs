@@ -56,7 +56,10 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
     pure(
         "shard",
-        &["types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "lsd", "engine"],
+        &[
+            "types", "bencode", "hash", "metainfo", "wire", "mse", "utp", "dht", "tracker", "iplist", "lsd",
+            "engine",
+        ],
     ),
     // L3: the outside world, and the library.
     with_unsafe(outer("storage", &["types", "bencode", "hash", "metainfo"])),

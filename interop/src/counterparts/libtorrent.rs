@@ -43,6 +43,9 @@ impl Counterpart for Libtorrent {
         if job.seed {
             command.arg("--seed");
         }
+        if job.lsd {
+            command.arg("--lsd");
+        }
         command.args(["--up-rate", &job.up_rate.to_string()]);
         Ok(Box::new(Running(Process::spawn(command, &job.scratch.join("libtorrent.log"))?)))
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Client, Counterpart, Job, State};
 use crate::Result;
 use crate::data::Shape;
+use crate::network::Network;
 use crate::process::{self, Process};
 
 /// The client.
@@ -44,6 +45,17 @@ impl Counterpart for Riverrun {
 pub(crate) fn start(job: &Job<'_>, more: &[&str]) -> Result<Box<dyn Client>> {
     let mut command = command(job)?;
     command.args(more);
+    spawn(job, command)
+}
+
+/// Starts it in a network of its own, with more arguments.
+pub(crate) fn start_in(network: &Network, job: &Job<'_>, more: &[&str]) -> Result<Box<dyn Client>> {
+    let mut command = command(job)?;
+    command.args(more);
+    spawn(job, network.wrap(&command))
+}
+
+fn spawn(job: &Job<'_>, command: Command) -> Result<Box<dyn Client>> {
     let process = Process::spawn(command, &job.scratch.join("riverrun.log"))?;
     Ok(Box::new(Running { process, listen: job.listen, seed: job.seed, ready: false }))
 }
@@ -59,6 +71,9 @@ pub(crate) fn command(job: &Job<'_>) -> Result<Command> {
     // With its events, which say when it has checked its data.
     command.arg("-vv").args(["--listen", &job.listen.to_string()]);
     command.args(job.peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
+    if !job.lsd {
+        command.arg("--no-lsd");
+    }
     if job.up_rate > 0 {
         command.args(["--upload-rate", &job.up_rate.to_string()]);
     }

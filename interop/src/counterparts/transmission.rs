@@ -67,7 +67,7 @@ fn settings(job: &Job<'_>, rpc: SocketAddr) -> serde_json::Value {
         "download-dir": job.dir,
         "incomplete-dir-enabled": false,
         "dht-enabled": false,
-        "lpd-enabled": false,
+        "lpd-enabled": job.lsd,
         "pex-enabled": false,
         "utp-enabled": false,
         "port-forwarding-enabled": false,

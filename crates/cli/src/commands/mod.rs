@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod download;
 pub(crate) mod edit;
 pub(crate) mod help;
+pub(crate) mod lpd;
 pub(crate) mod magnet;
 pub(crate) mod man;
 pub(crate) mod metainfo;

@@ -29,6 +29,12 @@ pub(crate) struct ClientOptions {
     /// Ask trackers on this machine and its link whatever their path; without it the path must begin with /announce
     #[arg(long, env = "RIVERRUN_ALLOW_LOCAL_TRACKERS")]
     pub(crate) allow_local_trackers: bool,
+    /// Announce nothing on the local network, and find nobody there
+    #[arg(long, env = "RIVERRUN_NO_LSD")]
+    pub(crate) no_lsd: bool,
+    /// Do not ask the gateway of the local network to pass connections on
+    #[arg(long, env = "RIVERRUN_NO_PORT_FORWARD")]
+    pub(crate) no_port_forward: bool,
     /// Most bytes received in a second, such as 500k or 2MB; 0 is no limit
     #[arg(long, value_name = "RATE", env = "RIVERRUN_DOWNLOAD_RATE", value_parser = units::parse_rate)]
     pub(crate) download_rate: Option<u64>,
@@ -91,6 +97,8 @@ impl ClientOptions {
     pub(crate) fn start(&self) -> Result<Client, Failure> {
         let mut builder = Client::builder()
             .allow_local_trackers(self.allow_local_trackers)
+            .lsd(!self.no_lsd)
+            .port_forward(!self.no_port_forward)
             .download_rate(self.download_rate.filter(|rate| *rate > 0))
             .upload_rate(self.upload_rate.filter(|rate| *rate > 0))
             .upload(!self.no_upload)

@@ -67,6 +67,8 @@ impl Scene {
         {
             command.env_remove(name);
         }
+        // Tests keep to themselves, whatever they listen on.
+        command.envs([("RIVERRUN_NO_LSD", "true"), ("RIVERRUN_NO_PORT_FORWARD", "true")]);
         command.current_dir(self.dir.path()).args(words.split_whitespace()).stdin(Stdio::null());
         command
     }

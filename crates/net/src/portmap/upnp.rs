@@ -56,6 +56,10 @@ async fn search(options: &Options) -> Result<(Gateway<Tokio>, Ipv4Addr), String>
         wanted.bind_addr = (local, 0).into();
         wanted.broadcast_address = options.ssdp.into();
         wanted.timeout = Some(options.search);
+        if local.is_loopback() {
+            // What claims to be a gateway on this machine is believed only where it was named as one.
+            wanted.allowed_gateway_ips.push(local.into());
+        }
         searches.spawn(async move { (search_gateway(wanted).await, local) });
     }
     let mut reason = "no interface to search on".to_owned();

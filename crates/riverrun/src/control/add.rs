@@ -268,6 +268,7 @@ pub(crate) fn enter(
         if !state.paused {
             shard.command(Command::Torrent(entry.id, Brain::Start));
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
+            inner.local.enter(entry);
         }
         (state.stage, state.on_shard) = (Stage::Running, true);
     });

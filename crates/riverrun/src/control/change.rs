@@ -73,6 +73,7 @@ pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
         if state.on_shard {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
             inner.trackers.tell(entry.id, AnnouncerInput::Stop);
+            inner.local.leave(entry);
         }
         state.on_shard
     });
@@ -90,6 +91,7 @@ pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
         if state.on_shard && !state.held && state.stage == Stage::Running {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
+            inner.local.enter(entry);
         }
     });
     review(inner, entry);

@@ -22,7 +22,9 @@ pub(crate) async fn close(inner: Arc<Inner>) -> bool {
     let patience = tokio::time::Instant::now() + CLOSE_PATIENCE;
     let trackers = timeout(CLOSE_PATIENCE, inner.trackers.shut_down());
     let shards = timeout(CLOSE_PATIENCE, close_torrents(&inner));
-    let (trackers, saved) = tokio::join!(trackers, shards);
+    // A gateway that does not answer forgets our port by itself: that leaves nothing undone.
+    let unmapped = inner.local.close(CLOSE_PATIENCE);
+    let (trackers, saved, ()) = tokio::join!(trackers, shards, unmapped);
     let left = patience.saturating_duration_since(tokio::time::Instant::now());
     let disk = inner.shared.disk.clone();
     let drained = inner.blocking(move || disk.close(left)).await.unwrap_or(false);
@@ -66,6 +68,7 @@ pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bo
     }
     entry.cancel_check();
     inner.trackers.remove(entry.id);
+    inner.local.leave(&entry);
     // From here on nobody brings it to its shard, and whoever is at it ends soon.
     if entry.state().on_shard {
         inner.shard(&entry).command(Command::Remove(entry.id));

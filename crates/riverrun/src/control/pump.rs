@@ -105,4 +105,5 @@ fn failed(inner: &Inner, id: TorrentId, message: &str) {
     }
     entry.tell(EventKind::Failed(trouble));
     inner.trackers.tell(id, AnnouncerInput::Stop);
+    inner.local.leave(&entry);
 }

@@ -127,9 +127,9 @@ fn key(id: TorrentId) -> TorrentKey {
     TorrentKey(id.0.into())
 }
 
-/// The port told to trackers.
+/// The port told to trackers: the one that the gateway chose, where it chose one.
 pub(crate) fn port(inner: &Inner) -> u16 {
-    inner.engine.listen_port.unwrap_or(NO_PORT)
+    inner.local.external_port().or(inner.engine.listen_port).unwrap_or(NO_PORT)
 }
 
 /// The tiers that can be asked; what is no address of a tracker is left out with a word in the log.
