@@ -8,6 +8,8 @@ use crate::{Result, process};
 /// A network namespace; it ends with the value, and its cables with it.
 pub(crate) struct Network {
     name: String,
+    /// The near ends of its cables.
+    cables: Vec<String>,
 }
 
 impl Network {
@@ -22,7 +24,7 @@ impl Network {
         }
         let name = format!("cell{number}");
         run(&format!("ip netns add {name}"))?;
-        let network = Network { name };
+        let network = Network { name, cables: Vec::new() };
         network.run("ip link set lo up")?;
         Ok(network)
     }
@@ -33,8 +35,9 @@ impl Network {
     }
 
     /// Lays a cable from here to there: interfaces of these names with these addresses.
-    pub(crate) fn cable(&self, here: (&str, &[&str]), there: (&str, &[&str])) -> Result {
+    pub(crate) fn cable(&mut self, here: (&str, &[&str]), there: (&str, &[&str])) -> Result {
         run(&format!("ip link add {} type veth peer name {} netns {}", here.0, there.0, self.name))?;
+        self.cables.push(here.0.to_owned());
         for addr in here.1 {
             run(&format!("ip addr add {addr} dev {}{}", here.0, nodad(addr)))?;
         }
@@ -66,7 +69,11 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        // The walls come down after the run in any case.
+        // The system takes its time with a network; the names of its cables are wanted again at once. The walls come down
+        // after the run in any case.
+        for cable in &self.cables {
+            let _ = run(&format!("ip link del {cable}"));
+        }
         let _ = run(&format!("ip netns del {}", self.name));
     }
 }

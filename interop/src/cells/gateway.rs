@@ -21,7 +21,8 @@ const SOON: Duration = Duration::from_secs(40);
 /// What the gateway speaks.
 #[derive(Clone, Copy)]
 struct Speaks {
-    pcp_and_natpmp: bool,
+    pcp: bool,
+    natpmp: bool,
     upnp: bool,
     /// What our own log names.
     method: &'static str,
@@ -37,12 +38,17 @@ pub(crate) fn cells() -> Vec<Cell> {
         mapped(
             "gateway/pcp",
             "a port mapped, renewed and removed by PCP",
-            Speaks { pcp_and_natpmp: true, upnp: false, method: "PCP" },
+            Speaks { pcp: true, natpmp: true, upnp: false, method: "PCP" },
+        ),
+        mapped(
+            "gateway/nat-pmp",
+            "a port mapped and removed by NAT-PMP, where PCP is met with silence",
+            Speaks { pcp: false, natpmp: true, upnp: false, method: "NAT-PMP" },
         ),
         mapped(
             "gateway/upnp",
             "a port mapped and removed by UPnP",
-            Speaks { pcp_and_natpmp: false, upnp: true, method: "UPnP" },
+            Speaks { pcp: false, natpmp: false, upnp: true, method: "UPnP" },
         ),
         Cell::new(
             "gateway/reached",
@@ -62,7 +68,7 @@ struct Gateway {
 
 impl Gateway {
     fn new(context: &Context<'_>, speaks: Speaks) -> Result<Gateway> {
-        let network = Network::new()?;
+        let mut network = Network::new()?;
         network.cable(("lan0", &["10.67.0.2/24"]), ("lan1", &["10.67.0.1/24"]))?;
         network::run("ip route add default via 10.67.0.1")?;
         network.run("ip link add wan0 type veth peer name wan1")?;
@@ -72,15 +78,12 @@ impl Gateway {
         network.run("ip route add default dev wan0")?;
         network.run("sysctl -q -w net.ipv4.ip_forward=1")?;
         let rules = context.dir.join("rules.nft");
-        std::fs::write(&rules, RULES)?;
+        std::fs::write(&rules, RULES.replace("PCP", if speaks.pcp { "accept" } else { "drop" }))?;
         network.run(&format!("nft -f {}", rules.display()))?;
         let yes = |on| if on { "yes" } else { "no" };
         let config = context.dir.join("miniupnpd.conf");
-        let settings = format!(
-            "{CONFIG}enable_natpmp={}\nenable_upnp={}\n",
-            yes(speaks.pcp_and_natpmp),
-            yes(speaks.upnp)
-        );
+        let settings =
+            format!("{CONFIG}enable_natpmp={}\nenable_upnp={}\n", yes(speaks.natpmp), yes(speaks.upnp));
         std::fs::write(&config, settings)?;
         let mut daemon = Command::new("miniupnpd");
         daemon.arg("-d").arg("-f").arg(&config).arg("-P").arg(context.dir.join("miniupnpd.pid"));
@@ -99,8 +102,10 @@ impl Gateway {
     }
 }
 
+/// The first byte of a request is its version: 2 is PCP.
 const RULES: &str = "\
 table inet filter {
+    chain input { type filter hook input priority 0; policy accept; udp dport 5351 @th,64,8 2 PCP; }
     chain forwarded { }
     chain forward { type filter hook forward priority 0; policy accept; jump forwarded; }
     chain mapped { }
@@ -145,7 +150,7 @@ fn keep(context: &Context<'_>, speaks: Speaks) -> Result<String> {
     until(SOON, "the port to be mapped", || gateway.maps(port))?;
     let external = format!("{} maps TCP port {port} to 11.22.33.1:{port}", speaks.method);
     until(SOON, "our log to say so", || Ok(ours.said()?.contains(&external)))?;
-    if speaks.pcp_and_natpmp {
+    if speaks.pcp {
         // Three leases later it is there because it was renewed.
         std::thread::sleep(Duration::from_secs(12));
         if !gateway.maps(port)? {
@@ -162,7 +167,7 @@ fn keep(context: &Context<'_>, speaks: Speaks) -> Result<String> {
 
 fn reached(context: &Context<'_>) -> Result<String> {
     let torrent = context.torrent(data::named("tail-of-1")?, &[])?;
-    let gateway = Gateway::new(context, Speaks { pcp_and_natpmp: true, upnp: true, method: "PCP" })?;
+    let gateway = Gateway::new(context, Speaks { pcp: true, natpmp: true, upnp: true, method: "PCP" })?;
     let port = ports::free()?;
     let ours = seed(context, &torrent, port)?;
     until(SOON, "the port to be mapped", || gateway.maps(port))?;

@@ -68,7 +68,7 @@ struct Street {
 
 impl Street {
     fn new(ipv6: bool) -> Result<Street> {
-        let far = Network::new()?;
+        let mut far = Network::new()?;
         far.cable(("near0", &["10.66.0.1/24", "fd66::1/64"]), ("far0", &["10.66.0.2/24", "fd66::2/64"]))?;
         // Transmission asks the routes where groups are.
         network::run("ip route add default dev near0")?;
