@@ -20,7 +20,7 @@ pub enum Phase {
     Stalled(DiskTrouble),
 }
 
-/// A torrent at one moment.
+/// A torrent at one moment. No figure of the payload counts padding (BEP 47).
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Snapshot {

@@ -127,19 +127,21 @@ impl FileLayout {
     }
 }
 
-/// Cuts a layout into pieces. With `aligned`, every piece ends with the file it is of, as in v2 torrents.
+/// Cuts a layout into pieces. With `aligned`, every piece ends with the file it is of, as in v2 torrents; without, padding
+/// files are known zeros of their pieces.
 pub(crate) fn geometry(
     layout: &FileLayout,
     piece_len: u32,
     aligned: bool,
 ) -> Result<Geometry, GeometryError> {
     let geometry = Geometry::new(layout.total, piece_len)?;
+    let filled = || layout.filled.iter().map(|n| &layout.files[*n as usize]);
     if !aligned {
-        return Ok(geometry);
+        let padding = filled().filter(|span| span.padding);
+        return geometry.with_padding(padding.map(|span| span.start..span.start + span.len));
     }
     let len = u64::from(piece_len);
-    let tails = layout.filled.iter().filter_map(|n| {
-        let span = &layout.files[*n as usize];
+    let tails = filled().filter_map(|span| {
         let tail = span.len % len;
         // The number of a piece fits, or `Geometry::new` had refused.
         (tail > 0).then(|| (PieceIndex(((span.start + span.len) / len) as u32), tail as u32))
@@ -202,6 +204,17 @@ mod tests {
         let geometry = Geometry::new(11, 8).unwrap();
         assert_eq!(layout.pieces_of_file(FileIndex(2), &geometry), 1..2);
         assert_eq!(layout.files_of_piece(PieceIndex(1), &geometry).collect::<Vec<_>>(), [FileIndex(2)]);
+    }
+
+    #[test]
+    fn a_geometry_knows_the_padding_of_v1_files_and_the_gaps_of_v2_files() {
+        let files = [(5, false), (3, true), (2, false), (6, true)];
+        let layout = FileLayout::new(files, None).unwrap();
+        let cut = geometry(&layout, 8, false).unwrap();
+        assert_eq!((cut.data_len(), cut.padding_len(), cut.piece_data_len(PieceIndex(1))), (7, 9, 2));
+        let layout = FileLayout::new([(5, false), (2, false)], Some(8)).unwrap();
+        let cut = geometry(&layout, 8, true).unwrap();
+        assert_eq!((cut.data_len(), cut.padding_len(), cut.piece_len(PieceIndex(0))), (7, 0, 5));
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Entry {
 
     /// A piece was verified and stored. Returns the files that are complete by it.
     pub(crate) fn completed(&self, piece: PieceIndex) -> Vec<FileIndex> {
-        let len = u64::from(self.info.geometry().piece_len(piece));
+        let len = u64::from(self.info.geometry().piece_data_len(piece));
         let new = self.change(|state| {
             let new = state.have.insert(piece.0);
             if new {
@@ -365,5 +365,5 @@ pub(crate) fn bytes_of(info: &Info, pieces: &Bitfield) -> u64 {
     if pieces.is_full() {
         return geometry.data_len();
     }
-    pieces.ones().map(|piece| u64::from(geometry.piece_len(PieceIndex(piece)))).sum()
+    pieces.ones().map(|piece| u64::from(geometry.piece_data_len(PieceIndex(piece)))).sum()
 }

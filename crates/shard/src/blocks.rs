@@ -37,6 +37,8 @@ pub(crate) struct Blocks {
     active: BTreeMap<PieceIndex, ActivePiece>,
     /// Pieces with something to do at the end of the pass.
     touched: BTreeSet<PieceIndex>,
+    /// Pieces that ended without a block.
+    ended: Vec<Ended>,
 }
 
 impl Blocks {
@@ -48,9 +50,11 @@ impl Blocks {
         have: Bitfield,
         unhashed: &[(PieceIndex, Bitfield)],
     ) -> Blocks {
-        let mut blocks = Blocks { info, geometry, have, active: BTreeMap::new(), touched: BTreeSet::new() };
+        let (active, touched, ended) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        let mut blocks = Blocks { info, geometry, have, active, touched, ended };
+        blocks.judge_padding();
         for (piece, stored) in unhashed {
-            let open = blocks.geometry.has_piece(*piece) && !blocks.have.get(piece.0);
+            let open = blocks.geometry.piece_data_len(*piece) > 0 && !blocks.have.get(piece.0);
             if open && stored.count() > 0 {
                 let active = blocks.begin(*piece, Some(stored));
                 blocks.active.insert(*piece, active);
@@ -60,8 +64,26 @@ impl Blocks {
         blocks
     }
 
+    /// Pieces of padding from end to end end here and now: what they hash to is known without a block. Zeros of one length
+    /// are hashed once.
+    fn judge_padding(&mut self) {
+        let mut zeros: Option<(u32, [u8; 20])> = None;
+        for piece in self.geometry.padding_pieces().filter(|piece| !self.have.get(piece.0)) {
+            let len = self.geometry.piece_len(piece);
+            let digest = match zeros {
+                Some((known, digest)) if known == len => digest,
+                _ => sha1_of_zeros(len),
+            };
+            zeros = Some((len, digest));
+            self.ended.push(match self.info.piece_hash(piece).verify(Some(digest), None) {
+                Ok(verified) => Ended::Stored(StoredPiece(verified.piece())),
+                Err(why) => Ended::Failed(piece, why),
+            });
+        }
+    }
+
     fn begin(&self, piece: PieceIndex, stored: Option<&Bitfield>) -> ActivePiece {
-        ActivePiece::new(self.info.piece_hash(piece), self.geometry.blocks_in(piece), stored)
+        ActivePiece::new(self.info.piece_hash(piece), &self.geometry, stored)
     }
 
     /// Replaces the set of pieces that are right, after a recheck. Pieces that are half done begin anew: what their running
@@ -69,6 +91,7 @@ impl Blocks {
     pub(crate) fn replace_have(&mut self, have: Bitfield, pool: &mut Pool) {
         self.have = have;
         self.clear(pool);
+        self.judge_padding();
     }
 
     /// Gives back what is kept in memory for holes to be filled: it can be read back.
@@ -82,11 +105,11 @@ impl Blocks {
 
     /// Whether the end of the pass has work here.
     pub(crate) fn is_touched(&self) -> bool {
-        !self.touched.is_empty()
+        !self.touched.is_empty() || !self.ended.is_empty()
     }
 
     /// A whole block came. Answers it back where it is not needed.
-    pub(crate) fn arrive(&mut self, run: BlockRef, block: Block) -> Option<Block> {
+    pub(crate) fn arrive(&mut self, run: BlockRef, mut block: Block) -> Option<Block> {
         let Some(at) = self.geometry.exact_block(run) else { return Some(block) };
         if self.have.get(run.piece.0) {
             return Some(block);
@@ -96,6 +119,7 @@ impl Blocks {
             self.active.insert(run.piece, piece);
         }
         let Some(piece) = self.active.get_mut(&run.piece) else { return Some(block) };
+        blank_padding(&self.geometry, run, &mut block);
         let back = piece.arrive(at.as_usize(), block);
         if back.is_none() {
             self.touched.insert(run.piece);
@@ -146,7 +170,12 @@ impl Blocks {
     /// The end of the pass, after the lanes: judges pieces, answers what ended, and hands `write` each block that has to
     /// be written, with its payload byte, in payload order.
     pub(crate) fn settle(&mut self, pool: &mut Pool, mut write: impl FnMut(u64, Block)) -> Vec<Ended> {
-        let mut ended = Vec::new();
+        let mut ended = std::mem::take(&mut self.ended);
+        let judged =
+            ended.iter().filter_map(|end| if let Ended::Stored(it) = end { Some(it.0) } else { None });
+        judged.for_each(|piece| {
+            self.have.insert(piece.0);
+        });
         for &index in &self.touched {
             let Some(piece) = self.active.get_mut(&index) else { continue };
             let start = self.geometry.piece_range(index).start;
@@ -198,14 +227,32 @@ impl Blocks {
     /// Lets go of everything.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.touched.clear();
+        self.ended.clear();
         std::mem::take(&mut self.active).into_values().for_each(|piece| piece.clear(pool));
     }
+}
+
+/// Padding inside a block counts as the zeros that it is on the disk, whatever the peer sent (BEP 47).
+fn blank_padding(geometry: &Geometry, run: BlockRef, block: &mut Block) {
+    let start = geometry.offset_of(run);
+    for padding in geometry.padding_of(start..start + u64::from(run.len)) {
+        block.as_mut()[(padding.start - start) as usize..(padding.end - start) as usize].fill(0);
+    }
+}
+
+fn sha1_of_zeros(len: u32) -> [u8; 20] {
+    const ZEROS: [u8; types::BLOCK_LEN as usize] = [0; types::BLOCK_LEN as usize];
+    let mut state = hash::Sha1::new();
+    for begin in (0..len).step_by(ZEROS.len()) {
+        state.update(&ZEROS[..(len - begin).min(types::BLOCK_LEN) as usize]);
+    }
+    state.finalize()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::{KINDS, Kind, info, payload};
+    use crate::support::{KINDS, Kind, info, padded, payload};
     use crate::{DiskError, DiskOp, disk::Back, disk::Disk, lanes};
     use engine::DiskTrouble;
     use proptest::prelude::*;
@@ -445,6 +492,67 @@ mod tests {
             assert_eq!(rig.ended[2..], [Ended::Stored(StoredPiece(PieceIndex(1)))]);
             assert_eq!((rig.read_backs, rig.pool.out()), (12 + last as usize, 0), "{kind:?}");
         }
+    }
+
+    /// Three files with padding behind the first two: pieces with padding inside, and two that are padding alone.
+    const PADDED: [(usize, bool); 5] =
+        [(20_000, false), (3 * 65_536 - 20_000, true), (5, false), (65_531, true), (70_000, false)];
+
+    fn padded_payload() -> Vec<u8> {
+        PADDED.iter().flat_map(|&(len, pad)| if pad { vec![0; len] } else { payload(4, len) }).collect()
+    }
+
+    #[test]
+    fn padding_needs_no_block_and_is_never_written() {
+        let payload = padded_payload();
+        let info = padded(&payload, &PADDED, 65_536);
+        let geometry = info.geometry().clone();
+        let mut rig = Rig::new(info, 64, Vec::new(), &[]);
+        let mut rng = Rng::from_number(1);
+        assert!(rig.blocks.is_touched());
+        rig.settle_all(&mut rng);
+        let whole = [1, 2].map(|n| Ended::Stored(StoredPiece(PieceIndex(n))));
+        assert_eq!(rig.ended, whole, "pieces of padding alone end before anything comes");
+        let mut runs = all_blocks(&geometry);
+        runs.retain(|run| geometry.data_in(*run) > 0);
+        assert_eq!(runs.len(), 2 + 1 + 4 + 1);
+        rng.shuffle(&mut runs);
+        for run in runs {
+            // What a peer says of padding does not count.
+            let mut bytes = bytes_of(&payload, &geometry, run).to_vec();
+            let data = geometry.data_in(run) as usize;
+            bytes[data..].fill(0xee);
+            assert!(rig.arrive(run, &bytes));
+            rig.end_pass();
+            let mut writes = rig.out.iter().filter_map(|op| match op {
+                DiskOp::Write { offset, blocks } => {
+                    Some((*offset, blocks.iter().map(|b| b.len()).sum::<usize>()))
+                }
+                _ => None,
+            });
+            assert!(writes.all(|(at, len)| {
+                let run = rig.blocks.locate(at).map(|(piece, block)| geometry.block(piece, block));
+                run.is_some_and(|run| geometry.data_in(run) > 0 && run.len as usize == len)
+            }));
+            rig.settle_all(&mut rng);
+        }
+        assert_eq!((rig.ended.len(), rig.stored == payload, rig.pool.out()), (6, true, 0));
+        assert!(rig.ended.iter().all(|end| matches!(end, Ended::Stored(_))));
+        // After a recheck that found nothing, pieces of padding are there again at once.
+        rig.ended.clear();
+        rig.blocks.replace_have(Bitfield::new(6), &mut rig.pool);
+        rig.settle_all(&mut rng);
+        assert_eq!(rig.ended, whole);
+    }
+
+    #[test]
+    fn padding_that_is_not_zeros_fails_at_once() {
+        let mut payload = padded_payload();
+        payload[65_536 + 1] = 1;
+        let mut rig = Rig::new(padded(&payload, &PADDED, 65_536), 64, Vec::new(), &[]);
+        rig.settle_all(&mut Rng::from_number(1));
+        let failed = Ended::Failed(PieceIndex(1), Mismatch::V1(PieceIndex(1)));
+        assert_eq!(rig.ended, [failed, Ended::Stored(StoredPiece(PieceIndex(2)))]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use hash::Sha1;
 use metainfo::{Expected, Mismatch, VerifiedPiece};
-use types::Bitfield;
+use types::{BLOCK_LEN, Bitfield, BlockIndex, Geometry};
 
 use crate::{Block, Pool};
 
@@ -24,7 +24,12 @@ pub(crate) enum Place {
     Reading,
     /// On the disk, and in memory to be hashed.
     Kept(Block),
+    /// Nowhere: so many bytes of padding (BEP 47), which are hashed and never written.
+    Zeros(u32),
 }
+
+/// What padding is hashed as.
+static ZEROS: [u8; BLOCK_LEN as usize] = [0; BLOCK_LEN as usize];
 
 /// A piece that is being received. Blocks below the cursor need no more hashing; SHA-1 takes them in order, SHA-256 as
 /// they come.
@@ -42,6 +47,7 @@ pub(crate) struct ActivePiece {
     spare: Vec<Block>,
     /// Buffers that are with the disk.
     out: usize,
+    /// Blocks on the disk, and those that never go there.
     stored: usize,
     verdict: Option<Result<VerifiedPiece, Mismatch>>,
 }
@@ -56,11 +62,18 @@ pub(crate) enum End {
 }
 
 impl ActivePiece {
-    /// A piece of `blocks` blocks, of which those in `stored` lie unhashed on the disk.
-    pub(crate) fn new(expected: Expected, blocks: u32, stored: Option<&Bitfield>) -> ActivePiece {
-        let on_disk = |n| stored.is_some_and(|stored| stored.get(n));
-        let places: Vec<_> =
-            (0..blocks).map(|n| if on_disk(n) { Place::Stored } else { Place::Missing }).collect();
+    /// A piece of which the blocks in `stored` lie unhashed on the disk.
+    pub(crate) fn new(expected: Expected, geometry: &Geometry, stored: Option<&Bitfield>) -> ActivePiece {
+        let piece = expected.piece();
+        let place = |n| {
+            let run = geometry.block(piece, BlockIndex(n));
+            match stored.is_some_and(|stored| stored.get(n)) {
+                _ if geometry.data_in(run) == 0 => Place::Zeros(run.len),
+                true => Place::Stored,
+                false => Place::Missing,
+            }
+        };
+        let places: Vec<_> = (0..geometry.blocks_in(piece)).map(place).collect();
         let leaves = expected.v2().map_or(0, |v2| v2.leaves());
         ActivePiece {
             v1: expected.v1().map(|_| Sha1::new()),
@@ -70,7 +83,7 @@ impl ActivePiece {
             fresh: Vec::new(),
             spare: Vec::new(),
             out: 0,
-            stored: places.iter().filter(|place| matches!(place, Place::Stored)).count(),
+            stored: places.iter().filter(|place| !matches!(place, Place::Missing)).count(),
             verdict: None,
             expected,
             places,
@@ -151,6 +164,7 @@ impl ActivePiece {
         let state = self.v1.as_mut()?;
         match self.places.get(self.cursor)? {
             Place::Arrived(block) | Place::Kept(block) => Some((state, block.as_ref())),
+            Place::Zeros(len) => Some((state, &ZEROS[..*len as usize])),
             _ => None,
         }
     }

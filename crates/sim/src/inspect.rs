@@ -3,6 +3,7 @@
 //! It shares nothing with the engine but the wire format: its own view of what was announced and served is compared
 //! with the disk model and the original.
 
+use metainfo::Place;
 use types::{Bitfield, BlockRef, PieceIndex};
 use wire::{FrameHeader, FrameLimits, Handshake, Message, PREFIX_LEN};
 
@@ -23,7 +24,7 @@ pub(crate) struct Inspector {
     state: State,
     stash: Vec<u8>,
     limits: FrameLimits,
-    /// Payload bytes of piece messages that have left whole.
+    /// Payload bytes, without padding, of piece messages that have left whole.
     pub(crate) served: u64,
     /// Blocks asked for.
     pub(crate) requests: u64,
@@ -119,6 +120,9 @@ impl Inspector {
                 if !geometry.contains(block) {
                     return Err(format!("a request outside the torrent: {block:?}"));
                 }
+                if data_in(block, view) == 0 {
+                    return Err(format!("a request for {block:?}, which is padding"));
+                }
                 if view.claimed.get(block.piece.0) {
                     return Err(format!("a request for {block:?}, which it claimed to have"));
                 }
@@ -152,11 +156,18 @@ impl Inspector {
         let done = done + len as u32;
         self.state = State::Payload { block, done };
         if done == block.len {
-            self.served += u64::from(block.len);
+            self.served += data_in(block, view);
             self.state = State::Message;
         }
         Ok(())
     }
+}
+
+/// Bytes of a block that lie in some file: padding counts for nothing (BEP 47).
+fn data_in(block: BlockRef, view: &View<'_>) -> u64 {
+    let at = view.payload.info.geometry().offset_of(block);
+    let extents = view.payload.info.layout().extents(at..at + u64::from(block.len));
+    extents.filter(|extent| extent.place != Place::Zeros).map(|extent| extent.len).sum()
 }
 
 /// What is announced or served must be whole and right on the disk, unless it rotted there.

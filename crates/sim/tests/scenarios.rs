@@ -30,6 +30,7 @@ scenarios! {
     v1_swarm: [1, 11, 17, 22];
     hybrid_swarm: [1, 11, 17, 22];
     v2_swarm: [1, 17, 21, 22];
+    padding: [1, 2, 3];
     partition: [1, 2, 3];
     dead_peer: [1, 2, 3];
     churn: [1, 2, 3];

@@ -298,7 +298,8 @@ pub fn make_torrent(
     let handles = HandleCache::default();
     let pieces = plan.geometry().pieces() as usize;
     let v1 = plan.version().has_v1();
-    progress.begin(plan.geometry().data_len());
+    // Padding is hashed like data (BEP 47).
+    progress.begin(plan.geometry().data_len() + plan.geometry().padding_len());
     // The plan is read by all threads while digests are gathered apart, and told of them at the end.
     let source = Sources { plan: &plan, files: &tree.files, handles: &handles };
     let gathered = Mutex::new((Vec::with_capacity(pieces), None::<StorageError>));

@@ -84,6 +84,10 @@ impl fmt::Debug for BlockRef {
 /// A v2 torrent starts each file at a piece boundary (BEP 52). Its geometry describes the space with the gaps in it,
 /// and [`Geometry::with_short_pieces`] says which pieces end early because their file does: the bytes from there to the
 /// next piece are in no file and never on the wire.
+///
+/// A v1 or hybrid torrent reaches the same with padding files (BEP 47), whose bytes are known to be zeros.
+/// [`Geometry::with_padding`] says where they lie: they are part of their pieces and of what is hashed, but nobody needs
+/// to ask for them and no total counts them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Geometry {
     total: u64,
@@ -92,6 +96,17 @@ pub struct Geometry {
     pieces: u32,
     /// Pieces that end before the next one begins, with their lengths, ascending. `None` for every v1 torrent.
     short: Option<Arc<[(u32, u32)]>>,
+    /// Where padding lies: ascending runs that do not touch. `None` where there is none.
+    padding: Option<Arc<[Padding]>>,
+}
+
+/// A run of padding bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Padding {
+    start: u64,
+    end: u64,
+    /// Padding bytes before `start`.
+    before: u64,
 }
 
 /// Why a payload can't be cut this way.
@@ -107,6 +122,9 @@ pub enum GeometryError {
     /// The list of short pieces is not ascending, names a missing piece, or gives a length of 0 or of more than the
     /// piece has.
     ShortPiece(PieceIndex),
+    /// The list of padding runs is not ascending, overlaps, or reaches beyond the payload or into a gap; with the byte
+    /// where the first such run begins.
+    Padding(u64),
 }
 
 impl fmt::Display for GeometryError {
@@ -121,6 +139,9 @@ impl fmt::Display for GeometryError {
             GeometryError::Pieces(n) => write!(f, "{n} pieces are over the limit of {}", limits::PIECES),
             GeometryError::ShortPiece(n) => {
                 write!(f, "piece {n} is out of order, missing, or of a length it cannot have")
+            }
+            GeometryError::Padding(at) => {
+                write!(f, "the padding at byte {at} is out of order or where no padding can be")
             }
         }
     }
@@ -140,7 +161,7 @@ impl Geometry {
         let pieces = total.div_ceil(piece_len.into());
         match u32::try_from(pieces) {
             Ok(pieces) if pieces <= limits::PIECES => {
-                Ok(Geometry { total, data: total, piece_len, pieces, short: None })
+                Ok(Geometry { total, data: total, piece_len, pieces, short: None, padding: None })
             }
             _ => Err(GeometryError::Pieces(pieces)),
         }
@@ -161,7 +182,7 @@ impl Geometry {
     /// [`GeometryError::ShortPiece`] names the first entry that is not ascending, has no such piece, or a length that
     /// is 0 or more than the piece has.
     pub fn with_short_pieces(mut self, short: &[(PieceIndex, u32)]) -> Result<Geometry, GeometryError> {
-        self.short = None;
+        (self.short, self.padding) = (None, None);
         self.data = self.total;
         let mut next = 0;
         for &(piece, len) in short {
@@ -178,14 +199,118 @@ impl Geometry {
         Ok(self)
     }
 
+    /// The same cut where these runs of payload bytes, in ascending order, are padding (BEP 47). Empty runs are left out.
+    /// Takes 24 bytes for each run.
+    ///
+    /// ```
+    /// use riverrun_types::{BlockIndex, Geometry, PieceIndex};
+    /// // A file of 20 000 bytes, padding to the end of its piece of 64 KiB, and a file of 10 bytes.
+    /// let cut = Geometry::new(65_536 + 10, 65_536)?.with_padding([20_000..65_536])?;
+    /// assert_eq!((cut.data_len(), cut.piece_len(PieceIndex(0))), (20_010, 65_536));
+    /// let block = |n| cut.block(PieceIndex(0), BlockIndex(n));
+    /// assert_eq!((cut.data_in(block(1)), cut.data_in(block(2))), (20_000 - 16_384, 0));
+    /// # Ok::<(), riverrun_types::GeometryError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`GeometryError::Padding`] names the first run that is out of order, overlaps the one before it, or is not within
+    /// the pieces.
+    pub fn with_padding(
+        mut self,
+        runs: impl IntoIterator<Item = Range<u64>>,
+    ) -> Result<Geometry, GeometryError> {
+        self.data += self.padding_len();
+        self.padding = None;
+        let (mut padding, mut sum): (Vec<Padding>, u64) = (Vec::new(), 0);
+        for run in runs.into_iter().filter(|run| !run.is_empty()) {
+            let earlier = padding.last().map_or(0, |last| last.end);
+            if run.start < earlier || run.end > self.total || self.reaches_into_gap(&run) {
+                return Err(GeometryError::Padding(run.start));
+            }
+            match padding.last_mut().filter(|last| last.end == run.start) {
+                Some(last) => last.end = run.end,
+                None => padding.push(Padding { start: run.start, end: run.end, before: sum }),
+            }
+            sum += run.end - run.start;
+        }
+        if sum > 0 {
+            self.data -= sum;
+            self.padding = Some(padding.into());
+        }
+        Ok(self)
+    }
+
+    /// Whether a run has a byte behind the early end of a short piece.
+    fn reaches_into_gap(&self, run: &Range<u64>) -> bool {
+        let Some(short) = &self.short else { return false };
+        let pieces = self.pieces_of(run.clone());
+        let first = short.partition_point(|&(piece, _)| piece < pieces.start);
+        short[first..].iter().take_while(|&&(piece, _)| piece < pieces.end).any(|&(piece, len)| {
+            let gap = u64::from(piece) * u64::from(self.piece_len);
+            gap + u64::from(len) < run.end && run.start < gap + u64::from(self.piece_len)
+        })
+    }
+
     /// Length of the payload space, in bytes: gaps between v2 files included.
     pub const fn total_len(&self) -> u64 {
         self.total
     }
 
-    /// Sum of the lengths of all pieces, in bytes: the payload space without its gaps.
+    /// Bytes that somebody has to send: the payload space without gaps and padding.
     pub const fn data_len(&self) -> u64 {
         self.data
+    }
+
+    /// Bytes of padding.
+    pub fn padding_len(&self) -> u64 {
+        self.padding_before(u64::MAX)
+    }
+
+    /// Bytes of `piece` that somebody has to send: those that are no padding.
+    pub fn piece_data_len(&self, piece: PieceIndex) -> u32 {
+        let range = self.piece_range(piece);
+        let len = range.end - range.start;
+        (len - self.padding_in(range)) as u32
+    }
+
+    /// Bytes of `run`, which lies within the torrent, that are no padding. Where there are none it is all zeros, and there
+    /// is nothing to ask for.
+    pub fn data_in(&self, run: BlockRef) -> u32 {
+        let start = self.offset_of(run);
+        run.len.saturating_sub(self.padding_in(start..start + u64::from(run.len)) as u32)
+    }
+
+    /// The parts of a run of payload bytes that are padding, in order.
+    pub fn padding_of(&self, bytes: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
+        let padding = self.padding.as_deref().unwrap_or(&[]);
+        let first = padding.partition_point(|run| run.end <= bytes.start);
+        let inside = padding[first..].iter().take_while(move |run| run.start < bytes.end);
+        inside.map(move |run| run.start.max(bytes.start)..run.end.min(bytes.end))
+    }
+
+    /// The pieces that are padding from end to end, in order. Takes time in proportion to their number and that of the
+    /// runs of padding.
+    pub fn padding_pieces(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        let len = u64::from(self.piece_len);
+        self.padding.as_deref().unwrap_or(&[]).iter().flat_map(move |run| {
+            // The payload's last piece may end early, so that its padding does not reach a piece's full length.
+            let end = if run.end == self.total { u64::from(self.pieces) } else { run.end / len };
+            (run.start.div_ceil(len) as u32..end as u32).map(PieceIndex)
+        })
+    }
+
+    fn padding_in(&self, bytes: Range<u64>) -> u64 {
+        if self.padding.is_none() {
+            return 0;
+        }
+        self.padding_before(bytes.end) - self.padding_before(bytes.start.min(bytes.end))
+    }
+
+    /// Padding bytes before byte `at` of the payload.
+    fn padding_before(&self, at: u64) -> u64 {
+        let Some(padding) = &self.padding else { return 0 };
+        let next = padding.partition_point(|run| run.start < at);
+        padding[..next].last().map_or(0, |run| run.before + run.end.min(at) - run.start)
     }
 
     /// Distance from one piece to the next, in bytes: the length of every piece that is not the last or a short one.
@@ -370,6 +495,32 @@ mod tests {
         assert_eq!(refused(&[(10, 1)]), GeometryError::ShortPiece(PieceIndex(10)));
         assert_eq!(refused(&[(3, 1), (3, 1)]), GeometryError::ShortPiece(PieceIndex(3)));
         assert_eq!(cut.clone().with_short_pieces(&[]).unwrap(), cut);
+    }
+
+    #[test]
+    fn padding_is_part_of_pieces_and_of_no_total() {
+        let cut = Geometry::new(105, 10).unwrap();
+        let g = cut.clone().with_padding([3..10, 10..10, 12..13, 13..15, 58..91, 100..105]).unwrap();
+        assert_eq!((g.total_len(), g.data_len(), g.padding_len()), (105, 105 - 48, 48));
+        let data = |piece| g.piece_data_len(PieceIndex(piece));
+        assert_eq!([0, 1, 2, 5, 6, 9, 10, 11].map(data), [3, 7, 10, 8, 0, 9, 0, 0]);
+        assert_eq!(g.piece_len(PieceIndex(6)), 10);
+        let run = |begin, len| BlockRef { piece: PieceIndex(0), begin, len };
+        assert_eq!((g.data_in(run(0, 4)), g.data_in(run(3, 7)), g.data_in(run(0, 10))), (3, 0, 3));
+        assert_eq!(g.padding_of(5..59).collect::<Vec<_>>(), [5..10, 12..15, 58..59]);
+        let whole: Vec<u32> = g.padding_pieces().map(|piece| piece.0).collect();
+        assert_eq!(whole, [6, 7, 8, 10]);
+        for bad in [[5..6, 9..106], [9..12, 11..13], [20..21, 0..1]] {
+            let at = bad[1].start;
+            assert_eq!(cut.clone().with_padding(bad), Err(GeometryError::Padding(at)));
+        }
+        let short = cut.clone().with_short_pieces(&[(PieceIndex(2), 4)]).unwrap();
+        assert!(
+            short.clone().with_padding([0..1, 24..26]).is_err()
+                && short.clone().with_padding([1..2, 19..25]).is_err()
+        );
+        assert_eq!(short.with_padding([1..2, 22..24]).unwrap().data_len(), 105 - 6 - 3);
+        assert_eq!(g.with_padding([]).unwrap(), cut);
     }
 
     #[test]

@@ -122,17 +122,22 @@ impl Picker {
         self.partials.len() as u32
     }
 
-    /// Payload bytes to come before every wanted piece is here.
+    /// Payload bytes to come before every wanted piece is here, without padding.
     pub(crate) fn left(&self) -> u64 {
+        if self.missing == 0 {
+            return 0;
+        }
         let whole: u64 = (0..self.geometry.pieces())
             .filter(|&i| self.lacks(i))
-            .map(|i| u64::from(self.geometry.piece_len(PieceIndex(i))))
+            .map(|i| u64::from(self.geometry.piece_data_len(PieceIndex(i))))
             .sum();
-        let here = |(piece, p): (&PieceIndex, &Partial)| {
-            let bytes = u64::from(p.here()) * u64::from(types::BLOCK_LEN);
-            bytes.min(self.geometry.piece_len(*piece).into())
-        };
-        whole - self.partials.iter().filter(|(piece, _)| self.lacks(piece.0)).map(here).sum::<u64>()
+        let begun = self.partials.iter().filter(|(piece, _)| self.lacks(piece.0));
+        whole - begun.map(|(piece, partial)| self.bytes_here(*piece, partial)).sum::<u64>()
+    }
+
+    fn bytes_here(&self, piece: PieceIndex, partial: &Partial) -> u64 {
+        let here = partial.iter().filter(|(_, state)| *state == BlockState::Here);
+        here.map(|(block, _)| u64::from(self.geometry.data_in(self.geometry.block(piece, block)))).sum()
     }
 
     pub(crate) fn set_order(&mut self, order: Order) {
@@ -141,7 +146,7 @@ impl Picker {
 
     /// Blocks of an earlier run.
     pub(crate) fn restore(&mut self, piece: PieceIndex, stored: &Bitfield) {
-        if self.geometry.has_piece(piece) && !self.have.get(piece.0) {
+        if self.geometry.piece_data_len(piece) > 0 && !self.have.get(piece.0) {
             self.begin(piece).restore(stored);
         }
     }
@@ -358,8 +363,9 @@ impl Picker {
 
     fn begin(&mut self, piece: PieceIndex) -> &mut Partial {
         self.rarity.remove(piece);
-        let blocks = self.geometry.blocks_in(piece);
-        self.partials.entry(piece).or_insert_with(|| Partial::new(blocks))
+        let geometry = &self.geometry;
+        let is_padding = |block| geometry.data_in(geometry.block(piece, block)) == 0;
+        self.partials.entry(piece).or_insert_with(|| Partial::new(geometry.blocks_in(piece), is_padding))
     }
 
     /// Lets a piece be begun, where it is to be had at all.
@@ -375,6 +381,8 @@ impl Picker {
         let (wanted, have, partials) = (&self.wanted, &self.have, &self.partials);
         let free = |i: &u32| wanted.get(*i) && !have.get(*i) && !partials.contains_key(&PieceIndex(*i));
         self.rarity.reset((0..self.geometry.pieces()).filter(free));
+        // What is padding from end to end the data path finds out alone: nobody is asked for it.
+        self.geometry.padding_pieces().for_each(|piece| self.rarity.remove(piece));
     }
 }
 

@@ -13,12 +13,16 @@ pub(crate) enum BlockState {
     Asked(u8),
     /// It has arrived.
     Here,
+    /// It is padding (BEP 47): known zeros that nobody is asked for.
+    Padding,
 }
 
 /// A piece that is begun.
 #[derive(Debug)]
 pub(crate) struct Partial {
     blocks: Vec<BlockState>,
+    /// Blocks that are no padding.
+    real: u32,
     free: u32,
     here: u32,
     /// The peer that began it; others leave it alone while there is enough else to do.
@@ -31,24 +35,29 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// A piece of `blocks` blocks, all free.
-    pub(crate) fn new(blocks: u32) -> Partial {
+    /// A piece of `blocks` blocks, all free but those that are padding.
+    pub(crate) fn new(blocks: u32, is_padding: impl Fn(BlockIndex) -> bool) -> Partial {
+        let state = |n| if is_padding(BlockIndex(n)) { BlockState::Padding } else { BlockState::Free };
+        let blocks: Vec<BlockState> = (0..blocks).map(state).collect();
+        let real = blocks.iter().filter(|state| **state == BlockState::Free).count() as u32;
         Partial {
-            blocks: vec![BlockState::Free; blocks as usize],
-            free: blocks,
+            from: vec![u8::MAX; blocks.len()],
+            blocks,
+            real,
+            free: real,
             here: 0,
             owner: None,
             exclusive: false,
-            from: vec![u8::MAX; blocks as usize],
             senders: Vec::new(),
         }
     }
 
     /// Marks blocks that lie on the disk from an earlier run.
     pub(crate) fn restore(&mut self, stored: &Bitfield) {
-        let blocks = self.blocks.len() as u32;
-        for block in stored.ones().filter(|&b| b < blocks) {
-            self.set(BlockIndex(block), BlockState::Here);
+        for block in stored.ones().map(BlockIndex) {
+            if self.state(block).is_some_and(|state| state != BlockState::Padding) {
+                self.set(block, BlockState::Here);
+            }
         }
     }
 
@@ -66,12 +75,12 @@ impl Partial {
 
     /// Whether every block is here, and only the hash is waited for.
     pub(crate) fn is_whole(&self) -> bool {
-        self.here as usize == self.blocks.len()
+        self.here == self.real
     }
 
     /// Whether nothing of it is asked for or here.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.free as usize == self.blocks.len()
+        self.free == self.real
     }
 
     /// Blocks in this state, ascending.
@@ -102,7 +111,7 @@ impl Partial {
     /// The block has arrived. Returns how many peers were asked for it, or None where it is a second copy.
     pub(crate) fn receive(&mut self, block: BlockIndex, from: ConnId) -> Option<u8> {
         let asked = match self.state(block)? {
-            BlockState::Here => return None,
+            BlockState::Here | BlockState::Padding => return None,
             BlockState::Asked(n) => n,
             BlockState::Free => 0,
         };
@@ -128,9 +137,10 @@ impl Partial {
 
     /// Everything is free again, after a failed hash.
     pub(crate) fn restart(&mut self) {
-        self.blocks.fill(BlockState::Free);
+        let real = self.blocks.iter_mut().filter(|state| **state != BlockState::Padding);
+        real.for_each(|state| *state = BlockState::Free);
         self.from.fill(u8::MAX);
-        (self.free, self.here) = (self.blocks.len() as u32, 0);
+        (self.free, self.here) = (self.real, 0);
         self.senders.clear();
         self.owner = None;
         self.exclusive = true;
@@ -153,7 +163,7 @@ mod tests {
     #[test]
     fn counts_follow_every_change() {
         let conn = ConnId::new(0, 0);
-        let mut partial = Partial::new(3);
+        let mut partial = Partial::new(3, |_| false);
         partial.ask(BlockIndex(0));
         partial.ask(BlockIndex(0));
         partial.ask(BlockIndex(1));
@@ -168,8 +178,24 @@ mod tests {
     }
 
     #[test]
+    fn padding_is_neither_free_nor_here_and_has_no_sender() {
+        let conn = ConnId::new(0, 0);
+        let mut partial = Partial::new(4, |block| block.0 >= 2);
+        assert!(partial.is_untouched());
+        assert_eq!((partial.free(), partial.receive(BlockIndex(3), conn)), (2, None));
+        partial.ask(BlockIndex(2));
+        partial.restore(&[false, true, true, false].into_iter().collect());
+        assert_eq!((partial.free(), partial.here(), partial.is_whole()), (1, 1, false));
+        partial.receive(BlockIndex(0), conn);
+        assert!(partial.is_whole());
+        partial.restart();
+        assert!(partial.is_untouched() && partial.free() == 2);
+        assert_eq!(partial.state(BlockIndex(2)), Some(BlockState::Padding));
+    }
+
+    #[test]
     fn what_an_earlier_run_left_has_no_sender() {
-        let mut partial = Partial::new(2);
+        let mut partial = Partial::new(2, |_| false);
         partial.restore(&[true, true, true].into_iter().collect());
         assert!(partial.is_whole() && partial.has_unknown_sender());
     }

@@ -75,14 +75,21 @@ impl Torrent {
         true
     }
 
+    /// Bytes of a block that count: padding is no payload (BEP 47). Of a block that is none of ours every byte counts.
+    pub(super) fn data_in(&self, block: BlockRef) -> u64 {
+        let ours = self.geometry.contains(block);
+        u64::from(if ours { self.geometry.data_in(block) } else { block.len })
+    }
+
     /// What a block whose header has come is worth.
     pub(super) fn arrival(&mut self, now: Time, conn: ConnId, block: BlockRef) -> Arrival {
+        let data = self.data_in(block);
         let Some(peer) = self.peers.get_mut(&conn) else { return Arrival::Skip };
         peer.clock.heard = now;
         let len = u64::from(block.len);
-        self.tally.down.add(now, len);
+        self.tally.down.add(now, data);
         if !peer.requests.begins(block) {
-            self.tally.wasted += len;
+            self.tally.wasted += data;
             if peer.requests.unasked() > UNASKED {
                 self.fault(now, conn, Fault::UnaskedData);
             }
@@ -92,7 +99,7 @@ impl Torrent {
             return Arrival::Take;
         }
         // It counts as delivered: the peer kept its word.
-        self.tally.wasted += len;
+        self.tally.wasted += data;
         let rate = peer.down.rate(now);
         peer.requests.arrived(now, rate);
         peer.down.add(now, len);
@@ -112,7 +119,7 @@ impl Torrent {
         match self.picker.receive(block, conn) {
             Received::New { asked } if asked > 1 => self.cancel_copies(now, conn, block),
             Received::New { .. } => {}
-            Received::Useless => self.tally.wasted += u64::from(block.len),
+            Received::Useless => self.tally.wasted += self.data_in(block),
         }
     }
 
@@ -188,12 +195,14 @@ impl Torrent {
     /// The hash failed. A piece of one sender convicts it; of several, each gets its next piece alone. A torrent whose
     /// own hashes contradict each other is nobody's fault, and asking again would never end.
     pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex, why: Mismatch) {
-        if !matches!(why, Mismatch::V1(_) | Mismatch::V2(_)) {
-            let message = format!("{why}; get the torrent from another source");
+        let padding = self.geometry.piece_data_len(piece) == 0;
+        if padding || !matches!(why, Mismatch::V1(_) | Mismatch::V2(_)) {
+            let about = if padding { ", though it is padding and known to be zeros (BEP 47)" } else { "" };
+            let message = format!("{why}{about}; get the torrent from another source");
             return self.disk_trouble(now, &DiskTrouble { code: "bad_torrent", message: message.into() });
         }
         let Senders { conns, complete } = self.picker.failed(piece);
-        self.tally.wasted += u64::from(self.geometry.piece_len(piece));
+        self.tally.wasted += u64::from(self.geometry.piece_data_len(piece));
         self.out.push_back(Output::Event(Event::PieceFailed(piece)));
         if let ([only], true) = (&conns[..], complete) {
             self.fault(now, *only, Fault::CorruptData);

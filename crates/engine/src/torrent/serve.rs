@@ -98,7 +98,7 @@ impl Torrent {
     }
 
     pub(super) fn block_sent(&mut self, now: Time, conn: ConnId, block: BlockRef) {
-        self.tally.up.add(now, block.len.into());
+        self.tally.up.add(now, self.data_in(block));
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.uploads.sent(now, block.len.into());
             self.serve(now, conn);

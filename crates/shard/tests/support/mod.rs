@@ -59,3 +59,17 @@ pub(crate) fn info(kind: Kind, payload: &[u8], piece_len: u32) -> Info {
     }
     info
 }
+
+/// The info dictionary of a v1 torrent whose `files`, `(length, is padding)` each, lie one after the other in `payload`.
+pub(crate) fn padded(payload: &[u8], files: &[(usize, bool)], piece_len: u32) -> Info {
+    let mut raw = b"d5:filesl".to_vec();
+    for (n, (len, padding)) in files.iter().enumerate() {
+        let attr = if *padding { "4:attr1:p" } else { "" };
+        let name = format!("f{n}");
+        raw.extend(format!("d{attr}6:lengthi{len}e4:pathl{}:{name}ee", name.len()).as_bytes());
+    }
+    raw.extend(format!("e4:name4:many12:piece lengthi{piece_len}e6:pieces").as_bytes());
+    let pieces: Vec<u8> = payload.chunks(piece_len as usize).flat_map(hash::sha1).collect();
+    raw.extend([format!("{}:", pieces.len()).as_bytes(), &pieces, b"e"].concat());
+    Info::from_bytes(&raw, &Limits::default()).unwrap()
+}

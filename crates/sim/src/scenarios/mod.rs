@@ -19,7 +19,9 @@ use crate::world::World;
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
 pub use hostile::{corrupt_sender, liars, rotten_seed};
 pub use order::{dead_addresses, fair_slots, leased_rates, replay};
-pub use swarm::{dead_peer, endgame, hybrid_swarm, lossy_swarm, pair, partition, v1_swarm, v2_swarm};
+pub use swarm::{
+    dead_peer, endgame, hybrid_swarm, lossy_swarm, padding, pair, partition, v1_swarm, v2_swarm,
+};
 
 /// How a story ends.
 pub type Outcome = Result<Report, Box<Failure>>;
@@ -50,6 +52,7 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(v1_swarm, "many files whose pieces run across them"),
     story!(hybrid_swarm, "the same as a hybrid torrent"),
     story!(v2_swarm, "the same as a v2 torrent"),
+    story!(padding, "a torrent that is nearly all padding"),
     story!(partition, "the network splits and heals"),
     story!(dead_peer, "one silent peer of 20 costs no more than twice its share"),
     story!(churn, "everybody is killed and started again"),

@@ -62,6 +62,27 @@ pub fn v1_swarm(run: Run) -> Outcome {
     versions(run, Version::V1, "v1_swarm")
 }
 
+/// A hybrid torrent of small files in large pieces: nearly all of it is padding, which nobody sends and nothing counts.
+pub fn padding(run: Run) -> Outcome {
+    let files = (0..24).map(|n| 1 + n * 1_777).collect();
+    let mut world = World::new(&run, &Shape { version: Version::Hybrid, piece_len: 256 << 10, files });
+    crowd(&mut world, 1, 500_000, &seed_spec());
+    let leeches = crowd(&mut world, 4, 500_000, &NodeSpec::default());
+    world.start_all();
+    world.demand_completion(Time::from_secs(60));
+    let (now, data) = (world.now, world.payload.info.geometry().data_len());
+    for host in leeches {
+        let one = world.node(host).totals(now);
+        let got = one.downloaded - one.wasted;
+        world.demand(got == data, || format!("{} counts {got} bytes of {data}", host.0));
+        let left = world.node(host).snapshot(now).map(|snapshot| snapshot.left);
+        world.demand(left == Some(0), || format!("{} is complete and lacks {left:?}", host.0));
+    }
+    world.figure("percent_padding", 100.0 - 100.0 * data as f64 / world.payload.len() as f64);
+    world.figure("seconds_to_complete", now.as_secs_f64());
+    world.finish("padding")
+}
+
 fn versions(run: Run, version: Version, name: &'static str) -> Outcome {
     let mut world = World::new(&run, &many_files(version));
     crowd(&mut world, 1, 2_000_000, &NodeSpec { shards: 2, ..seed_spec() });
