@@ -95,6 +95,17 @@ pub enum Input<'a> {
         piece: PieceIndex,
         /// Which hash it failed, or that its torrent can't be right.
         why: Mismatch,
+        /// Some of what was hashed was read back from the disk, so that no sender is convicted by it.
+        read_back: bool,
+    },
+    /// What is stored of a piece is in doubt: a block of it can't be read, or a sync failed that was to cover it. The data
+    /// path hashes it again as soon as that can be done and answers with [`Input::PieceStored`] or
+    /// [`Input::PieceFailed`]; until then it is neither served nor fetched.
+    PieceDoubtful {
+        /// The piece.
+        piece: PieceIndex,
+        /// What the disk said.
+        why: &'a DiskTrouble,
     },
     /// The disk refuses to work: stop asking the swarm.
     DiskTrouble(&'a DiskTrouble),
@@ -221,6 +232,13 @@ pub enum Event {
     PieceCompleted(PieceIndex),
     /// A piece failed its hash.
     PieceFailed(PieceIndex),
+    /// What is stored of a piece is in doubt and is hashed again; if it was complete, it is not any more until then.
+    PieceDoubtful {
+        /// The piece.
+        piece: PieceIndex,
+        /// What the disk said.
+        trouble: DiskTrouble,
+    },
     /// Every wanted piece is here.
     Completed,
     /// A peer joined.

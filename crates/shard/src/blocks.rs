@@ -7,6 +7,7 @@ use metainfo::{Info, Mismatch};
 use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex};
 
 use crate::piece::{ActivePiece, End};
+use crate::reread::Reread;
 use crate::{Block, Pool};
 
 /// A piece that passed its hash and whose every write has returned. Built by the block table alone.
@@ -20,11 +21,24 @@ impl StoredPiece {
     }
 }
 
+/// A token for tests of what comes after the block table.
+#[cfg(test)]
+pub(crate) fn stored_for_test(piece: u32) -> StoredPiece {
+    StoredPiece(PieceIndex(piece))
+}
+
 /// How a piece ended.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Ended {
     Stored(StoredPiece),
-    Failed(PieceIndex, Mismatch),
+    /// It was right when it was hashed; a failed sync may have lost it since.
+    Suspect(PieceIndex),
+    Failed {
+        piece: PieceIndex,
+        why: Mismatch,
+        /// Some of what was hashed went over the disk, so that the disk may be to blame.
+        read_back: bool,
+    },
 }
 
 /// The active pieces of one torrent.
@@ -156,6 +170,60 @@ impl Blocks {
         back.into_iter().for_each(|block| pool.give(block));
     }
 
+    /// A block could not be read back. Answers its piece where that is still waited for.
+    pub(crate) fn unreadable(&mut self, offset: u64) -> Option<PieceIndex> {
+        let (piece, at) = self.locate(offset)?;
+        self.active.get_mut(&piece)?.unreadable(at.as_usize());
+        Some(piece)
+    }
+
+    /// A piece is in doubt: it does not count before [`Blocks::reread`] and its hash. Whether it did until now.
+    pub(crate) fn doubt(&mut self, piece: PieceIndex) -> bool {
+        self.have.remove(piece.0)
+    }
+
+    /// Whether the piece is right.
+    pub(crate) fn has(&self, piece: PieceIndex) -> bool {
+        self.have.get(piece.0)
+    }
+
+    /// Reads back what lies unhashed of a piece; all of it where none of it is active.
+    pub(crate) fn reread(&mut self, piece: PieceIndex, how: Reread) {
+        if self.have.get(piece.0) || !self.geometry.has_piece(piece) {
+            return;
+        }
+        if !self.active.contains_key(&piece) {
+            let (expected, blocks) = (self.info.piece_hash(piece), self.geometry.blocks_in(piece));
+            let active = match how {
+                Reread::Hash => ActivePiece::new(expected, blocks, Some(&Bitfield::full(blocks))),
+                Reread::Rewrite => ActivePiece::to_rewrite(expected, blocks),
+            };
+            self.active.insert(piece, active);
+        }
+        self.touched.insert(piece);
+    }
+
+    /// Whether blocks of this piece are being read back, or wait for a buffer to be.
+    pub(crate) fn is_reading(&self, piece: PieceIndex) -> bool {
+        self.touched.contains(&piece) || self.active.get(&piece).is_some_and(ActivePiece::is_reading)
+    }
+
+    /// A sync has failed: what was written of unfinished pieces may be lost.
+    pub(crate) fn sync_failed(&mut self) {
+        self.active.values_mut().for_each(ActivePiece::sync_failed);
+    }
+
+    /// Whether a piece waits for this write: one from before a recheck is not to be tried again.
+    pub(crate) fn is_writing(&self, mut offset: u64, blocks: &[Block]) -> bool {
+        blocks.iter().any(|block| {
+            let place = self.locate(offset);
+            offset += block.len() as u64;
+            place.is_some_and(|(piece, at)| {
+                self.active.get(&piece).is_some_and(|active| active.is_writing(at.as_usize()))
+            })
+        })
+    }
+
     fn locate(&self, offset: u64) -> Option<(PieceIndex, BlockIndex)> {
         let run = self.geometry.run_at(offset, types::BLOCK_LEN)?;
         Some((run.piece, BlockIndex(run.begin / types::BLOCK_LEN)))
@@ -188,7 +256,10 @@ impl Blocks {
                     self.have.insert(index.0);
                     ended.push(Ended::Stored(StoredPiece(verified.piece())));
                 }
-                Some(End::Failed(why)) => ended.push(Ended::Failed(index, why)),
+                Some(End::Suspect) => ended.push(Ended::Suspect(index)),
+                Some(End::Failed { why, read_back }) => {
+                    ended.push(Ended::Failed { piece: index, why, read_back });
+                }
                 None => continue,
             }
             if let Some(piece) = self.active.remove(&index) {
@@ -199,10 +270,15 @@ impl Blocks {
     }
 
     /// Hands `read` each block that has to be read back now, with its payload byte and a buffer, as far as the pool
-    /// goes. What it can't take stays touched, for the next pass.
-    pub(crate) fn read_backs(&mut self, pool: &mut Pool, mut read: impl FnMut(u64, Block)) {
+    /// goes, but of no piece that is to `rest`. What it can't take stays touched, for the next pass.
+    pub(crate) fn read_backs(
+        &mut self,
+        pool: &mut Pool,
+        rest: impl Fn(PieceIndex) -> bool,
+        mut read: impl FnMut(u64, Block),
+    ) {
         let mut wait = BTreeSet::new();
-        for index in std::mem::take(&mut self.touched) {
+        for index in std::mem::take(&mut self.touched).into_iter().filter(|index| !rest(*index)) {
             let Some(piece) = self.active.get_mut(&index) else { continue };
             let wanted: Vec<usize> = piece.read_backs().collect();
             for at in wanted {
@@ -306,7 +382,7 @@ mod tests {
             self.disk.push_writes(writes);
             let disk = &mut self.disk;
             let read = |offset, block| disk.push(DiskOp::Read { offset, block, conn: None });
-            self.blocks.read_backs(&mut self.pool, read);
+            self.blocks.read_backs(&mut self.pool, |_| false, read);
             self.out.extend(std::iter::from_fn(|| self.disk.next()));
         }
 
@@ -328,6 +404,11 @@ mod tests {
                 }
                 Back::Done(DiskOp::Read { offset, block, .. }) => {
                     self.blocks.read_back(offset, block, &mut self.pool)
+                }
+                Back::Unreadable { offset, block, .. } => {
+                    self.pool.give(block);
+                    let piece = self.blocks.unreadable(offset);
+                    piece.into_iter().for_each(|piece| self.blocks.reread(piece, Reread::Hash));
                 }
                 _ => {}
             }
@@ -382,8 +463,10 @@ mod tests {
     }
 
     /// What is wrong with a corrupt piece of such a torrent.
-    fn mismatch(kind: Kind, piece: u32) -> Mismatch {
-        if kind == Kind::V2 { Mismatch::V2(PieceIndex(piece)) } else { Mismatch::V1(PieceIndex(piece)) }
+    fn failed(kind: Kind, piece: u32, read_back: bool) -> Ended {
+        let piece = PieceIndex(piece);
+        let why = if kind == Kind::V2 { Mismatch::V2(piece) } else { Mismatch::V1(piece) };
+        Ended::Failed { piece, why, read_back }
     }
 
     const LENS: [(usize, u32); 5] =
@@ -444,10 +527,7 @@ mod tests {
             rig.end_pass();
             assert!(rig.ended.is_empty());
             rig.settle_all(&mut Rng::from_number(1));
-            assert_eq!(
-                rig.ended,
-                [Ended::Stored(StoredPiece(PieceIndex(0))), Ended::Failed(PieceIndex(1), mismatch(kind, 1))]
-            );
+            assert_eq!(rig.ended, [Ended::Stored(StoredPiece(PieceIndex(0))), failed(kind, 1, false)]);
             // A late copy of a right piece changes nothing.
             rig.arrive(geometry.block(PieceIndex(0), BlockIndex(0)), &[0; BLOCK_LEN as usize]);
             // The next attempt begins from nothing.
@@ -480,10 +560,7 @@ mod tests {
             let mut rng = Rng::from_number(1);
             assert_eq!(rig.blocks.unhashed(), unhashed);
             rig.settle_all(&mut rng);
-            assert_eq!(
-                rig.ended,
-                [Ended::Stored(StoredPiece(PieceIndex(0))), Ended::Failed(PieceIndex(2), mismatch(kind, 2))]
-            );
+            assert_eq!(rig.ended, [Ended::Stored(StoredPiece(PieceIndex(0))), failed(kind, 2, true)]);
             for n in [6, 0, 4, 2] {
                 let run = geometry.block(PieceIndex(1), BlockIndex(n));
                 rig.arrive(run, bytes_of(&payload, &geometry, run));

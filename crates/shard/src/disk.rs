@@ -15,15 +15,15 @@ const LAST_RETRY: Duration = Duration::from_secs(15);
 
 /// The disk work of one torrent.
 ///
-/// Work that failed is kept with its buffers. After a wait one piece of it is tried; when that succeeds the rest follows,
-/// and when all of it has succeeded the trouble is over. Reads for connections are never held back: a full disk can
-/// still be read.
+/// Writes that failed are kept with their buffers. After a wait one of them is tried; when that succeeds the rest follows,
+/// and when all of them have succeeded the trouble is over. Reads and syncs are never held back, nor are they any
+/// trouble of the whole torrent: a full disk can be read and synced, and one that can't costs the pieces concerned.
 #[derive(Debug)]
 pub(crate) struct Disk {
     queue: VecDeque<DiskOp>,
     /// Handed out and not returned.
     out: usize,
-    /// Of those and of the queue: not for a connection.
+    /// Of those and of the queue: writes.
     busy: usize,
     failed: VecDeque<DiskOp>,
     trouble: bool,
@@ -31,8 +31,6 @@ pub(crate) struct Disk {
     probing: bool,
     retry_at: Time,
     backoff: Duration,
-    /// Where a read for a connection failed; it is among the failed or under way, to see when it works again.
-    sample: Option<u64>,
 }
 
 /// What to make of work that has returned.
@@ -40,11 +38,11 @@ pub(crate) struct Disk {
 pub(crate) enum Back {
     /// It succeeded.
     Done(DiskOp),
-    /// The read that failed before works again; nobody needs its block.
-    Sample(Block),
-    /// A connection's block can't be read. The buffer comes back unless it is needed for trying again.
-    Unreadable(ConnId, u64, usize, Option<Block>),
-    /// It is kept to be tried again.
+    /// A block can't be read, for a connection or for its hash.
+    Unreadable { conn: Option<ConnId>, offset: u64, block: Block, why: DiskTrouble },
+    /// What was to be synced may be lost, whatever a later sync says.
+    Unsynced(DiskTrouble),
+    /// The write is kept to be tried again.
     Kept,
 }
 
@@ -66,7 +64,6 @@ impl Disk {
             probing: false,
             retry_at: Time::NEVER,
             backoff: FIRST_RETRY,
-            sample: None,
         }
     }
 
@@ -85,13 +82,13 @@ impl Disk {
         self.retry_at
     }
 
-    /// Queues work; behind what waits for the disk to recover, where it does.
+    /// Queues work; writes behind those that wait for the disk to recover.
     pub(crate) fn push(&mut self, op: DiskOp) {
-        if self.trouble && !is_for_conn(&op) { self.failed.push_back(op) } else { self.start(op) }
+        if self.trouble && is_write(&op) { self.failed.push_back(op) } else { self.start(op) }
     }
 
     fn start(&mut self, op: DiskOp) {
-        self.busy += usize::from(!is_for_conn(&op));
+        self.busy += usize::from(is_write(&op));
         self.queue.push_back(op);
     }
 
@@ -130,24 +127,19 @@ impl Disk {
         result: Result<(), DiskError>,
     ) -> (Back, Option<News>) {
         self.out = self.out.saturating_sub(1);
-        self.busy = self.busy.saturating_sub(usize::from(!is_for_conn(&op)));
-        match result {
-            Ok(()) => self.succeeded(op),
-            Err(error) => self.refused(now, op, error),
+        self.busy = self.busy.saturating_sub(usize::from(is_write(&op)));
+        match (op, result) {
+            (op @ DiskOp::Write { .. }, Ok(())) => self.written(op),
+            (op, Ok(())) => (Back::Done(op), None),
+            (DiskOp::Read { conn, offset, block }, Err(error)) => {
+                (Back::Unreadable { conn, offset, block, why: error.trouble }, None)
+            }
+            (DiskOp::Sync { .. }, Err(error)) => (Back::Unsynced(error.trouble), None),
+            (op @ DiskOp::Write { .. }, Err(error)) => (Back::Kept, self.refused(now, op, error)),
         }
     }
 
-    fn succeeded(&mut self, op: DiskOp) -> (Back, Option<News>) {
-        if is_for_conn(&op) {
-            return (Back::Done(op), None);
-        }
-        let back = match op {
-            DiskOp::Read { offset, block, conn: None } if self.sample == Some(offset) => {
-                self.sample = None;
-                Back::Sample(block)
-            }
-            op => Back::Done(op),
-        };
+    fn written(&mut self, op: DiskOp) -> (Back, Option<News>) {
         // Nothing scheduled means that the rest follows a success: what was queued behind it goes too.
         if self.probing || self.retry_at == Time::NEVER {
             self.probing = false;
@@ -157,25 +149,12 @@ impl Disk {
         if over {
             (self.trouble, self.retry_at, self.backoff) = (false, Time::NEVER, FIRST_RETRY);
         }
-        (back, over.then_some(News::Clear))
+        (Back::Done(op), over.then_some(News::Clear))
     }
 
-    fn refused(&mut self, now: Time, op: DiskOp, error: DiskError) -> (Back, Option<News>) {
-        let (back, keep) = match op {
-            DiskOp::Read { offset, block, conn: Some(conn) } => {
-                let len = block.len();
-                if self.sample.is_none() {
-                    self.sample = Some(offset);
-                    let sample = DiskOp::Read { offset, block, conn: None };
-                    (Back::Unreadable(conn, offset, len, None), Some(sample))
-                } else {
-                    (Back::Unreadable(conn, offset, len, Some(block)), None)
-                }
-            }
-            op => (Back::Kept, Some(op)),
-        };
-        self.failed.extend(keep);
-        if self.retry_at == Time::NEVER && !self.failed.is_empty() {
+    fn refused(&mut self, now: Time, op: DiskOp, error: DiskError) -> Option<News> {
+        self.failed.push_back(op);
+        if self.retry_at == Time::NEVER {
             if self.trouble {
                 self.backoff = (self.backoff * 2).min(LAST_RETRY);
             }
@@ -183,7 +162,7 @@ impl Disk {
             self.retry_at = now + self.backoff;
         }
         let first = !std::mem::replace(&mut self.trouble, true);
-        (back, first.then_some(News::Trouble(error.trouble)))
+        first.then_some(News::Trouble(error.trouble))
     }
 
     /// Tries failed work again when its time has come.
@@ -202,15 +181,14 @@ impl Disk {
         }
     }
 
-    /// Gives up on what failed and answers it, for its buffers, as `(work, whether its buffer is one for sending)`.
-    pub(crate) fn give_up(&mut self) -> Vec<(DiskOp, bool)> {
-        (self.trouble, self.retry_at) = (false, Time::NEVER);
-        let sample = self.sample.take();
-        let is_sample = |op: &DiskOp| matches!(op, DiskOp::Read { offset, .. } if sample == Some(*offset));
-        self.failed.drain(..).map(|op| (is_sample(&op), op)).map(|(sample, op)| (op, sample)).collect()
+    /// Gives up on the writes that failed and answers them, for their buffers; with that the trouble is over.
+    pub(crate) fn give_up(&mut self) -> Vec<DiskOp> {
+        (self.trouble, self.probing) = (false, false);
+        (self.retry_at, self.backoff) = (Time::NEVER, FIRST_RETRY);
+        self.failed.drain(..).collect()
     }
 }
 
-fn is_for_conn(op: &DiskOp) -> bool {
-    matches!(op, DiskOp::Read { conn: Some(_), .. })
+fn is_write(op: &DiskOp) -> bool {
+    matches!(op, DiskOp::Write { .. })
 }

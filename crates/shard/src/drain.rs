@@ -1,16 +1,16 @@
 //! Carries out what brains and disks want, and takes in what the disk has done.
 
-use engine::{ConnId, Output as Wish, TorrentId};
+use engine::{ConnId, DiskTrouble, Output as Wish, TorrentId};
 use types::Time;
 
 use crate::disk::Back;
-use crate::{Block, DiskDone, DiskOp, DiskRequest, Event, Output, Shard};
+use crate::{DiskDone, DiskOp, DiskRequest, Event, Output, Shard};
 
 impl Shard {
     /// Disk work has returned.
     pub fn disk_done(&mut self, now: Time, done: DiskDone) {
         let DiskDone { torrent, op, result } = done;
-        let Some(member) = self.members.touch(torrent) else { return self.reclaim(op, false) };
+        let Some(member) = self.members.touch(torrent) else { return self.reclaim(op) };
         self.pass_open = true;
         match member.returned(now, op, result) {
             Back::Done(DiskOp::Write { offset, blocks }) => {
@@ -29,24 +29,43 @@ impl Shard {
                 let pieces = member.durability.synced();
                 self.outputs.push_back(Output::Event(torrent, Event::Durable(pieces)));
             }
-            Back::Sample(block) => self.upload.pool.give(block),
-            Back::Unreadable(conn, offset, len, block) => {
-                let run = member.run_at(offset, len);
-                block.into_iter().for_each(|block| self.upload.pool.give(block));
+            Back::Unreadable { conn: None, offset, block, why } => {
+                self.receive.pool.give(block);
+                if let Some(piece) = member.blocks.unreadable(offset) {
+                    member.unreadable(now, piece, &why);
+                }
+            }
+            Back::Unreadable { conn: Some(conn), offset, block, why } => {
+                let run = member.run_at(offset, block.len());
+                self.upload.pool.give(block);
                 run.into_iter().for_each(|run| self.cannot_deliver(now, conn, run));
+                self.doubt(now, torrent, offset, &why);
+            }
+            Back::Unsynced(why) => {
+                member.sync_failed(now, &why);
+                self.withdraw(now, torrent);
             }
             Back::Kept => {}
         }
     }
 
+    /// A block of a piece that was right can't be read.
+    fn doubt(&mut self, now: Time, torrent: TorrentId, offset: u64, why: &DiskTrouble) {
+        let Some(member) = self.members.touch(torrent) else { return };
+        if let Some(piece) = member.piece_at(offset).filter(|piece| member.blocks.has(*piece)) {
+            member.unreadable(now, piece, why);
+            self.withdraw(now, torrent);
+        }
+    }
+
     /// Takes the buffers of work whose torrent is gone, or that is given up.
-    fn reclaim(&mut self, op: DiskOp, for_sending: bool) {
-        let (blocks, for_sending): (Vec<Block>, bool) = match op {
-            DiskOp::Write { blocks, .. } => (blocks, false),
-            DiskOp::Read { block, conn, .. } => (vec![block], conn.is_some() || for_sending),
+    pub(crate) fn reclaim(&mut self, op: DiskOp) {
+        let (blocks, pool) = match op {
+            DiskOp::Write { blocks, .. } => (blocks, &mut self.receive.pool),
+            DiskOp::Read { block, conn: None, .. } => (vec![block], &mut self.receive.pool),
+            DiskOp::Read { block, conn: Some(_), .. } => (vec![block], &mut self.upload.pool),
             DiskOp::Sync { .. } => return,
         };
-        let pool = if for_sending { &mut self.upload.pool } else { &mut self.receive.pool };
         blocks.into_iter().for_each(|block| pool.give(block));
     }
 
@@ -73,7 +92,7 @@ impl Shard {
             match wish {
                 Wish::Dial { addr } => self.lobby.dial(id, addr),
                 Wish::Send { conn, bytes } => self.queue_bytes(now, conn, bytes),
-                Wish::SendBlock { conn, block } => self.queue_block(conn, block),
+                Wish::SendBlock { conn, block } => self.queue_block(now, conn, block),
                 Wish::Disconnect { conn, .. } => self.disconnect(conn),
                 Wish::Event(event) => {
                     if event == engine::Event::Completed {
@@ -135,9 +154,7 @@ impl Shard {
     fn finish_leaving(&mut self, id: TorrentId) {
         let Some(member) = self.members.get_mut(id).filter(|member| member.brain.is_none()) else { return };
         if member.disk.in_trouble() {
-            member.durability.give_up();
-            let given_up = member.disk.give_up();
-            given_up.into_iter().for_each(|(op, for_sending)| self.reclaim(op, for_sending));
+            member.disk.give_up().into_iter().for_each(|op| self.reclaim(op));
         }
         let Some(member) = self.members.get(id).filter(|member| member.is_gone()) else { return };
         let _ = member;

@@ -58,6 +58,7 @@ mod outbound;
 mod piece;
 mod pool;
 mod receive;
+mod reread;
 mod shard;
 mod sync;
 mod table;

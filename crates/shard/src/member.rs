@@ -1,13 +1,14 @@
 //! One torrent of a shard: its brain, its blocks, its disk work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use engine::{Arrival, ConnId, Fault, Input, TorrentId, WaitReason};
+use engine::{Arrival, ConnId, DiskTrouble, Fault, Input, TorrentId, WaitReason};
 use types::{Bitfield, BlockRef, InfoHash, InfoHashes, PieceIndex, Rng, Time};
 use wire::{FrameLimits, Reserved};
 
 use crate::blocks::{Blocks, Ended};
 use crate::disk::{Back, Disk, News};
+use crate::reread::{Reread, Rereads};
 use crate::sync::Durability;
 use crate::{Added, Block, DiskOp, Pool};
 
@@ -20,6 +21,7 @@ pub(crate) struct Member {
     pub(crate) blocks: Blocks,
     pub(crate) disk: Disk,
     pub(crate) durability: Durability,
+    rereads: Rereads,
     pub(crate) limits: FrameLimits,
     pub(crate) conns: BTreeSet<ConnId>,
     /// What the brain waits for.
@@ -39,6 +41,7 @@ impl Member {
             brain: Some(engine::Torrent::new(params, now, rng)),
             disk: Disk::new(),
             durability: Durability::new(),
+            rereads: Rereads::new(),
             limits,
             conns: BTreeSet::new(),
             wait: (Time::NEVER, WaitReason::Idle),
@@ -89,26 +92,105 @@ impl Member {
         let mut writes = Vec::new();
         let ended = self.blocks.settle(pool, |at, block| writes.push((at, block)));
         self.disk.push_writes(writes);
+        ended.into_iter().for_each(|ended| self.ended(now, ended));
         if self.brain.is_some() {
-            let disk = &mut self.disk;
-            let read = |offset, block| disk.push(DiskOp::Read { offset, block, conn: None });
-            self.blocks.read_backs(pool, read);
-        }
-        for ended in ended {
-            match ended {
-                Ended::Stored(stored) => {
-                    let piece = stored.index();
-                    self.durability.add(now, stored);
-                    self.inform(now, Input::PieceStored { piece });
-                }
-                Ended::Failed(piece, why) => self.inform(now, Input::PieceFailed { piece, why }),
+            self.read_backs(pool);
+            while self.next_reread(now) {
+                self.read_backs(pool);
             }
         }
     }
 
+    fn read_backs(&mut self, pool: &mut Pool) {
+        let (disk, rereads) = (&mut self.disk, &self.rereads);
+        let read = |offset, block| disk.push(DiskOp::Read { offset, block, conn: None });
+        self.blocks.read_backs(pool, |piece| rereads.is_waiting(piece), read);
+    }
+
+    fn ended(&mut self, now: Time, ended: Ended) {
+        match ended {
+            Ended::Stored(stored) => {
+                let piece = stored.index();
+                self.durability.add(now, stored);
+                self.inform(now, Input::PieceStored { piece });
+            }
+            Ended::Suspect(piece) => self.rereads.add(now, piece, Reread::Rewrite),
+            Ended::Failed { piece, why, read_back } => {
+                self.inform(now, Input::PieceFailed { piece, why, read_back });
+            }
+        }
+    }
+
+    /// Begins to read the next piece again that waits for it, when the one before is through. Whether there is one.
+    fn next_reread(&mut self, now: Time) -> bool {
+        if self.rereads.current().is_some_and(|piece| !self.blocks.is_reading(piece)) {
+            self.rereads.done(now);
+        }
+        let Some((piece, how)) = self.rereads.next(now) else { return false };
+        self.blocks.reread(piece, how);
+        true
+    }
+
+    /// A block of a piece can't be read: the piece does not count until it was read again and passed its hash. Other
+    /// pieces are not concerned.
+    pub(crate) fn unreadable(&mut self, now: Time, piece: PieceIndex, why: &DiskTrouble) {
+        let is_new = self.rereads.failed(now, piece);
+        self.doubt(piece);
+        if is_new {
+            self.inform(now, Input::PieceDoubtful { piece, why });
+        }
+    }
+
+    /// A sync failed: no piece counts that was written and not synced before, even where a later sync succeeds.
+    pub(crate) fn sync_failed(&mut self, now: Time, why: &DiskTrouble) {
+        let pieces = self.durability.failed(now);
+        if self.brain.is_none() {
+            return;
+        }
+        self.blocks.sync_failed();
+        for piece in pieces {
+            self.doubt(piece);
+            self.rereads.add(now, piece, Reread::Rewrite);
+            self.inform(now, Input::PieceDoubtful { piece, why });
+        }
+        self.next_reread(now);
+    }
+
+    fn doubt(&mut self, piece: PieceIndex) {
+        if self.blocks.doubt(piece) {
+            self.durability.retain(|stored| stored != piece);
+        }
+    }
+
+    /// A recheck found what is there. Pieces that are half done begin anew, and writes that failed are given up: where the
+    /// data went away under them they would hold up the rest for ever. Answers the buffers of these writes.
+    pub(crate) fn replace_have(&mut self, now: Time, have: Bitfield, pool: &mut Pool) -> Vec<DiskOp> {
+        self.durability.retain(|piece| have.get(piece.0));
+        self.rereads.clear();
+        self.blocks.replace_have(have, pool);
+        let was_in_trouble = self.disk.in_trouble();
+        let given_up = self.disk.give_up();
+        if was_in_trouble {
+            self.inform(now, Input::DiskClear);
+        }
+        given_up
+    }
+
+    /// Tries at once what the disk refused.
+    pub(crate) fn retry(&mut self, now: Time) {
+        self.disk.retry();
+        self.rereads.retry(now);
+        self.next_reread(now);
+    }
+
     /// Disk work has returned: updates the disk's own books and tells the brain whether the disk works.
     pub(crate) fn returned(&mut self, now: Time, op: DiskOp, result: Result<(), crate::DiskError>) -> Back {
-        let (back, news) = self.disk.returned(now, op, result);
+        let wanted = match &op {
+            DiskOp::Write { offset, blocks } => self.blocks.is_writing(*offset, blocks),
+            _ => true,
+        };
+        // Nobody waits for a write from before a recheck: done or not, only its buffers matter.
+        let (back, news) = self.disk.returned(now, op, if wanted { result } else { Ok(()) });
         match news {
             Some(News::Trouble(trouble)) => self.inform(now, Input::DiskTrouble(&trouble)),
             Some(News::Clear) => self.inform(now, Input::DiskClear),
@@ -122,7 +204,10 @@ impl Member {
     pub(crate) fn unhashed(&self) -> Vec<(PieceIndex, Bitfield)> {
         let geometry = self.blocks.geometry();
         let whole = |piece| (piece, Bitfield::full(geometry.blocks_in(piece)));
-        self.blocks.unhashed().into_iter().chain(self.durability.pending().map(whole)).collect()
+        let mut unhashed: BTreeMap<PieceIndex, Bitfield> =
+            self.rereads.waiting().chain(self.durability.pending()).map(whole).collect();
+        unhashed.extend(self.blocks.unhashed());
+        unhashed.into_iter().collect()
     }
 
     /// Its deadline has come.
@@ -132,12 +217,18 @@ impl Member {
             self.inform(now, Input::Timer);
         }
         self.disk.on_timer(now);
+        self.next_reread(now);
     }
 
     /// When it wants to be looked at, and why.
     pub(crate) fn deadline(&self) -> (Time, WaitReason) {
-        let disk = self.disk.deadline().min(self.durability.deadline());
+        let disk = self.disk.deadline().min(self.durability.deadline()).min(self.rereads.deadline());
         self.wait.min((disk, WaitReason::Disk))
+    }
+
+    /// The piece that a payload byte lies in.
+    pub(crate) fn piece_at(&self, offset: u64) -> Option<PieceIndex> {
+        self.blocks.geometry().piece_at(offset)
     }
 
     /// Whether a torrent that is leaving has nothing left to wait for.

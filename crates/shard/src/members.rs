@@ -109,18 +109,23 @@ impl Members {
         }
     }
 
-    /// Lets every torrent act whose deadline has come.
-    pub(crate) fn on_timers(&mut self, now: Time) {
+    /// Lets every torrent act whose deadline has come. They are looked at when the pass ends. Whether there
+    /// was any.
+    pub(crate) fn on_timers(&mut self, now: Time) -> bool {
+        let mut any = false;
         while let Some(&(deadline, id)) = self.deadlines.first()
             && deadline.is_due(now)
         {
             self.deadlines.pop_first();
+            any = true;
             if let Some(row) = self.rows.get_mut(&id) {
                 row.deadline = Time::NEVER;
                 row.member.on_timer(now);
+                self.hot.insert(id);
                 self.dirty.insert(id);
             }
         }
+        any
     }
 
     /// The first deadline of any torrent, and why.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use types::{BLOCK_LEN, BlockRef};
+use types::{BLOCK_LEN, BlockRef, PieceIndex};
 use wire::{PIECE_HEADER_LEN, piece_header};
 
 use crate::{Block, Pool};
@@ -24,6 +24,8 @@ pub(crate) struct Outbound {
     queued: usize,
     /// Buffers held.
     buffers: usize,
+    /// The next piece message's number.
+    next_message: u64,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,8 @@ enum Segment {
 /// Up to a block's length of a piece message. Its header leaves with the first chunk.
 #[derive(Debug)]
 struct Chunk {
+    /// Which message it belongs to: the same block may be queued twice.
+    message: u64,
     header: [u8; PIECE_HEADER_LEN],
     whole: BlockRef,
     at: u32,
@@ -59,16 +63,15 @@ impl Chunk {
 /// What became of a block that could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lost {
-    /// The piece message was taken out of the queue.
-    Withdrawn(BlockRef),
+    /// The piece message of this number was taken out of the queue.
+    Withdrawn(u64, BlockRef),
     /// Its header has left: the connection can't go on.
     Committed,
     /// Nothing waits for it.
     Unknown,
 }
 
-/// The first chunk that waits for these bytes.
-/// The part that begins where `run` does; the payload may end before the part.
+/// The first chunk that waits for these bytes: the part that begins where `run` does; the payload may end before the part.
 fn waiting(queue: &mut VecDeque<Segment>, run: BlockRef) -> Option<&mut Chunk> {
     let fits = |part: BlockRef| BlockRef { len: run.len, ..part } == run && part.len >= run.len;
     queue.iter_mut().find_map(|segment| match segment {
@@ -99,16 +102,19 @@ impl Outbound {
         self.queued <= MAX_QUEUED
     }
 
-    /// Queues a piece message whose payload is still to be read, and answers the parts to read, of a block's length each.
-    pub(crate) fn push_block(&mut self, whole: BlockRef) -> impl Iterator<Item = BlockRef> + use<> {
+    /// Queues a piece message whose payload is still to be read, and answers its number and the parts to read, of a
+    /// block's length each.
+    pub(crate) fn push_block(&mut self, whole: BlockRef) -> (u64, impl Iterator<Item = BlockRef> + use<>) {
+        let message = self.next_message;
+        self.next_message += 1;
         let parts = (0..whole.len.div_ceil(BLOCK_LEN)).map(move |n| {
             let at = n * BLOCK_LEN;
             (at, (whole.len - at).min(BLOCK_LEN))
         });
         let header = piece_header(whole);
-        let chunk = |(at, len)| Segment::Block(Chunk { header, whole, at, len, block: None });
+        let chunk = |(at, len)| Segment::Block(Chunk { message, header, whole, at, len, block: None });
         self.queue.extend(parts.clone().map(chunk));
-        parts.map(move |(at, len)| BlockRef { piece: whole.piece, begin: whole.begin + at, len })
+        (message, parts.map(move |(at, len)| BlockRef { piece: whole.piece, begin: whole.begin + at, len }))
     }
 
     /// A part was read. Answers it back where nothing waits for it. Where the payload ends before the part does, the rest
@@ -127,21 +133,45 @@ impl Outbound {
 
     /// A part can't be read.
     pub(crate) fn fail(&mut self, run: BlockRef, pool: &mut Pool) -> Lost {
-        let Some(whole) = waiting(&mut self.queue, run).map(|chunk| chunk.whole) else {
+        let Some((message, whole)) = waiting(&mut self.queue, run).map(|chunk| (chunk.message, chunk.whole))
+        else {
             return Lost::Unknown;
         };
-        let begun = match self.queue.front() {
-            Some(Segment::Block(first)) if first.whole == whole => first.at > 0 || self.sent > 0,
-            _ => false,
-        };
-        if begun {
+        if self.has_begun(message) {
             return Lost::Committed;
         }
-        // The same block may be queued twice: only the first message, with all its parts, goes.
-        let mut left = whole.len.div_ceil(BLOCK_LEN);
+        self.remove(message, pool);
+        Lost::Withdrawn(message, whole)
+    }
+
+    /// Takes out the messages of pieces that are not there any more, but one that has begun to leave.
+    pub(crate) fn withdraw(
+        &mut self,
+        has: impl Fn(PieceIndex) -> bool,
+        pool: &mut Pool,
+    ) -> Vec<(u64, BlockRef)> {
+        let gone = self.queue.iter().filter_map(|segment| match segment {
+            Segment::Block(chunk) if chunk.at == 0 && !has(chunk.whole.piece) => {
+                Some((chunk.message, chunk.whole))
+            }
+            _ => None,
+        });
+        let mut gone: Vec<_> = gone.collect();
+        gone.retain(|(message, _)| !self.has_begun(*message));
+        gone.iter().for_each(|(message, _)| self.remove(*message, pool));
+        gone
+    }
+
+    fn has_begun(&self, message: u64) -> bool {
+        match self.queue.front() {
+            Some(Segment::Block(first)) if first.message == message => first.at > 0 || self.sent > 0,
+            _ => false,
+        }
+    }
+
+    fn remove(&mut self, message: u64, pool: &mut Pool) {
         self.queue.retain_mut(|segment| match segment {
-            Segment::Block(chunk) if left > 0 && chunk.whole == whole => {
-                left -= 1;
+            Segment::Block(chunk) if chunk.message == message => {
                 if let Some(block) = chunk.block.take() {
                     self.buffers -= 1;
                     pool.give(block);
@@ -150,7 +180,6 @@ impl Outbound {
             }
             _ => true,
         });
-        Lost::Withdrawn(whole)
     }
 
     /// Whether something may be sent now.
@@ -231,7 +260,6 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::PieceIndex;
 
     fn run(begin: u32, len: u32) -> BlockRef {
         BlockRef { piece: PieceIndex(1), begin, len }
@@ -265,7 +293,7 @@ mod tests {
             let (mut out, mut pool) = (Outbound::default(), Pool::new(8));
             let (a, b) = (run(2, 20), run(5, 3));
             assert!(out.push(vec![0xaa; 3]));
-            let parts: Vec<_> = out.push_block(a).chain(out.push_block(b)).collect();
+            let parts: Vec<_> = out.push_block(a).1.chain(out.push_block(b).1).collect();
             assert_eq!(parts, [a, b]);
             assert!(out.push(vec![0xbb; 2]));
             assert!(out.fill(b, filled(&mut pool, b)).is_none());
@@ -286,7 +314,7 @@ mod tests {
     fn a_long_request_is_one_message_of_several_buffers() {
         let (mut out, mut pool) = (Outbound::default(), Pool::new(8));
         let long = run(0, 2 * BLOCK_LEN + 5);
-        let parts: Vec<_> = out.push_block(long).collect();
+        let parts: Vec<_> = out.push_block(long).1.collect();
         assert_eq!(parts.len(), 3);
         for part in parts.into_iter().rev() {
             let block = filled(&mut pool, part);
@@ -301,18 +329,48 @@ mod tests {
     fn a_block_that_cannot_be_read_is_withdrawn_unless_its_header_left() {
         let (mut out, mut pool) = (Outbound::default(), Pool::new(8));
         let long = run(0, BLOCK_LEN + 5);
-        let parts: Vec<_> = out.push_block(long).collect();
+        let parts: Vec<_> = out.push_block(long).1.collect();
         out.push(vec![1]);
         out.fill(parts[1], filled(&mut pool, parts[1]));
-        assert_eq!(out.fail(parts[0], &mut pool), Lost::Withdrawn(long));
+        assert_eq!(out.fail(parts[0], &mut pool), Lost::Withdrawn(0, long));
         assert_eq!((pool.out(), out.buffers()), (0, 0));
         assert_eq!(drain(&mut out, &mut pool, 100).0, [1]);
         assert_eq!(out.fail(parts[0], &mut pool), Lost::Unknown);
 
-        let parts: Vec<_> = out.push_block(long).collect();
+        let parts: Vec<_> = out.push_block(long).1.collect();
         out.fill(parts[0], filled(&mut pool, parts[0]));
         drain(&mut out, &mut pool, 100);
         assert_eq!(out.fail(parts[1], &mut pool), Lost::Committed);
+    }
+
+    #[test]
+    fn of_a_block_that_is_queued_twice_one_may_fail() {
+        let (mut out, mut pool) = (Outbound::default(), Pool::new(8));
+        let twin = run(0, 20);
+        let numbers = [out.push_block(twin).0, out.push_block(twin).0];
+        assert_eq!(numbers, [0, 1]);
+        assert!(out.fill(twin, filled(&mut pool, twin)).is_none());
+        assert_eq!(out.fail(twin, &mut pool), Lost::Withdrawn(1, twin));
+        out.push(vec![1]);
+        let (wire, done) = drain(&mut out, &mut pool, 100);
+        assert_eq!((wire.len(), done, pool.out(), out.buffers()), (13 + 20 + 1, vec![twin], 0, 0));
+    }
+
+    #[test]
+    fn blocks_of_a_piece_that_is_gone_are_withdrawn_but_what_is_leaving() {
+        let (mut out, mut pool) = (Outbound::default(), Pool::new(8));
+        let [a, b] = [run(0, 20), run(40, 20)];
+        let other = BlockRef { piece: PieceIndex(2), ..a };
+        for block in [a, b, other] {
+            let _ = out.push_block(block);
+        }
+        out.fill(a, filled(&mut pool, a));
+        out.fill(b, filled(&mut pool, b));
+        out.advance(5, &mut pool, |_| {});
+        assert_eq!(out.withdraw(|piece| piece.0 == 2, &mut pool), [(1, b)]);
+        assert!(out.fill(other, filled(&mut pool, other)).is_none());
+        assert_eq!(drain(&mut out, &mut pool, 100).1, [a, other]);
+        assert_eq!((pool.out(), out.buffers()), (0, 0));
     }
 
     #[test]

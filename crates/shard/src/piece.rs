@@ -50,6 +50,12 @@ pub(crate) struct ActivePiece {
     /// Blocks on the disk, and those that never go there.
     stored: usize,
     verdict: Option<Result<VerifiedPiece, Mismatch>>,
+    /// What is read back is written again.
+    rewrites: bool,
+    /// A sync failed since something of it was written.
+    suspect: bool,
+    /// Something of it was read back: what was hashed need not be what was sent.
+    was_read_back: bool,
 }
 
 /// How a piece ended.
@@ -57,8 +63,14 @@ pub(crate) struct ActivePiece {
 pub(crate) enum End {
     /// It is right, and every write has returned.
     Stored(VerifiedPiece),
+    /// It is right, every write has returned, and a failed sync may have undone some of them.
+    Suspect,
     /// It is wrong, and no buffer of it is with the disk any more.
-    Failed(Mismatch),
+    Failed {
+        why: Mismatch,
+        /// Some of what was hashed went over the disk, so that the disk may be to blame.
+        read_back: bool,
+    },
 }
 
 impl ActivePiece {
@@ -85,9 +97,23 @@ impl ActivePiece {
             out: 0,
             stored: places.iter().filter(|place| !matches!(place, Place::Missing)).count(),
             verdict: None,
+            rewrites: false,
+            suspect: false,
+            was_read_back: false,
             expected,
             places,
         }
+    }
+
+    /// A piece that lies unhashed on the disk as a whole, to be hashed and written once more.
+    pub(crate) fn to_rewrite(expected: Expected, blocks: u32) -> ActivePiece {
+        let piece = ActivePiece::new(expected, blocks, Some(&Bitfield::full(blocks)));
+        ActivePiece { rewrites: true, ..piece }
+    }
+
+    /// A sync has failed: what was written so far may be lost, whatever a later sync says.
+    pub(crate) fn sync_failed(&mut self) {
+        self.suspect |= self.places.iter().any(|place| !matches!(place, Place::Missing | Place::Arrived(_)));
     }
 
     /// A block came. Answers it back where there is one already.
@@ -120,10 +146,34 @@ impl ActivePiece {
     /// A block was read back. Answers the buffer where nobody asked for it.
     pub(crate) fn read_back(&mut self, at: usize, block: Block) -> Option<Block> {
         let Some(place @ Place::Reading) = self.places.get_mut(at) else { return Some(block) };
-        *place = Place::Kept(block);
         self.out -= 1;
+        self.was_read_back = true;
         self.fresh.push(at);
+        if self.rewrites {
+            self.stored -= 1;
+            *place = Place::Arrived(block);
+        } else {
+            *place = Place::Kept(block);
+        }
         None
+    }
+
+    /// A block could not be read back.
+    pub(crate) fn unreadable(&mut self, at: usize) {
+        if let Some(place @ Place::Reading) = self.places.get_mut(at) {
+            *place = Place::Stored;
+            self.out -= 1;
+        }
+    }
+
+    /// Whether a block of it is being read back.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.places.iter().any(|place| matches!(place, Place::Reading))
+    }
+
+    /// Whether a write of this block is waited for.
+    pub(crate) fn is_writing(&self, at: usize) -> bool {
+        matches!(self.places.get(at), Some(Place::Writing))
     }
 
     fn needs_hash(&self, at: usize) -> bool {
@@ -249,16 +299,21 @@ impl ActivePiece {
         let drained = self.out == 0 && self.fresh.is_empty();
         match self.verdict {
             Some(Ok(_)) if drained && self.stored == self.places.len() => {
-                self.verdict.take().and_then(Result::ok).map(End::Stored)
+                let verified = self.verdict.take().and_then(Result::ok)?;
+                Some(if self.suspect { End::Suspect } else { End::Stored(verified) })
             }
-            Some(Err(why)) if drained => Some(End::Failed(why)),
+            Some(Err(why)) if drained => Some(End::Failed { why, read_back: self.was_read_back }),
             _ => None,
         }
     }
 
     /// The blocks that lie on the disk.
     pub(crate) fn on_disk(&self) -> Bitfield {
-        let stored = |place: &Place| matches!(place, Place::Stored | Place::Reading | Place::Kept(_));
+        let stored = |place: &Place| match place {
+            Place::Stored | Place::Reading | Place::Kept(_) => true,
+            Place::Arrived(_) | Place::Writing => self.rewrites,
+            Place::Missing => false,
+        };
         self.places.iter().map(stored).collect()
     }
 

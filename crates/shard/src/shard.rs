@@ -141,16 +141,20 @@ impl Shard {
 
     fn command_torrent(&mut self, now: Time, id: TorrentId, command: engine::Command) {
         let Some(member) = self.members.touch(id) else { return };
+        self.pass_open = true;
         match &command {
-            engine::Command::Start => member.disk.retry(),
+            engine::Command::Start => member.retry(now),
             engine::Command::Pause => member.blocks.rest(&mut self.receive.pool),
             engine::Command::Have(have) => {
-                member.blocks.replace_have(have.clone(), &mut self.receive.pool);
-                member.durability.keep(have);
+                let given_up = member.replace_have(now, have.clone(), &mut self.receive.pool);
+                given_up.into_iter().for_each(|op| self.reclaim(op));
+                self.withdraw(now, id);
             }
             _ => {}
         }
-        member.inform(now, Input::Command(command));
+        if let Some(member) = self.members.touch(id) {
+            member.inform(now, Input::Command(command));
+        }
     }
 
     fn lease(&mut self, now: Time, lease: Lease) {
@@ -174,9 +178,9 @@ impl Shard {
     }
 
     fn work(&mut self, now: Time) {
+        self.pass_open |= self.members.on_timers(now);
         self.end_pass(now);
         self.expire_handshakes(now);
-        self.members.on_timers(now);
         self.drain_all(now);
         self.dial_waiting(now);
         self.resume_receivers(now);

@@ -1,12 +1,12 @@
 //! From the disk to the socket.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
 
-use engine::{ConnId, Disconnect, Fault, Input};
+use engine::{ConnId, Disconnect, Fault, Input, TorrentId};
 use types::{BlockRef, Time};
 
-use crate::conn::{Sender, Stage};
+use crate::conn::{Conn, Sender, Stage};
 use crate::outbound::Lost;
 use crate::valve::Valve;
 use crate::{Block, DiskOp, Output, Pool, SendOutcome, Shard};
@@ -19,13 +19,45 @@ const FAIR_BUFFERS: usize = 2;
 pub(crate) struct Upload {
     pub(crate) pool: Pool,
     pub(crate) valve: Valve,
-    /// Blocks to be read, by who waits for them.
-    line: VecDeque<(ConnId, BlockRef)>,
+    /// Blocks to be read, those of one connection in the order in which they leave.
+    line: VecDeque<Waiting>,
+}
+
+/// A block to be read, and the piece message of a connection that it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Waiting {
+    conn: ConnId,
+    message: u64,
+    run: BlockRef,
 }
 
 impl Upload {
     pub(crate) fn new(blocks: usize, now: Time) -> Upload {
         Upload { pool: Pool::new(blocks), valve: Valve::new(now), line: VecDeque::new() }
+    }
+
+    /// Lets `ask` ask for blocks as far as the pool goes. While it is scarce, a connection that `holds` its share of
+    /// buffers waits. Those of one connection never overtake each other: one that is filled can't leave before the one
+    /// in front of it, so that buffers would be held for ever by what waits for a buffer.
+    fn sweep(
+        &mut self,
+        holds: impl Fn(ConnId) -> Option<usize>,
+        mut ask: impl FnMut(ConnId, BlockRef, &mut Pool),
+    ) {
+        let (mut waits, mut held_back) = (BTreeSet::new(), VecDeque::new());
+        while self.pool.left() > 0
+            && let Some(next) = self.line.pop_front()
+        {
+            let Some(held) = holds(next.conn) else { continue };
+            if waits.contains(&next.conn) || self.pool.is_half_used() && held >= FAIR_BUFFERS {
+                waits.insert(next.conn);
+                held_back.push_back(next);
+            } else {
+                ask(next.conn, next.run, &mut self.pool);
+            }
+        }
+        held_back.append(&mut self.line);
+        self.line = held_back;
     }
 }
 
@@ -92,35 +124,33 @@ impl Shard {
         }
     }
 
-    /// Queues a block that the brain named, and asks the disk for it.
-    pub(crate) fn queue_block(&mut self, conn: ConnId, block: BlockRef) {
+    /// Queues a block that the brain named, and asks the disk for it. One of a piece that went away meanwhile is refused.
+    pub(crate) fn queue_block(&mut self, now: Time, conn: ConnId, block: BlockRef) {
         let Some(entry) = self.conns.get_mut(conn) else { return };
-        let parts = entry.outbound.push_block(block);
-        self.upload.line.extend(parts.map(|part| (conn, part)));
+        let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) else { return };
+        if !member.blocks.has(block.piece) {
+            return member.inform(now, Input::BlockUnreadable { conn, block });
+        }
+        let (message, parts) = entry.outbound.push_block(block);
+        self.upload.line.extend(parts.map(|run| Waiting { conn, message, run }));
     }
 
-    /// Asks the disk for blocks that wait for a buffer, as far as the pool goes. While it is scarce, a connection that
-    /// has its share waits for its turn.
+    /// Asks the disk for blocks that wait for a buffer.
     pub(crate) fn ask_for_blocks(&mut self) {
-        for _ in 0..self.upload.line.len() {
-            let Upload { pool, line, .. } = &mut self.upload;
-            if pool.left() == 0 {
+        let (conns, members) = (&self.conns, &mut self.members);
+        let holds = |conn| Some(conns.get(conn)?.outbound.buffers());
+        self.upload.sweep(holds, |conn, run, pool| {
+            let Some(member) = conns.get(conn).and_then(Conn::torrent).and_then(|id| members.touch(id))
+            else {
                 return;
-            }
-            let Some((conn, run)) = line.pop_front() else { return };
-            let Some(entry) = self.conns.get_mut(conn) else { continue };
-            if pool.is_half_used() && entry.outbound.buffers() >= FAIR_BUFFERS {
-                line.push_back((conn, run));
-                continue;
-            }
-            let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) else { continue };
+            };
             let offset = member.blocks.geometry().offset_of(run);
             let end = member.blocks.geometry().total_len();
             let there = u64::from(run.len).min(end.saturating_sub(offset));
             if let Some(block) = pool.take(there as usize) {
                 member.disk.push(DiskOp::Read { offset, block, conn: Some(conn) });
             }
-        }
+        });
     }
 
     /// A block to be sent was read.
@@ -137,16 +167,36 @@ impl Shard {
     pub(crate) fn cannot_deliver(&mut self, now: Time, conn: ConnId, run: BlockRef) {
         let Some(entry) = self.conns.get_mut(conn) else { return };
         match entry.outbound.fail(run, &mut self.upload.pool) {
-            Lost::Withdrawn(block) => {
-                self.upload.line.retain(|(owner, part)| *owner != conn || !lies_in(*part, block));
-                if let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) {
-                    member.inform(now, Input::BlockUnreadable { conn, block });
-                }
-                self.wake_sender(conn);
-            }
+            Lost::Withdrawn(message, block) => self.withdrawn(now, conn, &[(message, block)]),
             Lost::Committed => self.close(now, conn, Disconnect::Disk),
             Lost::Unknown => {}
         }
+    }
+
+    /// Takes back what is queued of pieces that are not there any more.
+    pub(crate) fn withdraw(&mut self, now: Time, id: TorrentId) {
+        let Some(member) = self.members.get(id) else { return };
+        let mut gone = Vec::new();
+        for &conn in &member.conns {
+            if let Some(entry) = self.conns.get_mut(conn) {
+                let has = |piece| member.blocks.has(piece);
+                gone.push((conn, entry.outbound.withdraw(has, &mut self.upload.pool)));
+            }
+        }
+        gone.into_iter().for_each(|(conn, messages)| self.withdrawn(now, conn, &messages));
+    }
+
+    /// Piece messages were taken out of a connection's queue.
+    fn withdrawn(&mut self, now: Time, conn: ConnId, messages: &[(u64, BlockRef)]) {
+        let is_gone = |part: &Waiting| part.conn == conn && messages.iter().any(|(m, _)| *m == part.message);
+        self.upload.line.retain(|part| !is_gone(part));
+        let torrent = self.conns.get(conn).and_then(Conn::torrent);
+        if let Some(member) = torrent.and_then(|id| self.members.touch(id)) {
+            messages
+                .iter()
+                .for_each(|(_, block)| member.inform(now, Input::BlockUnreadable { conn, block: *block }));
+        }
+        self.wake_sender(conn);
     }
 
     /// Tells the caller that a connection has something to send, where it does not know yet.
@@ -169,6 +219,34 @@ impl Shard {
     }
 }
 
-fn lies_in(part: BlockRef, whole: BlockRef) -> bool {
-    part.piece == whole.piece && part.begin >= whole.begin && part.begin - whole.begin < whole.len
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::PieceIndex;
+
+    #[test]
+    fn blocks_of_one_connection_do_not_overtake_each_other() {
+        let run = |n| BlockRef { piece: PieceIndex(0), begin: n, len: 1 };
+        let [a, b] = [ConnId::new(0, 0), ConnId::new(1, 0)];
+        let mut upload = Upload::new(4, Time::ZERO);
+        let mut blocks: Vec<Block> = (0..2).map_while(|_| upload.pool.take(1)).collect();
+        for (conn, n) in [(a, 0), (a, 1), (b, 0), (b, 1), (b, 2), (a, 2)] {
+            upload.line.push_back(Waiting { conn, message: u64::from(n), run: run(n) });
+        }
+        // The pool is half used and the first connection has its share: the other one takes the rest.
+        let mut asked = Vec::new();
+        upload.sweep(
+            |conn| Some(if conn == a { FAIR_BUFFERS } else { 0 }),
+            |conn, run, pool| {
+                blocks.extend(pool.take(1));
+                asked.push((conn, run.begin));
+            },
+        );
+        assert_eq!(asked, [(b, 0), (b, 1)]);
+        // Now everything is free: what was held back comes in its order.
+        blocks.drain(..).for_each(|block| upload.pool.give(block));
+        asked.clear();
+        upload.sweep(|_| Some(0), |conn, run, _| asked.push((conn, run.begin)));
+        assert_eq!(asked, [(a, 0), (a, 1), (b, 2), (a, 2)]);
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use engine::Lease;
 use riverrun_shard::{Command, Event};
 use support::{KINDS, Kind, info, payload};
-use types::Time;
+use types::{Bitfield, PieceIndex, Time};
 use world::{TORRENT, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -145,6 +145,15 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
     }
 }
 
+fn engine_event(world: &World, node: usize, wanted: impl Fn(&engine::Event) -> bool) -> bool {
+    world.has_event(node, |event| matches!(event, Event::Engine(event) if wanted(event)))
+}
+
+fn doubts(world: &World, node: usize) -> usize {
+    let doubtful = |event: &&Event| matches!(event, Event::Engine(engine::Event::PieceDoubtful { .. }));
+    world.nodes[node].events.iter().filter(doubtful).count()
+}
+
 #[test]
 fn a_seed_whose_disk_cannot_be_read_serves_again_later() {
     let payload = payload(6, 1_000_000);
@@ -156,18 +165,157 @@ fn a_seed_whose_disk_cannot_be_read_serves_again_later() {
     assert!(world.run(MINUTE, |world| world.nodes[leech].writes > 10));
     world.nodes[seeder].broken_until = world.now + MINUTE;
     world.nodes[seeder].can_read = false;
-    let saw = |world: &World, wanted: fn(&engine::Event) -> bool| {
-        world.has_event(seeder, |event| matches!(event, Event::Engine(event) if wanted(event)))
-    };
-    assert!(world.run(MINUTE, |world| saw(world, |event| matches!(event, engine::Event::DiskTrouble(_)))));
-    assert!(world.run(3 * MINUTE, |world| saw(world, |event| *event == engine::Event::DiskRecovered)));
+    assert!(world.run(MINUTE, |world| doubts(world, seeder) > 0));
+    assert!(world.run(2 * MINUTE, |world| world.is_complete(seeder)), "what it has is hashed again");
     assert!(world.nodes[seeder].refused < 60);
+    assert!(!engine_event(&world, seeder, |event| matches!(event, engine::Event::DiskTrouble(_))));
     let late = world.add(&info, None, 64);
     world.introduce(late, seeder);
     assert!(world.run(MINUTE, |world| world.is_complete(late)));
     assert!(world.nodes[late].disk == payload);
     assert!(world.run(MINUTE, |world| world.is_complete(leech)), "the first one asks again");
+    assert_eq!(world.nodes[seeder].writes, 0);
     assert_at_rest(&mut world);
+}
+
+/// A node with the first half of a torrent, a seed that it fetches the rest from, and a leech that knows only the node. The
+/// bytes of one piece of the first half can't be read there.
+fn half_with_a_hole(seed: u64) -> (World, [usize; 3], u32, Vec<u8>) {
+    let payload = payload(seed, 1_000_000);
+    let info = Arc::new(info(Kind::V1, &payload, 65_536));
+    let pieces = info.geometry().pieces();
+    let mut world = World::new(seed);
+    let seeder = world.add(&info, Some(&payload), 64);
+    let half = world.add_with(&info, Some(&payload), 64, |params| {
+        params.have = (0..pieces).map(|piece| piece < pieces / 2).collect();
+    });
+    let leech = world.add(&info, None, 64);
+    world.nodes[half].disk[8 * 65_536..].fill(0);
+    world.nodes[half].unreadable = 2 * 65_536..3 * 65_536;
+    world.introduce(half, seeder);
+    world.introduce(leech, half);
+    (world, [seeder, half, leech], pieces, payload)
+}
+
+fn have(world: &mut World, node: usize) -> Bitfield {
+    let now = world.now;
+    world.nodes[node].shard.snapshot(now, TORRENT).unwrap().have
+}
+
+#[test]
+fn a_piece_that_cannot_be_read_holds_up_nothing_else() {
+    let (mut world, [_, half, leech], pieces, payload) = half_with_a_hole(21);
+    world.run(MINUTE, |_| false);
+    let all_but_one: Bitfield = (0..pieces).map(|piece| piece != 2).collect();
+    assert_eq!([have(&mut world, half), have(&mut world, leech)], [all_but_one.clone(), all_but_one]);
+    assert_eq!(doubts(&world, half), 1, "the user is told once");
+    assert!(!engine_event(&world, half, |event| matches!(event, engine::Event::DiskTrouble(_))));
+    let unhashed = world.nodes[half].shard.unhashed(TORRENT);
+    assert_eq!(unhashed, [(PieceIndex(2), Bitfield::full(4))], "it is to be hashed after a restart too");
+    world.nodes[half].unreadable = 0..0;
+    assert!(world.run(MINUTE, |world| world.is_complete(half) && world.is_complete(leech)));
+    assert!(world.nodes[leech].disk == payload);
+    assert!(world.nodes[half].writes <= 35, "nothing was fetched again");
+    assert_at_rest(&mut world);
+}
+
+#[test]
+fn what_a_recheck_gives_up_is_fetched_again() {
+    let (mut world, [_, half, leech], pieces, payload) = half_with_a_hole(22);
+    world.run(MINUTE, |_| false);
+    world.nodes[half].disk[2 * 65_536..3 * 65_536].fill(0);
+    let rechecked = (0..pieces).map(|piece| piece != 2).collect();
+    let now = world.now;
+    let command = Command::Torrent(TORRENT, engine::Command::Have(rechecked));
+    world.nodes[half].shard.command(now, command);
+    assert!(world.nodes[half].shard.unhashed(TORRENT).is_empty());
+    assert!(world.run(MINUTE, |world| world.is_complete(half)));
+    world.nodes[half].unreadable = 0..0;
+    assert!(world.run(MINUTE, |world| world.is_complete(leech)));
+    assert!(world.nodes[half].disk == payload && world.nodes[leech].disk == payload);
+    assert_at_rest(&mut world);
+}
+
+#[test]
+fn a_recheck_gives_up_writes_that_the_disk_refuses() {
+    let payload = payload(23, 1_000_000);
+    let info = Arc::new(info(Kind::V1, &payload, 65_536));
+    let mut world = World::new(23);
+    let seeder = world.add(&info, Some(&payload), 64);
+    let leech = world.add(&info, None, 64);
+    world.introduce(leech, seeder);
+    assert!(world.run(MINUTE, |world| world.nodes[leech].writes > 10));
+    world.nodes[leech].broken_until = world.now + Duration::from_secs(3);
+    world.run(Duration::from_secs(3), |_| false);
+    assert!(engine_event(&world, leech, |event| matches!(event, engine::Event::DiskTrouble(_))));
+    let (now, have) = (world.now, have(&mut world, leech));
+    world.nodes[leech].shard.command(now, Command::Torrent(TORRENT, engine::Command::Have(have)));
+    assert_eq!(world.nodes[leech].shard.buffers().0, 0);
+    assert!(world.run(Duration::from_secs(2), |world| world.is_complete(leech)), "no retry is waited for");
+    assert_at_rest(&mut world);
+}
+
+#[test]
+fn a_failed_sync_claims_only_what_was_written_again() {
+    for kind in KINDS {
+        let payload = payload(24, 1_500_000);
+        let info = Arc::new(info(kind, &payload, 65_536));
+        let mut world = World::new(24);
+        let seeder = world.add(&info, Some(&payload), 64);
+        let leech = world.add(&info, None, 64);
+        let lease = Lease { download: Some(100_000), upload: None, connections: 10 };
+        world.nodes[leech].shard.command(world.now, Command::Lease(lease));
+        world.nodes[leech].failing_syncs = 2;
+        world.introduce(leech, seeder);
+        let pieces = info.geometry().pieces() as usize;
+        assert!(world.run(10 * MINUTE, |world| durable(world, leech) == pieces), "{kind:?}");
+        let node = &world.nodes[leech];
+        assert_eq!(node.failed_syncs, 2);
+        assert!(node.written_as.values().all(|&write| write >= node.lost_before) || kind == Kind::V1);
+        assert!(node.disk == payload);
+        assert!(doubts(&world, leech) > 0 && world.is_complete(leech));
+        assert_at_rest(&mut world);
+    }
+}
+
+#[test]
+fn a_stop_while_the_disk_is_full_costs_nothing_that_was_stored() {
+    for kind in KINDS {
+        let payload = payload(25, 3_000_000);
+        let info = Arc::new(info(kind, &payload, 65_536));
+        let mut world = World::new(25);
+        let seeder = world.add(&info, Some(&payload), 64);
+        let leech = world.add(&info, None, 64);
+        world.introduce(leech, seeder);
+        assert!(world.run(MINUTE, |world| world.nodes[leech].writes > 60));
+        world.nodes[leech].broken_until = Time::NEVER;
+        world.run(Duration::from_millis(500), |_| false);
+        // As the client closes: pause, sync, save what is durable and what is unhashed.
+        let (now, complete) = (world.now, have(&mut world, leech));
+        world.nodes[leech].shard.command(now, Command::Torrent(TORRENT, engine::Command::Pause));
+        world.nodes[leech].shard.command(now, Command::Sync(TORRENT));
+        world.run(Duration::from_millis(100), |_| false);
+        let pieces = info.geometry().pieces();
+        let mut claimed = Bitfield::new(pieces);
+        for event in &world.nodes[leech].events {
+            if let Event::Durable(pieces) = event {
+                pieces.iter().for_each(|piece| _ = claimed.insert(piece.index().0));
+            }
+        }
+        assert!(claimed == complete && complete.count() > 10, "all that was verified is claimed");
+        let unhashed = world.nodes[leech].shard.unhashed(TORRENT);
+        let (disk, stored) = (world.nodes[leech].disk.clone(), world.nodes[leech].writes);
+
+        let mut world = World::new(26);
+        let seeder = world.add(&info, Some(&payload), 64);
+        let again = world.add_with(&info, Some(&disk), 64, |params| {
+            (params.have, params.unhashed) = (claimed.clone(), unhashed.clone());
+        });
+        world.introduce(again, seeder);
+        assert!(world.run(MINUTE, |world| world.is_complete(again)), "{kind:?}");
+        assert!(world.nodes[again].disk == payload);
+        assert_eq!(world.nodes[again].writes, 3_000_000usize.div_ceil(16_384) - stored, "{kind:?}");
+    }
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! What we ask of one peer: how much at once, what is owed, and when silence counts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use types::{BLOCK_LEN, BlockRef, Time};
+use types::{BLOCK_LEN, Bitfield, BlockRef, PieceIndex, Time};
+
+use crate::picker::Pieces;
 
 /// Blocks we no longer count on but may still get: the peer needs no blame for them.
 const FORGIVEN: usize = 512;
 /// A request queue lasts so long at the peer's rate.
 const AHEAD: f64 = 3.0;
+/// Blocks refused in a row after which the peer is left alone for a while.
+const REFUSALS: u32 = 16;
 /// The least a served peer is asked for at once.
 const MIN_WINDOW: u32 = 4;
 
@@ -25,6 +29,10 @@ pub(crate) struct Requests {
     progress: Time,
     snubbed: bool,
     unasked: u32,
+    /// Pieces of which it refused a block: it is asked for others, as long as there are any.
+    refused: BTreeSet<PieceIndex>,
+    /// Blocks refused since the last that came.
+    refusals: u32,
 }
 
 /// How many requests may be under way.
@@ -48,6 +56,8 @@ impl Requests {
             progress: now,
             snubbed: false,
             unasked: 0,
+            refused: BTreeSet::new(),
+            refusals: 0,
         }
     }
 
@@ -110,6 +120,7 @@ impl Requests {
         self.arriving = None;
         self.progress = now;
         self.snubbed = false;
+        self.refusals = 0;
         self.window.grow(now, rate);
     }
 
@@ -129,6 +140,27 @@ impl Requests {
         }
         let cancelled = self.forgiven.iter().position(|b| *b == block);
         cancelled.is_some_and(|i| self.forgiven.remove(i).is_some())
+    }
+
+    /// A peer that serves us refused a block: it can't read it, or has too much to do. Whether it may be asked for others
+    /// at once.
+    pub(crate) fn refused(&mut self, piece: PieceIndex) -> bool {
+        self.refused.insert(piece);
+        self.refusals += 1;
+        self.refusals < REFUSALS && self.len() == 0
+    }
+
+    /// Of these pieces those that it may be asked for.
+    pub(crate) fn open(&self, pieces: &Pieces, of: u32) -> Option<Pieces> {
+        if self.refused.is_empty() {
+            return None;
+        }
+        let mut open = match pieces {
+            Pieces::All => Bitfield::full(of),
+            Pieces::Some(bits) => bits.clone(),
+        };
+        self.refused.iter().for_each(|piece| _ = open.remove(piece.0));
+        Some(Pieces::Some(open))
     }
 
     /// Gives up everything that is owed, a block half arrived included; late data is no offence.
@@ -179,6 +211,11 @@ impl Requests {
         let idle = self.len() == 0 && now.since(self.progress) >= span;
         if idle {
             self.window = Window { size: 1, slow_start: true, ..self.window };
+            // After many refusals in a row the other pieces have their turn first.
+            if self.refusals < REFUSALS {
+                self.refused.clear();
+            }
+            self.refusals = 0;
         }
         idle
     }

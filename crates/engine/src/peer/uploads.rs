@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use types::{BlockRef, Time, limits};
+use types::{BlockRef, PieceIndex, Time, limits};
 
 use crate::{Fault, Speed};
 
@@ -86,6 +86,13 @@ impl Uploads {
         place.is_some_and(|i| self.waiting.remove(i).is_some())
     }
 
+    /// Takes out what waits of pieces that are not there any more.
+    pub(crate) fn withdraw(&mut self, has: impl Fn(PieceIndex) -> bool) -> Vec<BlockRef> {
+        let (keep, gone): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|block| has(block.piece));
+        self.waiting = keep.into();
+        gone
+    }
+
     /// The next block for the data path, while it holds fewer than `ahead`.
     pub(crate) fn next(&mut self, ahead: u32) -> Option<BlockRef> {
         if self.choked || self.leaving >= ahead {
@@ -123,7 +130,6 @@ impl Uploads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::PieceIndex;
 
     fn block(n: u32) -> BlockRef {
         BlockRef { piece: PieceIndex(n), begin: 0, len: 1 }

@@ -348,6 +348,18 @@ impl Picker {
         Some(self.partials.remove(&piece).map_or_else(Senders::default, |p| senders(&p)))
     }
 
+    /// What is stored of a piece is in doubt. Nothing is asked for before its hash is told. Whether it counted until now.
+    pub(crate) fn doubt(&mut self, piece: PieceIndex) -> bool {
+        if !self.have.remove(piece.0) {
+            return false;
+        }
+        self.missing += u32::from(self.wanted.get(piece.0));
+        self.cursor = self.cursor.min(piece.0);
+        let whole = Bitfield::full(self.geometry.blocks_in(piece));
+        self.begin(piece).restore(&whole);
+        true
+    }
+
     /// The piece failed and may be asked for again. Returns who sent it.
     pub(crate) fn failed(&mut self, piece: PieceIndex) -> Senders {
         let Some(partial) = self.partials.get_mut(&piece) else { return Senders::default() };

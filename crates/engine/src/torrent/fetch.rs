@@ -37,7 +37,8 @@ impl Torrent {
         }
         let room = peer.requests.room();
         let idle = peer.requests.len() == 0;
-        let asker = Asker { conn, pieces: &peer.pieces, parole, alone };
+        let open = peer.requests.open(&peer.pieces, self.geometry.pieces());
+        let asker = Asker { conn, pieces: open.as_ref().unwrap_or(&peer.pieces), parole, alone };
         let blocks = self.picker.pick(asker, room, &mut self.rng);
         if blocks.is_empty() && idle && room > 0 {
             return self.ask_nothing_new(now, conn);
@@ -192,9 +193,9 @@ impl Torrent {
         seeds.into_iter().for_each(|conn| self.part_with(now, conn, Disconnect::Useless));
     }
 
-    /// The hash failed. A piece of one sender convicts it; of several, each gets its next piece alone. A torrent whose
-    /// own hashes contradict each other is nobody's fault, and asking again would never end.
-    pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex, why: Mismatch) {
+    /// The hash failed. A piece of one sender convicts it, unless it went over a disk that may be to blame; of several, each
+    /// gets its next piece alone. A torrent whose own hashes contradict each other is nobody's fault, and asking again would never end.
+    pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex, why: Mismatch, read_back: bool) {
         let padding = self.geometry.piece_data_len(piece) == 0;
         if padding || !matches!(why, Mismatch::V1(_) | Mismatch::V2(_)) {
             let about = if padding { ", though it is padding and known to be zeros (BEP 47)" } else { "" };
@@ -204,7 +205,7 @@ impl Torrent {
         let Senders { conns, complete } = self.picker.failed(piece);
         self.tally.wasted += u64::from(self.geometry.piece_data_len(piece));
         self.out.push_back(Output::Event(Event::PieceFailed(piece)));
-        if let ([only], true) = (&conns[..], complete) {
+        if let ([only], true) = (&conns[..], complete && !read_back) {
             self.fault(now, *only, Fault::CorruptData);
         } else {
             for conn in conns {
@@ -213,7 +214,17 @@ impl Torrent {
                 }
             }
         }
-        self.hungry.extend(self.peers.keys());
+        // It may be one that we had: then nobody's interest counts on it yet.
+        self.review_interest(now);
+    }
+
+    /// A piece can't be read, or may be lost: it does not count until the data path has hashed it again.
+    pub(super) fn piece_doubtful(&mut self, now: Time, piece: PieceIndex, why: &DiskTrouble) {
+        if self.picker.doubt(piece) {
+            self.state.withdrawn.insert(piece);
+            self.refuse_withdrawn(now);
+        }
+        self.out.push_back(Output::Event(Event::PieceDoubtful { piece, trouble: why.clone() }));
     }
 
     pub(super) fn disk_trouble(&mut self, now: Time, trouble: &DiskTrouble) {
@@ -237,7 +248,11 @@ impl Torrent {
     /// A recheck found what is really here.
     pub(super) fn replace_have(&mut self, now: Time, have: Bitfield) {
         let was_complete = self.is_complete();
+        let before = self.picker.have().clone();
         let fresh = self.picker.replace_have(have);
+        let have = self.picker.have();
+        self.state.withdrawn.extend(before.ones().filter(|&i| !have.get(i)).map(PieceIndex));
+        self.refuse_withdrawn(now);
         fresh.into_iter().for_each(|piece| self.announce(now, piece));
         if self.is_complete() && !was_complete {
             self.completed(now);

@@ -184,8 +184,11 @@ impl Torrent {
         peer.requests.rejected(block);
         self.picker.release(block);
         let choked = peer.interest.choked;
-        // Another one may have it; asking the same peer at once again would be a loop.
+        // Another one may have it; asking the same peer at once again for it would be a loop.
         self.picker.disown(conn);
+        if !choked && peer.requests.refused(block.piece) {
+            self.hungry.insert(conn);
+        }
         self.hungry.extend(self.peers.keys().filter(|other| **other != conn || choked));
         self.without_effect(conn)
     }

@@ -84,6 +84,8 @@ struct State {
     /// What peers were told last (BEP 21).
     upload_only: bool,
     trouble: Option<DiskTrouble>,
+    /// Pieces that peers may have been told of and that went away.
+    withdrawn: BTreeSet<PieceIndex>,
     max_peers: u32,
     next_tick: Time,
     next_round: Time,
@@ -125,6 +127,7 @@ impl Torrent {
                 private,
                 upload_only,
                 trouble: None,
+                withdrawn: BTreeSet::new(),
                 max_peers: config.max_peers,
                 next_tick: now,
                 next_round: now,
@@ -159,7 +162,8 @@ impl Torrent {
             Input::BlockSent { conn, block } => self.block_sent(now, conn, block),
             Input::BlockUnreadable { conn, block } => self.block_unreadable(now, conn, block),
             Input::PieceStored { piece } => self.piece_stored(now, piece),
-            Input::PieceFailed { piece, why } => self.piece_failed(now, piece, why),
+            Input::PieceFailed { piece, why, read_back } => self.piece_failed(now, piece, why, read_back),
+            Input::PieceDoubtful { piece, why } => self.piece_doubtful(now, piece, why),
             Input::DiskTrouble(trouble) => self.disk_trouble(now, trouble),
             Input::DiskClear => self.disk_clear(),
             Input::Command(command) => self.command(now, command),

@@ -74,7 +74,9 @@ impl Torrent {
             (Asked::Queued, _) => self.serve(now, conn),
             (Asked::Refused, true) => self.send(now, conn, Message::Reject(block)),
             // Without the fast extension there is no refusal; one for a piece that we never had is a mistake of the peer.
-            (Asked::Refused, false) if !here => return Err(Fault::BadRequest),
+            (Asked::Refused, false) if !here && !self.state.withdrawn.contains(&block.piece) => {
+                return Err(Fault::BadRequest);
+            }
             (Asked::Refused, false) => {}
         }
         Ok(())
@@ -86,6 +88,18 @@ impl Torrent {
         if peer.uploads.cancel(block) && peer.fast() {
             self.send(now, conn, Message::Reject(block));
         }
+    }
+
+    /// Refuses what waits of pieces that went away. What the data path holds it gives back by itself.
+    pub(super) fn refuse_withdrawn(&mut self, now: Time) {
+        let have = self.picker.have();
+        let mut refused = Vec::new();
+        for peer in self.peers.values_mut() {
+            let (conn, fast) = (peer.who.conn, peer.fast());
+            let gone = peer.uploads.withdraw(|piece| have.get(piece.0));
+            refused.extend(gone.into_iter().filter(|_| fast).map(|block| (conn, block)));
+        }
+        refused.into_iter().for_each(|(conn, block)| self.send(now, conn, Message::Reject(block)));
     }
 
     /// Hands waiting blocks to the data path, a few ahead of the socket.

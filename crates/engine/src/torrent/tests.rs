@@ -228,7 +228,11 @@ fn a_lone_sender_of_a_corrupt_piece_is_banned() {
     let peer = join(&mut t, now, 1);
     let blocks = serve(&mut t, now, peer);
     blocks.into_iter().for_each(|block| give(&mut t, now, peer, block));
-    t.handle(now, Input::PieceFailed { piece: PieceIndex(0), why: Mismatch::V1(PieceIndex(0)) }).unwrap();
+    t.handle(
+        now,
+        Input::PieceFailed { piece: PieceIndex(0), why: Mismatch::V1(PieceIndex(0)), read_back: false },
+    )
+    .unwrap();
     let outputs = t.drain(now);
     assert!(outputs.contains(&Output::Event(Event::PeerBanned { addr: addr(1) })));
     assert_eq!(disconnects(&outputs), [(peer, Disconnect::Fault(Fault::CorruptData))]);
@@ -236,6 +240,72 @@ fn a_lone_sender_of_a_corrupt_piece_is_banned() {
     assert_eq!(disconnects(&t.drain(now)), [(conn(1), Disconnect::Banned)]);
     t.handle(now, Input::Addresses { source: PeerSource::Tracker, addrs: &[addr(1)] }).unwrap();
     assert!(t.drain(now).is_empty(), "a banned address is not dialed");
+}
+
+#[test]
+fn what_went_over_the_disk_convicts_nobody() {
+    let (mut t, now) = (leech(1), Time::ZERO);
+    let peer = join(&mut t, now, 1);
+    let blocks = serve(&mut t, now, peer);
+    blocks.into_iter().for_each(|block| give(&mut t, now, peer, block));
+    let (piece, why) = (PieceIndex(0), Mismatch::V1(PieceIndex(0)));
+    t.handle(now, Input::PieceFailed { piece, why, read_back: true }).unwrap();
+    let outputs = t.drain(now);
+    assert!(disconnects(&outputs).is_empty());
+    assert_eq!(requests(&outputs, peer).len(), 4, "it may try again");
+}
+
+#[test]
+fn a_doubtful_piece_is_refused_until_it_is_hashed_again() {
+    let (mut t, now) = (seed(2), Time::ZERO);
+    let peer = join(&mut t, now, 1);
+    let slow = join(&mut t, now, 2);
+    join_as(&mut t, now, 3, Origin::Accepted, [3; 20], false);
+    let plain = conn(3);
+    for conn in [peer, slow, plain] {
+        say(&mut t, now, conn, Message::Interested).unwrap();
+    }
+    let asked = |n: u32| BlockRef { piece: PieceIndex(n % 2), begin: n / 2 * BLOCK_LEN, len: BLOCK_LEN };
+    (0..8).for_each(|n| say(&mut t, now, peer, Message::Request(asked(n))).unwrap());
+    t.drain(now);
+    let trouble = DiskTrouble { code: "not_found", message: "`file` is gone".into() };
+    let doubtful = Input::PieceDoubtful { piece: PieceIndex(0), why: &trouble };
+    t.handle(now, doubtful).unwrap();
+    let outputs = t.drain(now);
+    let rejects = sent(&outputs, peer);
+    assert!(
+        rejects
+            .iter()
+            .all(|frame| matches!(Message::decode(frame), Ok(Message::Reject(block)) if block.piece.0 == 0))
+    );
+    let ahead = t.config.send_ahead as usize;
+    assert_eq!(
+        rejects.len(),
+        4 - ahead.div_ceil(2).min(4),
+        "what waits here; the data path gives back the rest"
+    );
+    assert_eq!((t.snapshot(now).missing, t.is_complete()), (1, false));
+    assert_eq!(say(&mut t, now, slow, Message::Request(asked(0))), Ok(()));
+    assert_eq!(sent(&t.drain(now), slow).len(), 1);
+    assert_eq!(say(&mut t, now, plain, Message::Request(asked(0))), Ok(()), "it was told that we have it");
+    t.handle(now, Input::PieceStored { piece: PieceIndex(0) }).unwrap();
+    assert!(t.is_complete());
+    say(&mut t, now, plain, Message::Request(asked(0))).unwrap();
+    assert!(t.drain(now).contains(&Output::SendBlock { conn: plain, block: asked(0) }));
+}
+
+#[test]
+fn a_doubtful_piece_that_fails_is_fetched_again() {
+    let (mut t, now) = (seed(2), Time::ZERO);
+    let peer = join(&mut t, now, 1);
+    say(&mut t, now, peer, Message::Bitfield(&[0x80])).unwrap();
+    say(&mut t, now, peer, Message::Unchoke).unwrap();
+    let trouble = DiskTrouble { code: "io", message: "`file` can't be read".into() };
+    let (piece, why) = (PieceIndex(0), Mismatch::V1(PieceIndex(0)));
+    t.handle(now, Input::PieceDoubtful { piece, why: &trouble }).unwrap();
+    assert!(requests(&t.drain(now), peer).is_empty(), "not before its hash is told");
+    t.handle(now, Input::PieceFailed { piece, why, read_back: true }).unwrap();
+    assert_eq!(requests(&t.drain(now), peer).len(), 4);
 }
 
 #[test]
@@ -261,7 +331,7 @@ fn of_two_senders_the_corrupt_one_is_found_by_a_piece_alone() {
             here.remove(&block.piece);
             let piece = block.piece;
             let input = match spoilt.remove(&piece) {
-                true => Input::PieceFailed { piece, why: Mismatch::V1(piece) },
+                true => Input::PieceFailed { piece, why: Mismatch::V1(piece), read_back: false },
                 false => Input::PieceStored { piece },
             };
             t.handle(now, input).unwrap();
@@ -307,6 +377,26 @@ fn rejected_requests_go_to_others_and_do_not_loop() {
 }
 
 #[test]
+fn a_peer_that_refuses_one_piece_is_asked_for_the_others() {
+    let (mut t, now) = (leech(8), Time::ZERO);
+    let peer = join(&mut t, now, 1);
+    let mut queue = serve(&mut t, now, peer);
+    let lost = queue[0].piece;
+    let mut refused = 0;
+    while let Some(block) = queue.pop() {
+        if block.piece == lost {
+            say(&mut t, now, peer, Message::Reject(block)).unwrap();
+            refused += 1;
+        } else {
+            give(&mut t, now, peer, block);
+        }
+        queue.extend(requests(&t.drain(now), peer));
+        assert!(refused <= 4, "each block of it is asked for once");
+    }
+    assert_eq!(t.picker.partials(), 7, "all others came");
+}
+
+#[test]
 fn a_peer_that_refused_everything_is_asked_again_later() {
     let mut t = leech(1);
     let peer = join(&mut t, Time::ZERO, 1);
@@ -327,7 +417,8 @@ fn a_torrent_that_contradicts_itself_stops_and_blames_nobody() {
     let blocks = serve(&mut t, now, peer);
     blocks.into_iter().for_each(|block| give(&mut t, now, peer, block));
     let piece = PieceIndex(0);
-    t.handle(now, Input::PieceFailed { piece, why: Mismatch::Inconsistent(piece) }).unwrap();
+    t.handle(now, Input::PieceFailed { piece, why: Mismatch::Inconsistent(piece), read_back: false })
+        .unwrap();
     let outputs = t.drain(now);
     assert!(disconnects(&outputs).is_empty() && requests(&outputs, peer).is_empty());
     assert!(matches!(t.snapshot(now).phase, Phase::Stalled(trouble) if trouble.code == "bad_torrent"));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,14 @@ pub(crate) struct Node {
     /// The disk refuses everything, or writes only, until then.
     pub(crate) broken_until: Time,
     pub(crate) can_read: bool,
+    /// Reads that touch these bytes fail.
+    pub(crate) unreadable: Range<u64>,
+    /// So many syncs fail.
+    pub(crate) failing_syncs: usize,
+    /// Syncs that failed, and writes before the last of them. Of each block, how many writes there had been.
+    pub(crate) failed_syncs: usize,
+    pub(crate) lost_before: usize,
+    pub(crate) written_as: BTreeMap<u64, usize>,
     pub(crate) refused: usize,
     pub(crate) trace: Vec<String>,
     pub(crate) ends: BTreeMap<ConnId, End>,
@@ -115,6 +124,11 @@ impl World {
             writes: 0,
             broken_until: Time::ZERO,
             can_read: true,
+            unreadable: 0..0,
+            failing_syncs: 0,
+            failed_syncs: 0,
+            lost_before: 0,
+            written_as: BTreeMap::new(),
             refused: 0,
             trace: Vec::new(),
             ends: BTreeMap::new(),
@@ -312,17 +326,31 @@ impl World {
 
 impl Node {
     fn carry_out(&mut self, now: Time, op: &mut DiskOp) -> Result<(), DiskError> {
-        let reads = matches!(op, DiskOp::Read { .. });
-        if now < self.broken_until && !(reads && self.can_read) {
+        let broken = now < self.broken_until;
+        let (refuses, code) = match op {
+            DiskOp::Read { offset, block, .. } => {
+                let end = *offset + block.len() as u64;
+                let bad = *offset < self.unreadable.end && self.unreadable.start < end;
+                (bad || broken && !self.can_read, "not_found")
+            }
+            DiskOp::Sync { .. } if self.failing_syncs > 0 => {
+                self.failing_syncs -= 1;
+                (self.failed_syncs, self.lost_before) = (self.failed_syncs + 1, self.writes);
+                (true, "io")
+            }
+            DiskOp::Sync { .. } => (false, "io"),
+            _ => (broken, "disk_full"),
+        };
+        if refuses {
             self.refused += 1;
-            let trouble = DiskTrouble { code: "disk_full", message: "the disk is full".into() };
-            return Err(DiskError { trouble });
+            return Err(DiskError { trouble: DiskTrouble { code, message: "`file` is refused".into() } });
         }
         match op {
             DiskOp::Write { offset, blocks } => {
                 let mut at = *offset as usize;
                 for block in blocks {
                     self.disk[at..at + block.len()].copy_from_slice(block.as_ref());
+                    self.written_as.insert(at as u64, self.writes);
                     at += block.len();
                     self.writes += 1;
                 }
