@@ -1,7 +1,8 @@
 //! A disk with faults: slow, full, failing, torn, rotten, and forgetful in a crash.
 //!
 //! Work returns out of order. A write that is not synced may be lost, whole or in part, when the power goes; what a sync
-//! covers is what had been written when it began.
+//! covers is what had been written when it began. A sync that fails drops what had been written: as on Linux it can still
+//! be read from memory, but no later sync makes it durable, only another write and a sync after that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +56,21 @@ struct Undo {
     old: Vec<u8>,
 }
 
+impl Undo {
+    /// Copies what both replaced into `other`.
+    fn copy_into(&self, other: &mut Undo) {
+        let (from, to) = (self.at.max(other.at), self.end().min(other.end()));
+        if from < to {
+            let old = &self.old[(from - self.at) as usize..(to - self.at) as usize];
+            other.old[(from - other.at) as usize..(to - other.at) as usize].copy_from_slice(old);
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.at + self.old.len() as u64
+    }
+}
+
 #[derive(Debug)]
 struct Work {
     request: DiskRequest,
@@ -101,6 +117,8 @@ pub(crate) struct Disk {
     taken: Bitfield,
     writes: u64,
     unsynced: Vec<Undo>,
+    /// Writes that a failed sync dropped: they are in memory only.
+    dropped: Vec<Undo>,
     busy_until: Time,
     work: BTreeMap<u64, Work>,
     handed_in: u64,
@@ -123,6 +141,7 @@ impl Disk {
             taken: Bitfield::new(payload.len().div_ceil(UNIT) as u32),
             writes: 0,
             unsynced: Vec::new(),
+            dropped: Vec::new(),
             busy_until: Time::ZERO,
             work: BTreeMap::new(),
             handed_in: 0,
@@ -215,6 +234,9 @@ impl Disk {
         if let DiskOp::Write { offset, blocks } = op {
             self.tear(*offset, blocks);
         }
+        if let DiskOp::Sync { .. } = op {
+            self.dropped.append(&mut self.unsynced);
+        }
         Err(error("disk_error", "input/output error on `payload`"))
     }
 
@@ -270,7 +292,19 @@ impl Disk {
             return;
         }
         let place = &mut self.bytes.get_mut()[at as usize..at as usize + bytes.len()];
-        self.unsynced.push(Undo { number: self.writes, at, old: place.to_vec() });
+        let mut undo = Undo { number: self.writes, at, old: place.to_vec() };
+        // What was dropped here is written anew; below it lies what was there before.
+        let range = at..at + bytes.len() as u64;
+        self.dropped = std::mem::take(&mut self.dropped)
+            .into_iter()
+            .rev()
+            .flat_map(|dropped| {
+                dropped.copy_into(&mut undo);
+                outside(dropped, std::slice::from_ref(&range))
+            })
+            .collect();
+        self.dropped.reverse();
+        self.unsynced.push(undo);
         self.writes += 1;
         place.copy_from_slice(bytes);
         for gap in self.info.layout().extents(at..at + bytes.len() as u64) {
@@ -324,7 +358,7 @@ impl Disk {
     pub(crate) fn is_durable(&self, piece: PieceIndex) -> bool {
         let range = self.info.geometry().piece_range(piece);
         let touches = |undo: &Undo| undo.at < range.end && range.start < undo.at + undo.old.len() as u64;
-        !self.unsynced.iter().any(touches)
+        !self.unsynced.iter().chain(&self.dropped).any(touches)
     }
 
     /// The process ends: its work is lost, some of it done. What was written stays.
@@ -341,7 +375,8 @@ impl Disk {
     /// The power goes: of the writes that were not synced some are lost, some torn, some kept.
     pub(crate) fn crash(&mut self) {
         self.kill();
-        for undo in std::mem::take(&mut self.unsynced).into_iter().rev() {
+        let unsynced = std::mem::take(&mut self.unsynced).into_iter();
+        for undo in std::mem::take(&mut self.dropped).into_iter().chain(unsynced).rev() {
             let sectors = undo.old.len() / SECTOR;
             let lost_from = match self.rng.below(3) {
                 0 => undo.old.len(),
@@ -439,6 +474,28 @@ mod tests {
         write(&mut disk, &mut pool, 0, payload.piece(PieceIndex(0))).unwrap();
         disk.finish(sync).unwrap().result.unwrap();
         assert!(!disk.is_durable(PieceIndex(0)));
+    }
+
+    #[test]
+    fn what_a_failed_sync_drops_needs_another_write() {
+        let (payload, mut disk, mut pool) = bench();
+        let sync = |disk: &mut Disk, fails| {
+            disk.spec.error_one_in = u32::from(fails);
+            let op = DiskOp::Sync { pieces: vec![PieceIndex(0)] };
+            let (number, _) = disk.submit(Time::ZERO, DiskRequest { torrent: TorrentId(0), op }).unwrap();
+            let result = disk.finish(number).unwrap().result;
+            disk.spec.error_one_in = 0;
+            result
+        };
+        let bytes = payload.piece(PieceIndex(0)).to_vec();
+        write(&mut disk, &mut pool, 0, &bytes).unwrap();
+        assert!(sync(&mut disk, true).is_err());
+        assert!(sync(&mut disk, false).is_ok() && disk.is_right(PieceIndex(0), &payload));
+        assert!(!disk.is_durable(PieceIndex(0)));
+        write(&mut disk, &mut pool, 0, &bytes[..16_384]).unwrap();
+        assert!(sync(&mut disk, false).is_ok() && !disk.is_durable(PieceIndex(0)), "one block is not enough");
+        write(&mut disk, &mut pool, 16_384, &bytes[16_384..]).unwrap();
+        assert!(sync(&mut disk, false).is_ok() && disk.is_durable(PieceIndex(0)));
     }
 
     #[test]

@@ -98,6 +98,8 @@ pub(crate) struct Log {
     pub(crate) failed_pieces: u32,
     pub(crate) troubles: u32,
     pub(crate) recoveries: u32,
+    /// Pieces whose data came into doubt.
+    pub(crate) doubts: u32,
 }
 
 /// One life.

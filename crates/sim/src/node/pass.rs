@@ -256,6 +256,15 @@ impl Node {
                 self.log.completed_at.get_or_insert(ctx.now);
             }
             engine::Event::PieceFailed(_) => self.log.failed_pieces += 1,
+            // As `riverrun`: it is claimed again when it was hashed and synced again.
+            engine::Event::PieceDoubtful { piece, .. } => {
+                self.log.doubts += 1;
+                self.resume.have.remove(piece.0);
+                if let Some(run) = &mut self.running {
+                    run.claimed.remove(piece.0);
+                    self.resume.unhashed = run.shards[0].unhashed(TORRENT);
+                }
+            }
             engine::Event::PeerBanned { addr } => self.log.bans.push((*addr, ctx.now)),
             engine::Event::DiskTrouble(_) => self.log.troubles += 1,
             engine::Event::DiskRecovered => self.log.recoveries += 1,
