@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use engine::{ConnId, DiskTrouble, TorrentId};
 use shard::{Block, DiskDone, DiskError, DiskOp, DiskRequest};
-use storage::{Class, DiskPool, Done, Job, Outcome, PoolConfig, Storage, StorageError, Work};
+use storage::{Class, DiskPool, Done, ErrorKind, Job, Outcome, PoolConfig, Storage, StorageError, Work};
 use tokio::sync::oneshot;
 use types::{Geometry, PieceIndex};
 
@@ -148,10 +148,15 @@ fn deliver(done: Done<Block, Ticket>, lost: &LostData) {
             return;
         }
     };
-    if let (Kind::Read { offset, .. }, Err(error)) = (&kind, &result)
-        && error.kind().is_data_lost()
-    {
-        lost(torrent, *offset, error);
+    if let Err(error) = &result {
+        match &kind {
+            Kind::Read { offset, .. } if error.kind().is_data_lost() => lost(torrent, *offset, error),
+            // A write is refused where the file it belongs into went away: that is the loss of what was in it.
+            Kind::Write { offset } if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Truncated) => {
+                lost(torrent, *offset, error);
+            }
+            _ => {}
+        }
     }
     let op = match (kind, outcome) {
         (Kind::Write { offset }, Outcome::Write(blocks)) => DiskOp::Write { offset, blocks },

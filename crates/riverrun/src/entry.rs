@@ -241,6 +241,17 @@ impl Entry {
         touched.filter(whole).collect()
     }
 
+    /// A piece does not count until it is completed again.
+    pub(crate) fn doubt(&self, piece: PieceIndex) {
+        self.change(|state| {
+            if state.have.remove(piece.0) {
+                state.missing += u32::from(state.wanted.get(piece.0));
+            }
+            state.durable.remove(piece.0);
+            state.unsaved = true;
+        });
+    }
+
     /// Replaces the set of verified pieces, after a check.
     pub(crate) fn set_have(&self, have: Bitfield, durable: Bitfield) {
         self.change(|state| {

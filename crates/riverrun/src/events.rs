@@ -34,6 +34,14 @@ pub enum EventKind {
         /// The piece.
         piece: PieceIndex,
     },
+    /// A piece can't be read, or a sync of it failed. It is neither served nor claimed until it was read again and passed
+    /// its hash; then [`EventKind::PieceCompleted`] says so. The rest of the torrent goes on.
+    PieceDoubtful {
+        /// The piece.
+        piece: PieceIndex,
+        /// What the disk said.
+        trouble: Trouble,
+    },
     /// A piece failed its hash and is fetched again.
     PieceFailed {
         /// The piece.

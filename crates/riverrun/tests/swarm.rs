@@ -105,6 +105,35 @@ async fn after_a_kill_nothing_verified_is_fetched_again() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_deleted_during_the_download_holds_up_no_other() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::files(&[20 * 32_768, 20 * 32_768, 20 * 32_768]);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _) = seeder(theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).download_rate(500_000).build().unwrap();
+    let add = AddTorrent::metainfo(metainfo).peers([addr(&seed)]);
+    let torrent = client.add(add).await.unwrap();
+    let mut events = torrent.events();
+    let begun = |n: usize| torrent.files()[n].progress() > 0;
+    while !(0..3).all(begun) {
+        guard(events.recv()).await.unwrap();
+    }
+    let path = torrent.output().join(torrent.files()[1].path());
+    std::fs::remove_file(&path).unwrap();
+    let whole = |n: usize| torrent.files()[n].is_complete();
+    while !(whole(0) && whole(2)) {
+        guard(events.recv()).await.unwrap();
+    }
+    let TorrentState::Stalled(trouble) = torrent.state() else { panic!("{:?}", torrent.state()) };
+    assert!(trouble.message.contains(&*path.to_string_lossy()), "{trouble}");
+    assert!(trouble.message.contains("recheck"), "{trouble}");
+    guard(torrent.recheck()).await.unwrap();
+    complete(&torrent).await;
+    assert!(client.close().await);
+    payload.assert_at(&ours.path().join("data"));
+}
+
+#[tokio::test]
 async fn a_closed_client_goes_on_without_a_check() {
     let dir = tempfile::tempdir().unwrap();
     let payload = Payload::odd();

@@ -67,13 +67,13 @@ pub enum StorageError {
         path: PathBuf,
     },
     /// A file, or the directory it is in, is not there.
-    #[error("{}: not found; it was never downloaded, or was moved or deleted", .path.display())]
+    #[error("{}: not found; put it back, or recheck the torrent to fetch it again", .path.display())]
     NotFound {
         /// The file.
         path: PathBuf,
     },
     /// A file ends before the bytes that were asked for.
-    #[error("{}: {found} bytes long where at least {expected} are needed; recheck the torrent", .path.display())]
+    #[error("{}: {found} bytes long where at least {expected} are needed; put it back, or recheck the torrent to fetch the rest again", .path.display())]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -152,7 +152,7 @@ pub enum StorageError {
         message: String,
     },
     /// Anything else the system said.
-    #[error("{}: can't {op} it: {source}", .path.display())]
+    #[error("{}: can't {op} it: {source}; look after the disk or choose another directory", .path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,

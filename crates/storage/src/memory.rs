@@ -377,7 +377,10 @@ mod tests {
         assert!(s.read(18, &mut [IoSliceMut::new(&mut buf)]).is_err());
         s.inject(Fault::Truncated(FileIndex(2), 5));
         let error = s.read(18, &mut [IoSliceMut::new(&mut buf)]).unwrap_err();
-        assert_eq!(error.to_string(), "b: 5 bytes long where at least 6 are needed; recheck the torrent");
+        assert_eq!(
+            error.to_string(),
+            "b: 5 bytes long where at least 6 are needed; put it back, or recheck the torrent to fetch the rest again"
+        );
         s.inject(Fault::SyncFails);
         assert!(s.sync(&[0..32]).is_err());
     }

@@ -52,6 +52,10 @@ fn describe(kind: &EventKind) -> Option<(&'static str, Value)> {
         EventKind::State(state) => ("state", state_json(state)),
         EventKind::PieceCompleted { piece } => ("piece_completed", json!({ "piece": piece.0 })),
         EventKind::PieceFailed { piece } => ("piece_failed", json!({ "piece": piece.0 })),
+        EventKind::PieceDoubtful { piece, trouble } => (
+            "piece_doubtful",
+            json!({ "piece": piece.0, "code": trouble.code, "message": &*trouble.message }),
+        ),
         EventKind::FileCompleted { file } => ("file_completed", json!({ "file": file })),
         EventKind::Completed => ("completed", json!({})),
         EventKind::PeerConnected { addr } => ("peer_connected", json!({ "addr": addr })),

@@ -176,7 +176,13 @@ pub(crate) async fn prepare(
 /// Data that was verified is gone: says so, and stops serving and fetching the pieces of that file until it is back. A
 /// recheck by the user gives it up and fetches it anew.
 pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, error: StorageError) {
-    let Some(file) = entry.info.layout().file_at(offset) else { return };
+    // A write may run across several files: the path says which one it is about.
+    let named = entry
+        .plan
+        .iter()
+        .find(|(_, file)| error.path().is_some_and(|path| path == entry.output.join(file.relative())));
+    let at_offset = || entry.info.layout().file_at(offset);
+    let Some(file) = named.map(|(file, _)| file).or_else(at_offset) else { return };
     let Some(storage) = entry.storage.get().cloned() else { return };
     if !entry.state().lost.insert(file) {
         return;

@@ -59,6 +59,10 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
             entry.tell(EventKind::PieceCompleted { piece });
             files.into_iter().for_each(|file| entry.tell(EventKind::FileCompleted { file: file.0 }));
         }
+        E::PieceDoubtful { piece, trouble } => {
+            entry.doubt(piece);
+            entry.tell(EventKind::PieceDoubtful { piece, trouble: trouble.into() });
+        }
         E::PieceFailed(piece) => entry.tell(EventKind::PieceFailed { piece }),
         E::Completed => {
             entry.tell(EventKind::Completed);
