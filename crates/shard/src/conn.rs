@@ -70,6 +70,11 @@ impl Conn {
         }
     }
 
+    /// Whether it is not through its handshake.
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.stage, Stage::Handshake(_))
+    }
+
     /// Whether it is not open yet.
     pub(crate) fn is_dialing(&self) -> bool {
         matches!(self.stage, Stage::Handshake(State::Dialing(_)))

@@ -144,7 +144,10 @@ impl Shard {
         self.pass_open = true;
         match &command {
             engine::Command::Start => member.retry(now),
-            engine::Command::Pause => member.blocks.rest(&mut self.receive.pool),
+            engine::Command::Pause => {
+                member.blocks.rest(&mut self.receive.pool);
+                self.end_dials(id);
+            }
             engine::Command::Have(have) => {
                 let given_up = member.replace_have(now, have.clone(), &mut self.receive.pool);
                 given_up.into_iter().for_each(|op| self.reclaim(op));
@@ -236,6 +239,19 @@ impl Shard {
     /// The blocks of unfinished pieces that are stored, for the resume data: they are hashed again when it is used.
     pub fn unhashed(&self, torrent: TorrentId) -> Vec<(PieceIndex, Bitfield)> {
         self.members.get(torrent).map_or_else(Vec::new, Member::unhashed)
+    }
+
+    /// Closes a torrent's connections that are not through their handshake, and forgets its dials: the brain, which rests,
+    /// counts on none of them.
+    fn end_dials(&mut self, id: TorrentId) {
+        self.lobby.forget(id);
+        let Some(member) = self.members.get(id) else { return };
+        let opening = |conn: &ConnId| self.conns.get(*conn).is_some_and(Conn::is_opening);
+        let opening: Vec<ConnId> = member.conns.iter().copied().filter(opening).collect();
+        for conn in opening {
+            self.forget(conn);
+            self.outputs.push_back(Output::Close { conn });
+        }
     }
 
     /// Takes a connection out of all books and its buffers back.

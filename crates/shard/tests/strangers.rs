@@ -229,3 +229,24 @@ fn any_message(rng: &mut Rng) -> Vec<u8> {
         _ => Message::Extended { id: 0, payload: b"d4:reqqi5ee" }.to_vec(),
     }
 }
+
+#[test]
+fn a_pause_ends_dials_too() {
+    let (mut shard, _) = shard(4);
+    let now = Time::from_secs(1);
+    let lease = |connections| Command::Lease(engine::Lease { download: None, upload: None, connections });
+    shard.command(now, lease(1));
+    shard.command(now, Command::Addresses(TORRENT, PeerSource::Tracker, vec![addr(2), addr(3)]));
+    let dialed = drain(&mut shard, now).0;
+    let [Output::Dial { conn, .. }] = dialed[..] else { panic!("{dialed:?}") };
+    shard.command(now, Command::Torrent(TORRENT, engine::Command::Pause));
+    let outputs = drain(&mut shard, now).0;
+    assert!(matches!(outputs[..], [Output::Close { conn: closed }] if closed == conn), "{outputs:?}");
+    shard.command(now, lease(10));
+    let (outputs, wait) = drain(&mut shard, now);
+    assert!(outputs.is_empty() && wait == Time::NEVER, "{outputs:?}");
+    assert_eq!(shard.usage(now).connections, 0);
+    shard.connected(now, conn);
+    shard.command(now, Command::Torrent(TORRENT, engine::Command::Start));
+    assert_eq!(drain(&mut shard, now).0.len(), 2, "both are dialed anew");
+}
