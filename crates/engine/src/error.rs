@@ -59,6 +59,8 @@ pub enum Disconnect {
     HandshakeTimeout,
     /// Silence for too long.
     Idle,
+    /// It does not read what we send, so that more and more waits for it.
+    Unread,
     /// It is ourselves.
     Ourselves,
     /// There is another connection to the same peer.
@@ -127,6 +129,7 @@ impl Disconnect {
             Disconnect::Network => "network",
             Disconnect::HandshakeTimeout => "handshake_timeout",
             Disconnect::Idle => "idle",
+            Disconnect::Unread => "unread",
             Disconnect::Ourselves => "ourselves",
             Disconnect::Duplicate => "duplicate",
             Disconnect::Useless => "useless",
@@ -146,6 +149,7 @@ impl fmt::Display for Disconnect {
             Disconnect::Network => "the network failed",
             Disconnect::HandshakeTimeout => "no handshake in time",
             Disconnect::Idle => "silent for too long",
+            Disconnect::Unread => "it does not read what we send",
             Disconnect::Ourselves => "it is ourselves",
             Disconnect::Duplicate => "there is another connection to this peer",
             Disconnect::Useless => "neither side has anything for the other",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
 
-use engine::{ConnId, Disconnect, Fault, Input, TorrentId};
+use engine::{ConnId, Disconnect, Input, TorrentId};
 use types::{BlockRef, Time};
 
 use crate::conn::{Conn, Sender, Stage};
@@ -120,7 +120,7 @@ impl Shard {
         if entry.outbound.push(bytes) {
             self.wake_sender(conn);
         } else {
-            self.close(now, conn, Disconnect::Fault(Fault::MessageFlood));
+            self.close(now, conn, Disconnect::Unread);
         }
     }
 
@@ -222,7 +222,40 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::PieceIndex;
+    use crate::support::{Kind, info, payload};
+    use crate::{Added, Command, Config, Event};
+    use engine::Origin;
+    use types::{PeerId, PieceIndex, Rng};
+    use wire::Reserved;
+
+    #[test]
+    fn a_peer_that_does_not_read_is_told_from_one_that_floods() {
+        let (now, id) = (Time::ZERO, TorrentId(1));
+        let info = std::sync::Arc::new(info(Kind::V1, &payload(1, 100), 16_384));
+        let engine = std::sync::Arc::new(engine::Config::new(PeerId([1; 20])));
+        let params = engine::Params::new(engine.clone(), info.info_hashes(), info.geometry().clone());
+        let mut shard = Shard::new(Config::new(engine), now, Rng::from_number(1));
+        shard.command(now, Command::Add(Box::new(Added::new(id, info, params))));
+        shard.command(now, Command::Torrent(id, engine::Command::Start));
+        let addr = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let conn = shard.accept(now, addr).unwrap();
+        shard.conns.get_mut(conn).unwrap().stage = Stage::Open(id);
+        let (origin, reserved, peer_id) = (Origin::Accepted, Reserved::NONE, PeerId([2; 20]));
+        let joined = Input::Connected { conn, addr, origin, reserved, peer_id };
+        shard.members.touch(id).unwrap().inform(now, joined);
+        shard.queue_bytes(now, conn, vec![0; 2 << 20]);
+        let mut why = None;
+        loop {
+            match shard.poll(now) {
+                Output::Wait(..) => break,
+                Output::Event(_, Event::Engine(engine::Event::PeerDisconnected { why: end, .. })) => {
+                    why = Some(end);
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(why, Some(Disconnect::Unread));
+    }
 
     #[test]
     fn blocks_of_one_connection_do_not_overtake_each_other() {
