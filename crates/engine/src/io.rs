@@ -239,6 +239,9 @@ pub enum Event {
         /// What the disk said.
         trouble: DiskTrouble,
     },
+    /// The torrent's own hashes contradict each other: it can never be completed, and nothing is asked for any more. Told
+    /// again by each [`Command::Start`].
+    Contradictory(Mismatch),
     /// Every wanted piece is here.
     Completed,
     /// A peer joined.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use metainfo::Mismatch;
 use types::Bitfield;
 
 use crate::{DiskTrouble, Origin};
@@ -18,6 +19,8 @@ pub enum Phase {
     Seeding,
     /// The disk refuses to work; the swarm is not asked for anything until it does.
     Stalled(DiskTrouble),
+    /// The torrent's own hashes contradict each other: no data can pass them, and nothing is asked for any more.
+    Contradictory(Mismatch),
 }
 
 /// A torrent at one moment. No figure of the payload counts padding (BEP 47).

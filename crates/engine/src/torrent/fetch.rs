@@ -25,7 +25,7 @@ impl Torrent {
     }
 
     fn ask(&mut self, now: Time, conn: ConnId) {
-        if self.state.trouble.is_some() || !self.state.running {
+        if !self.may_fetch() || !self.state.running {
             return;
         }
         let serves = |peer: &Peer| !peer.interest.choked && !peer.trust.parole && !peer.requests.is_snubbed();
@@ -45,6 +45,11 @@ impl Torrent {
         }
         blocks.iter().for_each(|block| peer.requests.ask(now, *block));
         blocks.into_iter().for_each(|block| self.send(now, conn, Message::Request(block)));
+    }
+
+    /// Whether what comes could be of use.
+    pub(super) fn may_fetch(&self) -> bool {
+        self.state.trouble.is_none() && self.state.contradiction.is_none()
     }
 
     /// There is nothing that only this idle peer could fetch: it helps a slow one out, or is of no interest any more.
@@ -85,6 +90,7 @@ impl Torrent {
     /// What a block whose header has come is worth.
     pub(super) fn arrival(&mut self, now: Time, conn: ConnId, block: BlockRef) -> Arrival {
         let data = self.data_in(block);
+        let may_fetch = self.may_fetch();
         let Some(peer) = self.peers.get_mut(&conn) else { return Arrival::Skip };
         peer.clock.heard = now;
         let len = u64::from(block.len);
@@ -96,7 +102,7 @@ impl Torrent {
             }
             return Arrival::Unasked;
         }
-        if self.state.trouble.is_none() && self.picker.needs(block) {
+        if may_fetch && self.picker.needs(block) {
             return Arrival::Take;
         }
         // It counts as delivered: the peer kept its word.
@@ -196,11 +202,10 @@ impl Torrent {
     /// The hash failed. A piece of one sender convicts it, unless it went over a disk that may be to blame; of several, each
     /// gets its next piece alone. A torrent whose own hashes contradict each other is nobody's fault, and asking again would never end.
     pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex, why: Mismatch, read_back: bool) {
+        // Padding is known to be zeros (BEP 47): a piece of it alone has its hash, or the torrent is wrong.
         let padding = self.geometry.piece_data_len(piece) == 0;
         if padding || !matches!(why, Mismatch::V1(_) | Mismatch::V2(_)) {
-            let about = if padding { ", though it is padding and known to be zeros (BEP 47)" } else { "" };
-            let message = format!("{why}{about}; get the torrent from another source");
-            return self.disk_trouble(now, &DiskTrouble { code: "bad_torrent", message: message.into() });
+            return self.contradicts_itself(now, why);
         }
         let Senders { conns, complete } = self.picker.failed(piece);
         self.tally.wasted += u64::from(self.geometry.piece_data_len(piece));
@@ -232,14 +237,23 @@ impl Torrent {
             self.out.push_back(Output::Event(Event::DiskTrouble(trouble.clone())));
         }
         self.state.trouble = Some(trouble.clone());
+        self.take_back_all(now);
+    }
+
+    fn contradicts_itself(&mut self, now: Time, why: Mismatch) {
+        if self.state.contradiction.replace(why).is_none() {
+            self.out.push_back(Output::Event(Event::Contradictory(why)));
+            self.take_back_all(now);
+        }
+    }
+
+    fn take_back_all(&mut self, now: Time) {
         let all: Vec<ConnId> = self.peers.keys().copied().collect();
         all.into_iter().for_each(|conn| self.take_back(now, conn, true));
     }
 
     pub(super) fn disk_clear(&mut self) {
-        // A torrent that contradicts itself stays what it is, whatever the disk does.
-        let curable = self.state.trouble.as_ref().is_some_and(|trouble| trouble.code != "bad_torrent");
-        if curable && self.state.trouble.take().is_some() {
+        if self.state.trouble.take().is_some() {
             self.out.push_back(Output::Event(Event::DiskRecovered));
             self.hungry.extend(self.peers.keys());
         }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use metainfo::Mismatch;
 use types::{Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PeerSource, PieceIndex, Rng, Time};
 use wire::{Message, Reserved};
 
@@ -84,6 +85,8 @@ struct State {
     /// What peers were told last (BEP 21).
     upload_only: bool,
     trouble: Option<DiskTrouble>,
+    /// How the torrent contradicts itself: for ever.
+    contradiction: Option<Mismatch>,
     /// Pieces that peers may have been told of and that went away.
     withdrawn: BTreeSet<PieceIndex>,
     max_peers: u32,
@@ -127,6 +130,7 @@ impl Torrent {
                 private,
                 upload_only,
                 trouble: None,
+                contradiction: None,
                 withdrawn: BTreeSet::new(),
                 max_peers: config.max_peers,
                 next_tick: now,
@@ -246,6 +250,7 @@ impl Torrent {
     fn phase(&self) -> Phase {
         match &self.state {
             State { running: false, .. } => Phase::Paused,
+            State { contradiction: Some(why), .. } => Phase::Contradictory(*why),
             State { trouble: Some(trouble), .. } => Phase::Stalled(trouble.clone()),
             _ if self.is_complete() => Phase::Seeding,
             _ => Phase::Downloading,
@@ -379,6 +384,7 @@ impl Torrent {
             Command::Start => {
                 self.state.running = true;
                 self.state.next_tick = now;
+                self.out.extend(self.state.contradiction.map(|why| Output::Event(Event::Contradictory(why))));
                 self.dial(now);
             }
             Command::Pause => self.pause(now),

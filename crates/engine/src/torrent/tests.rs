@@ -421,7 +421,16 @@ fn a_torrent_that_contradicts_itself_stops_and_blames_nobody() {
         .unwrap();
     let outputs = t.drain(now);
     assert!(disconnects(&outputs).is_empty() && requests(&outputs, peer).is_empty());
-    assert!(matches!(t.snapshot(now).phase, Phase::Stalled(trouble) if trouble.code == "bad_torrent"));
+    assert!(outputs.contains(&Output::Event(Event::Contradictory(Mismatch::Inconsistent(piece)))));
+    // Neither a disk that comes and goes nor a recheck changes that.
+    let trouble = DiskTrouble { code: "disk_full", message: "`file`: full".into() };
+    t.handle(now, Input::DiskTrouble(&trouble)).unwrap();
+    t.handle(now, Input::DiskClear).unwrap();
+    t.handle(now, Input::Command(Command::Have(Bitfield::new(1)))).unwrap();
+    assert!(requests(&t.drain(now), peer).is_empty());
+    assert_eq!(t.snapshot(now).phase, Phase::Contradictory(Mismatch::Inconsistent(piece)));
+    t.handle(now, Input::Command(Command::Start)).unwrap();
+    assert!(t.drain(now).contains(&Output::Event(Event::Contradictory(Mismatch::Inconsistent(piece)))));
 }
 
 #[test]

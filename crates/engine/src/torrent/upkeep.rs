@@ -99,7 +99,7 @@ impl Torrent {
 
     /// In the end-game idle peers are asked for what slow ones would bring last.
     fn help_out(&mut self, now: Time, idle: Vec<ConnId>) {
-        if !idle.is_empty() && self.state.trouble.is_none() && self.picker.is_endgame(&mut self.rng) {
+        if !idle.is_empty() && self.may_fetch() && self.picker.is_endgame(&mut self.rng) {
             idle.into_iter().for_each(|conn| {
                 self.rescue(now, conn);
             });

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::TorrentId;
+use engine::{Command as Brain, TorrentId};
+use shard::Command;
 use tokio::sync::mpsc;
 use tracker::AnnouncerInput;
 
@@ -82,6 +83,14 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
         E::DiskRecovered => {
             entry.change(|state| state.stalled = None);
             entry.tell(EventKind::Recovered);
+        }
+        E::Contradictory(why) => {
+            let sentence = format!("{}: {why}; get the torrent from another source", entry.info.name());
+            let trouble = Trouble::new("bad_torrent", sentence);
+            entry.change(|state| state.stage = Stage::Failed(trouble.clone()));
+            entry.tell(EventKind::Failed(trouble));
+            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
+            inner.trackers.tell(entry.id, AnnouncerInput::Stop);
         }
         _ => {}
     }
