@@ -10,12 +10,15 @@ use crate::{Block, DiskError, DiskOp};
 
 /// Longest write that blocks of one pass are joined to, in bytes.
 const MAX_WRITE: u64 = 1 << 20;
+/// A write that fails once may be a hiccup: it is tried again so soon, and only then is it trouble.
+const HICCUP: Duration = Duration::from_millis(500);
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LAST_RETRY: Duration = Duration::from_secs(15);
 
 /// The disk work of one torrent.
 ///
-/// Writes that failed are kept with their buffers. After a wait one of them is tried; when that succeeds the rest follows,
+/// Writes that failed are kept with their buffers. One that fails a second time is trouble: the swarm is asked for nothing
+/// more, which costs what is under way, so that it is not done for a mere hiccup. From then on, after a wait one of them is tried; when that succeeds the rest follows,
 /// and when all of them have succeeded the trouble is over. Reads and syncs are never held back, nor are they any
 /// trouble of the whole torrent: a full disk can be read and synced, and one that can't costs the pieces concerned.
 #[derive(Debug)]
@@ -74,7 +77,7 @@ impl Disk {
 
     /// Whether nothing is to be done or under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.out == 0
+        self.queue.is_empty() && self.out == 0 && self.failed.is_empty()
     }
 
     /// When failed work is tried again.
@@ -154,11 +157,14 @@ impl Disk {
 
     fn refused(&mut self, now: Time, op: DiskOp, error: DiskError) -> Option<News> {
         self.failed.push_back(op);
+        if !std::mem::take(&mut self.probing) && !self.trouble {
+            self.retry_at = self.retry_at.min(now + HICCUP);
+            return None;
+        }
         if self.retry_at == Time::NEVER {
             if self.trouble {
                 self.backoff = (self.backoff * 2).min(LAST_RETRY);
             }
-            self.probing = false;
             self.retry_at = now + self.backoff;
         }
         let first = !std::mem::replace(&mut self.trouble, true);

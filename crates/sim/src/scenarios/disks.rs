@@ -74,7 +74,9 @@ pub fn full_disk(run: Run) -> Outcome {
     world.finish("full_disk")
 }
 
-/// Disks of which every fortieth operation fails: writes, re-reads and syncs are tried again, all complete.
+/// Disks of which every fortieth operation fails: writes are tried again; what can't be read or synced is hashed, or
+/// written, again; all complete. A write that fails once stops nothing, so that little is fetched in vain: what comes while
+/// a disk is in trouble is thrown away, and what was asked for is cancelled and asked for again.
 pub fn flaky_disks(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(3 * MIB, 64 << 10));
     crowd(&mut world, 2, 2_000_000, &seed_spec());
@@ -85,6 +87,15 @@ pub fn flaky_disks(run: Run) -> Outcome {
     world.demand_completion(Time::from_secs(1_200));
     let errors: u64 = hosts.iter().map(|host| world.node(*host).disk.errors).sum();
     world.figure("disk_errors", errors as f64);
+    let (doubts, troubles) = hosts.iter().fold((0, 0), |(doubts, troubles), host| {
+        let log = &world.node(*host).log;
+        (doubts + log.doubts, troubles + log.troubles)
+    });
+    world.figure("doubtful_pieces", doubts.into());
+    world.figure("troubles", troubles.into());
+    let wasted = world.totals().wasted as f64 / (5 * world.payload.len()) as f64;
+    world.figure("wasted_percent", 100.0 * wasted);
+    world.demand(wasted < 0.03, || format!("{:.1} % of the payload was fetched in vain", 100.0 * wasted));
     world.finish("flaky_disks")
 }
 
