@@ -329,7 +329,7 @@ fn sha1_of_zeros(len: u32) -> [u8; 20] {
 mod tests {
     use super::*;
     use crate::support::{KINDS, Kind, info, padded, payload};
-    use crate::{DiskError, DiskOp, disk::Back, disk::Disk, lanes};
+    use crate::{DiskError, DiskOp, disk::Completion, disk::Disk, lanes};
     use engine::DiskTrouble;
     use proptest::prelude::*;
     use types::{BLOCK_LEN, Rng, Time};
@@ -399,13 +399,13 @@ mod tests {
                 Ok(())
             };
             match self.disk.returned(self.now, op, result).0 {
-                Back::Done(DiskOp::Write { offset, blocks }) => {
+                Completion::Done(DiskOp::Write { offset, blocks }) => {
                     self.blocks.written(offset, blocks, &mut self.pool)
                 }
-                Back::Done(DiskOp::Read { offset, block, .. }) => {
+                Completion::Done(DiskOp::Read { offset, block, .. }) => {
                     self.blocks.read_back(offset, block, &mut self.pool)
                 }
-                Back::Unreadable { offset, block, .. } => {
+                Completion::Unreadable { offset, block, .. } => {
                     self.pool.give(block);
                     let piece = self.blocks.unreadable(offset);
                     piece.into_iter().for_each(|piece| self.blocks.reread(piece, Reread::Hash));

@@ -38,7 +38,7 @@ pub(crate) struct Disk {
 
 /// What to make of work that has returned.
 #[derive(Debug)]
-pub(crate) enum Back {
+pub(crate) enum Completion {
     /// It succeeded.
     Done(DiskOp),
     /// A block can't be read, for a connection or for its hash.
@@ -51,7 +51,7 @@ pub(crate) enum Back {
 
 /// What the brain is to be told.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum News {
+pub(crate) enum Health {
     Trouble(DiskTrouble),
     Clear,
 }
@@ -128,21 +128,21 @@ impl Disk {
         now: Time,
         op: DiskOp,
         result: Result<(), DiskError>,
-    ) -> (Back, Option<News>) {
+    ) -> (Completion, Option<Health>) {
         self.out = self.out.saturating_sub(1);
         self.busy = self.busy.saturating_sub(usize::from(is_write(&op)));
         match (op, result) {
             (op @ DiskOp::Write { .. }, Ok(())) => self.written(op),
-            (op, Ok(())) => (Back::Done(op), None),
+            (op, Ok(())) => (Completion::Done(op), None),
             (DiskOp::Read { conn, offset, block }, Err(error)) => {
-                (Back::Unreadable { conn, offset, block, why: error.trouble }, None)
+                (Completion::Unreadable { conn, offset, block, why: error.trouble }, None)
             }
-            (DiskOp::Sync { .. }, Err(error)) => (Back::Unsynced(error.trouble), None),
-            (op @ DiskOp::Write { .. }, Err(error)) => (Back::Kept, self.refused(now, op, error)),
+            (DiskOp::Sync { .. }, Err(error)) => (Completion::Unsynced(error.trouble), None),
+            (op @ DiskOp::Write { .. }, Err(error)) => (Completion::Kept, self.refused(now, op, error)),
         }
     }
 
-    fn written(&mut self, op: DiskOp) -> (Back, Option<News>) {
+    fn written(&mut self, op: DiskOp) -> (Completion, Option<Health>) {
         // Nothing scheduled means that the rest follows a success: what was queued behind it goes too.
         if self.probing || self.retry_at == Time::NEVER {
             self.probing = false;
@@ -152,10 +152,10 @@ impl Disk {
         if over {
             (self.trouble, self.retry_at, self.backoff) = (false, Time::NEVER, FIRST_RETRY);
         }
-        (Back::Done(op), over.then_some(News::Clear))
+        (Completion::Done(op), over.then_some(Health::Clear))
     }
 
-    fn refused(&mut self, now: Time, op: DiskOp, error: DiskError) -> Option<News> {
+    fn refused(&mut self, now: Time, op: DiskOp, error: DiskError) -> Option<Health> {
         self.failed.push_back(op);
         if !std::mem::take(&mut self.probing) && !self.trouble {
             self.retry_at = self.retry_at.min(now + HICCUP);
@@ -168,7 +168,7 @@ impl Disk {
             self.retry_at = now + self.backoff;
         }
         let first = !std::mem::replace(&mut self.trouble, true);
-        first.then_some(News::Trouble(error.trouble))
+        first.then_some(Health::Trouble(error.trouble))
     }
 
     /// Tries failed work again when its time has come.

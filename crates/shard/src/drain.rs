@@ -1,9 +1,9 @@
 //! Carries out what brains and disks want, and takes in what the disk has done.
 
-use engine::{ConnId, DiskTrouble, Output as Wish, TorrentId};
+use engine::{ConnId, DiskTrouble, Output as Action, TorrentId};
 use types::Time;
 
-use crate::disk::Back;
+use crate::disk::Completion;
 use crate::{DiskDone, DiskOp, DiskRequest, Event, Output, Shard};
 
 impl Shard {
@@ -13,39 +13,39 @@ impl Shard {
         let Some(member) = self.members.touch(torrent) else { return self.reclaim(op) };
         self.pass_open = true;
         match member.returned(now, op, result) {
-            Back::Done(DiskOp::Write { offset, blocks }) => {
+            Completion::Done(DiskOp::Write { offset, blocks }) => {
                 member.blocks.written(offset, blocks, &mut self.receive.pool);
             }
-            Back::Done(DiskOp::Read { offset, block, conn: None }) => {
+            Completion::Done(DiskOp::Read { offset, block, conn: None }) => {
                 member.blocks.read_back(offset, block, &mut self.receive.pool);
             }
-            Back::Done(DiskOp::Read { offset, block, conn: Some(conn) }) => {
+            Completion::Done(DiskOp::Read { offset, block, conn: Some(conn) }) => {
                 match member.run_at(offset, block.len()) {
                     Some(run) => self.deliver(conn, run, block),
                     None => self.upload.pool.give(block),
                 }
             }
-            Back::Done(DiskOp::Sync { .. }) => {
+            Completion::Done(DiskOp::Sync { .. }) => {
                 let pieces = member.durability.synced();
                 self.outputs.push_back(Output::Event(torrent, Event::Durable(pieces)));
             }
-            Back::Unreadable { conn: None, offset, block, why } => {
+            Completion::Unreadable { conn: None, offset, block, why } => {
                 self.receive.pool.give(block);
                 if let Some(piece) = member.blocks.unreadable(offset) {
                     member.unreadable(now, piece, &why);
                 }
             }
-            Back::Unreadable { conn: Some(conn), offset, block, why } => {
+            Completion::Unreadable { conn: Some(conn), offset, block, why } => {
                 let run = member.run_at(offset, block.len());
                 self.upload.pool.give(block);
                 run.into_iter().for_each(|run| self.cannot_deliver(now, conn, run));
                 self.doubt(now, torrent, offset, &why);
             }
-            Back::Unsynced(why) => {
+            Completion::Unsynced(why) => {
                 member.sync_failed(now, &why);
                 self.withdraw(now, torrent);
             }
-            Back::Kept => {}
+            Completion::Kept => {}
         }
     }
 
@@ -84,27 +84,27 @@ impl Shard {
     fn drain_brain(&mut self, now: Time, id: TorrentId) {
         loop {
             let member = self.members.get_mut(id);
-            let Some((member, wish)) =
-                member.and_then(|m| m.brain.as_mut().map(|b| b.poll(now)).map(|w| (m, w)))
+            let Some((member, action)) =
+                member.and_then(|m| m.brain.as_mut().map(|b| b.poll(now)).map(|action| (m, action)))
             else {
                 return;
             };
-            match wish {
-                Wish::Dial { addr } => self.lobby.dial(id, addr),
-                Wish::Send { conn, bytes } => self.queue_bytes(now, conn, bytes),
-                Wish::SendBlock { conn, block } => self.queue_block(now, conn, block),
-                Wish::Disconnect { conn, .. } => self.disconnect(conn),
-                Wish::Event(event) => {
+            match action {
+                Action::Dial { addr } => self.lobby.dial(id, addr),
+                Action::Send { conn, bytes } => self.queue_bytes(now, conn, bytes),
+                Action::SendBlock { conn, block } => self.queue_block(now, conn, block),
+                Action::Disconnect { conn, .. } => self.disconnect(conn),
+                Action::Event(event) => {
                     if event == engine::Event::Completed {
                         member.durability.hurry(now);
                     }
                     self.outputs.push_back(Output::Event(id, Event::Engine(event)));
                 }
-                Wish::Wait(at, why) => {
+                Action::Wait(at, why) => {
                     member.wait = (at, why);
                     return;
                 }
-                // Wishes of a later engine that this shard does not know.
+                // Actions of a later engine that this shard does not know.
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use types::{Bitfield, BlockRef, InfoHash, InfoHashes, PieceIndex, Rng, Time};
 use wire::{FrameLimits, Reserved};
 
 use crate::blocks::{Blocks, Ended};
-use crate::disk::{Back, Disk, News};
+use crate::disk::{Completion, Disk, Health};
 use crate::reread::{Reread, Rereads};
 use crate::sync::Durability;
 use crate::{Added, Block, DiskOp, Pool};
@@ -184,16 +184,21 @@ impl Member {
     }
 
     /// Disk work has returned: updates the disk's own books and tells the brain whether the disk works.
-    pub(crate) fn returned(&mut self, now: Time, op: DiskOp, result: Result<(), crate::DiskError>) -> Back {
+    pub(crate) fn returned(
+        &mut self,
+        now: Time,
+        op: DiskOp,
+        result: Result<(), crate::DiskError>,
+    ) -> Completion {
         let wanted = match &op {
             DiskOp::Write { offset, blocks } => self.blocks.is_writing(*offset, blocks),
             _ => true,
         };
         // Nobody waits for a write from before a recheck: done or not, only its buffers matter.
-        let (back, news) = self.disk.returned(now, op, if wanted { result } else { Ok(()) });
-        match news {
-            Some(News::Trouble(trouble)) => self.inform(now, Input::DiskTrouble(&trouble)),
-            Some(News::Clear) => self.inform(now, Input::DiskClear),
+        let (back, health) = self.disk.returned(now, op, if wanted { result } else { Ok(()) });
+        match health {
+            Some(Health::Trouble(trouble)) => self.inform(now, Input::DiskTrouble(&trouble)),
+            Some(Health::Clear) => self.inform(now, Input::DiskClear),
             None => {}
         }
         back

@@ -62,9 +62,9 @@ impl Chunk {
 
 /// What became of a block that could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lost {
+pub(crate) enum Withdrawal {
     /// The piece message of this number was taken out of the queue.
-    Withdrawn(u64, BlockRef),
+    Done(u64, BlockRef),
     /// Its header has left: the connection can't go on.
     Committed,
     /// Nothing waits for it.
@@ -132,16 +132,16 @@ impl Outbound {
     }
 
     /// A part can't be read.
-    pub(crate) fn fail(&mut self, run: BlockRef, pool: &mut Pool) -> Lost {
+    pub(crate) fn fail(&mut self, run: BlockRef, pool: &mut Pool) -> Withdrawal {
         let Some((message, whole)) = waiting(&mut self.queue, run).map(|chunk| (chunk.message, chunk.whole))
         else {
-            return Lost::Unknown;
+            return Withdrawal::Unknown;
         };
         if self.has_begun(message) {
-            return Lost::Committed;
+            return Withdrawal::Committed;
         }
         self.remove(message, pool);
-        Lost::Withdrawn(message, whole)
+        Withdrawal::Done(message, whole)
     }
 
     /// Takes out the messages of pieces that are not there any more, but one that has begun to leave.
@@ -332,15 +332,15 @@ mod tests {
         let parts: Vec<_> = out.push_block(long).1.collect();
         out.push(vec![1]);
         out.fill(parts[1], filled(&mut pool, parts[1]));
-        assert_eq!(out.fail(parts[0], &mut pool), Lost::Withdrawn(0, long));
+        assert_eq!(out.fail(parts[0], &mut pool), Withdrawal::Done(0, long));
         assert_eq!((pool.out(), out.buffers()), (0, 0));
         assert_eq!(drain(&mut out, &mut pool, 100).0, [1]);
-        assert_eq!(out.fail(parts[0], &mut pool), Lost::Unknown);
+        assert_eq!(out.fail(parts[0], &mut pool), Withdrawal::Unknown);
 
         let parts: Vec<_> = out.push_block(long).1.collect();
         out.fill(parts[0], filled(&mut pool, parts[0]));
         drain(&mut out, &mut pool, 100);
-        assert_eq!(out.fail(parts[1], &mut pool), Lost::Committed);
+        assert_eq!(out.fail(parts[1], &mut pool), Withdrawal::Committed);
     }
 
     #[test]
@@ -350,7 +350,7 @@ mod tests {
         let numbers = [out.push_block(twin).0, out.push_block(twin).0];
         assert_eq!(numbers, [0, 1]);
         assert!(out.fill(twin, filled(&mut pool, twin)).is_none());
-        assert_eq!(out.fail(twin, &mut pool), Lost::Withdrawn(1, twin));
+        assert_eq!(out.fail(twin, &mut pool), Withdrawal::Done(1, twin));
         out.push(vec![1]);
         let (wire, done) = drain(&mut out, &mut pool, 100);
         assert_eq!((wire.len(), done, pool.out(), out.buffers()), (13 + 20 + 1, vec![twin], 0, 0));

@@ -7,7 +7,7 @@ use engine::{ConnId, Disconnect, Input, TorrentId};
 use types::{BlockRef, Time};
 
 use crate::conn::{Conn, Sender, Stage};
-use crate::outbound::Lost;
+use crate::outbound::Withdrawal;
 use crate::valve::Valve;
 use crate::{Block, DiskOp, Output, Pool, SendOutcome, Shard};
 
@@ -167,9 +167,9 @@ impl Shard {
     pub(crate) fn cannot_deliver(&mut self, now: Time, conn: ConnId, run: BlockRef) {
         let Some(entry) = self.conns.get_mut(conn) else { return };
         match entry.outbound.fail(run, &mut self.upload.pool) {
-            Lost::Withdrawn(message, block) => self.withdrawn(now, conn, &[(message, block)]),
-            Lost::Committed => self.close(now, conn, Disconnect::Disk),
-            Lost::Unknown => {}
+            Withdrawal::Done(message, block) => self.withdrawn(now, conn, &[(message, block)]),
+            Withdrawal::Committed => self.close(now, conn, Disconnect::Disk),
+            Withdrawal::Unknown => {}
         }
     }
 

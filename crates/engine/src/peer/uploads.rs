@@ -18,8 +18,8 @@ pub(crate) struct Uploads {
     /// Payload bytes sent since then.
     pub(crate) served: u64,
     pub(crate) speed: Speed,
-    /// Requests taken while it is choked.
-    while_choked: u32,
+    /// Requests taken while it is choked, or beyond its queue.
+    excess: u32,
 }
 
 /// What becomes of a request.
@@ -40,7 +40,7 @@ impl Uploads {
             since: now,
             served: 0,
             speed: Speed::new(now),
-            while_choked: 0,
+            excess: 0,
         }
     }
 
@@ -57,8 +57,8 @@ impl Uploads {
     pub(crate) fn ask(&mut self, block: BlockRef, limit: usize) -> Result<Asked, Fault> {
         if self.choked {
             // Requests that crossed our choke are honest; hundreds are not.
-            self.while_choked += 1;
-            return if self.while_choked > limits::CHOKED_REQUESTS {
+            self.excess += 1;
+            return if self.excess > limits::CHOKED_REQUESTS {
                 Err(Fault::RequestFlood)
             } else {
                 Ok(Asked::Refused)
@@ -69,12 +69,8 @@ impl Uploads {
         }
         if self.waiting.len() >= limit {
             // Twice our `reqq` is no misunderstanding any more.
-            self.while_choked += 1;
-            return if self.while_choked as usize > limit {
-                Err(Fault::RequestFlood)
-            } else {
-                Ok(Asked::Refused)
-            };
+            self.excess += 1;
+            return if self.excess as usize > limit { Err(Fault::RequestFlood) } else { Ok(Asked::Refused) };
         }
         self.waiting.push_back(block);
         Ok(Asked::Queued)
@@ -117,12 +113,12 @@ impl Uploads {
 
     /// Gives the slot.
     pub(crate) fn unchoke(&mut self, now: Time) {
-        (self.choked, self.since, self.served, self.while_choked) = (false, now, 0, 0);
+        (self.choked, self.since, self.served, self.excess) = (false, now, 0, 0);
     }
 
     /// Takes the slot. Returns what waited; what is leaving still leaves.
     pub(crate) fn choke(&mut self, now: Time) -> Vec<BlockRef> {
-        (self.choked, self.since, self.served, self.while_choked) = (true, now, 0, 0);
+        (self.choked, self.since, self.served, self.excess) = (true, now, 0, 0);
         self.waiting.drain(..).collect()
     }
 }
