@@ -243,9 +243,11 @@ impl Entry {
 
     /// A piece does not count until it is completed again.
     pub(crate) fn doubt(&self, piece: PieceIndex) {
+        let len = u64::from(self.info.geometry().piece_len(piece));
         self.change(|state| {
-            if state.have.remove(piece.0) {
-                state.missing += u32::from(state.wanted.get(piece.0));
+            if state.have.remove(piece.0) && state.wanted.get(piece.0) {
+                state.missing += 1;
+                state.left += len;
             }
             state.durable.remove(piece.0);
             state.unsaved = true;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use types::{Bitfield, PieceIndex, Time};
+use types::{PieceIndex, Time};
 
 use crate::{DiskOp, StoredPiece};
 

@@ -173,6 +173,15 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Only what makes the whole storage unreadable. A file that can't be looked at counts as absent.
     fn probe(&self) -> Result<Vec<FileState>, StorageError>;
 
+    /// Takes the files as they are now, those that somebody cut short or removed included: before this call a storage may
+    /// refuse to write into them. A fence, called where everything is about to be checked.
+    ///
+    /// # Errors
+    /// Only what makes the whole storage unusable.
+    fn accept_changes(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// Makes what a download needs besides payload: empty files, links, reserved space, permissions. A fence. Called
     /// before the first write of a session and safe to call again; storages that are only read never see it.
     ///

@@ -182,6 +182,7 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
         return super::add::bring_up(inner, entry.clone(), Default::default()).await;
     };
     hold(&inner, &entry).await;
+    inner.shared.disk.fence(storage.clone(), |storage| storage.accept_changes()).await?;
     let all = Bitfield::full(entry.info.geometry().pieces());
     let have = match data::check(&inner, &entry, storage, all).await {
         Ok(have) => have,

@@ -336,6 +336,11 @@ impl Storage for FileStorage {
         Ok(())
     }
 
+    fn accept_changes(&self) -> Result<(), StorageError> {
+        self.see_anew();
+        Ok(())
+    }
+
     fn delete(&self) -> Result<(), StorageError> {
         self.remove_all()
     }

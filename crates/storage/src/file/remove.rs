@@ -1,4 +1,4 @@
-//! Removing a torrent's files.
+//! Files that go: by our hand, or by somebody else's.
 
 use super::FileStorage;
 use crate::error::{ErrorKind, Op, StorageError};
@@ -22,6 +22,19 @@ impl FileStorage {
         result
     }
 
+    /// Forgets how long the files were, and lets go of handles of files that are gone.
+    pub(super) fn see_anew(&self) {
+        let _alone = self.exclusive();
+        self.handles.forget_all(self.owner);
+        self.plan.iter().for_each(|(file, _)| self.unsee(file));
+    }
+
+    fn unsee(&self, file: FileIndex) {
+        if let Some(seen) = self.seen.get(file.as_usize()) {
+            seen.store(0, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
     fn remove_one(&self, file: FileIndex, plan: &PlanFile) -> Result<(), StorageError> {
         let removed = match &plan.kind {
             FileKind::Regular { .. } => self.root.remove(&plan.path),
@@ -30,9 +43,7 @@ impl FileStorage {
             }
             FileKind::Symlink(None) | FileKind::Padding => Ok(()),
         };
-        if let Some(seen) = self.seen.get(file.as_usize()) {
-            seen.store(0, std::sync::atomic::Ordering::Relaxed);
-        }
+        self.unsee(file);
         forgive(removed)
     }
 }
