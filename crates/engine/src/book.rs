@@ -159,6 +159,21 @@ impl Book {
         }
     }
 
+    /// It is a seed and we are one too: it is of no use until something is missing again.
+    pub(crate) fn shelve(&mut self, addr: SocketAddr) {
+        self.leave_dialing(addr);
+        if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
+            (entry.failures, entry.state) = (0, State::Waiting(Time::NEVER));
+        }
+    }
+
+    /// Something is missing again: seeds may be dialed.
+    pub(crate) fn unshelve(&mut self, now: Time) {
+        for entry in self.entries.values_mut().filter(|e| e.state == State::Waiting(Time::NEVER)) {
+            entry.state = State::Waiting(now);
+        }
+    }
+
     /// A dial failed, or the peer misbehaved: each failure makes the wait longer, and at last it is given up for an hour.
     /// It stays known with its failures, so that the next list that names it does not begin the count anew.
     pub(crate) fn failed(&mut self, now: Time, addr: SocketAddr) {
@@ -385,6 +400,19 @@ mod tests {
         assert_eq!(book.known(), 2);
         book.add(Time::ZERO, addr(4), PeerSource::Tracker, &mut rng);
         assert_eq!((book.known(), book.next(Time::ZERO)), (2, Some(addr(4))));
+    }
+
+    #[test]
+    fn seeds_rest_while_nothing_is_missing() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Manual, &mut rng);
+        let dialed = book.next(Time::ZERO).unwrap();
+        book.connected(dialed);
+        book.shelve(dialed);
+        let later = Time::from_secs(1_000_000);
+        assert_eq!((book.next(later), book.next_due(), book.known()), (None, Time::NEVER, 1));
+        book.unshelve(later);
+        assert_eq!(book.next(later), Some(dialed));
     }
 
     #[test]

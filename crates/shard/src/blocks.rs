@@ -91,7 +91,7 @@ impl Blocks {
             zeros = Some((len, digest));
             self.ended.push(match self.info.piece_hash(piece).verify(Some(digest), None) {
                 Ok(verified) => Ended::Stored(StoredPiece(verified.piece())),
-                Err(why) => Ended::Failed(piece, why),
+                Err(why) => Ended::Failed { piece, why, read_back: false },
             });
         }
     }
@@ -193,10 +193,9 @@ impl Blocks {
             return;
         }
         if !self.active.contains_key(&piece) {
-            let (expected, blocks) = (self.info.piece_hash(piece), self.geometry.blocks_in(piece));
             let active = match how {
-                Reread::Hash => ActivePiece::new(expected, blocks, Some(&Bitfield::full(blocks))),
-                Reread::Rewrite => ActivePiece::to_rewrite(expected, blocks),
+                Reread::Hash => self.begin(piece, Some(&Bitfield::full(self.geometry.blocks_in(piece)))),
+                Reread::Rewrite => ActivePiece::to_rewrite(self.info.piece_hash(piece), &self.geometry),
             };
             self.active.insert(piece, active);
         }
@@ -628,7 +627,8 @@ mod tests {
         payload[65_536 + 1] = 1;
         let mut rig = Rig::new(padded(&payload, &PADDED, 65_536), 64, Vec::new(), &[]);
         rig.settle_all(&mut Rng::from_number(1));
-        let failed = Ended::Failed(PieceIndex(1), Mismatch::V1(PieceIndex(1)));
+        let failed =
+            Ended::Failed { piece: PieceIndex(1), why: Mismatch::V1(PieceIndex(1)), read_back: false };
         assert_eq!(rig.ended, [failed, Ended::Stored(StoredPiece(PieceIndex(2)))]);
     }
 

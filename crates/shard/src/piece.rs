@@ -106,8 +106,9 @@ impl ActivePiece {
     }
 
     /// A piece that lies unhashed on the disk as a whole, to be hashed and written once more.
-    pub(crate) fn to_rewrite(expected: Expected, blocks: u32) -> ActivePiece {
-        let piece = ActivePiece::new(expected, blocks, Some(&Bitfield::full(blocks)));
+    pub(crate) fn to_rewrite(expected: Expected, geometry: &Geometry) -> ActivePiece {
+        let all = Bitfield::full(geometry.blocks_in(expected.piece()));
+        let piece = ActivePiece::new(expected, geometry, Some(&all));
         ActivePiece { rewrites: true, ..piece }
     }
 
@@ -312,7 +313,7 @@ impl ActivePiece {
         let stored = |place: &Place| match place {
             Place::Stored | Place::Reading | Place::Kept(_) => true,
             Place::Arrived(_) | Place::Writing => self.rewrites,
-            Place::Missing => false,
+            Place::Missing | Place::Zeros(_) => false,
         };
         self.places.iter().map(stored).collect()
     }

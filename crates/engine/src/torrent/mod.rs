@@ -363,7 +363,7 @@ impl Torrent {
         match why.blame() {
             _ if !why.may_retry() => self.book.forget(addr),
             Blame::Misbehaved => self.book.failed(now, addr),
-            _ if why == Disconnect::Useless && self.is_complete() => self.book.forget(addr),
+            _ if why == Disconnect::Useless && self.is_complete() => self.book.shelve(addr),
             // A peer that never gave or took anything is no better than one that did not answer.
             _ if peer.down.total() == 0 && peer.uploads.speed.total() == 0 => self.book.failed(now, addr),
             _ => self.book.closed(now, addr),
@@ -452,6 +452,10 @@ impl Torrent {
     }
 
     fn review_interest(&mut self, now: Time) {
+        if !self.is_complete() {
+            self.book.unshelve(now);
+            self.dial(now);
+        }
         let changed: Vec<(ConnId, bool)> = self
             .peers
             .values()

@@ -723,7 +723,6 @@ fn padding_is_never_asked_for_and_never_counted() {
 fn padding_that_is_not_zeros_is_a_bad_torrent_and_no_loop() {
     let (mut t, now) = (padded(), Time::ZERO);
     let piece = PieceIndex(2);
-    t.handle(now, Input::PieceFailed { piece, why: Mismatch::V1(piece) }).unwrap();
-    let Phase::Stalled(trouble) = t.snapshot(now).phase else { panic!("{:?}", t.snapshot(now).phase) };
-    assert_eq!(trouble.code, "bad_torrent");
+    t.handle(now, Input::PieceFailed { piece, why: Mismatch::V1(piece), read_back: false }).unwrap();
+    assert_eq!(t.snapshot(now).phase, Phase::Contradictory(Mismatch::V1(piece)));
 }
