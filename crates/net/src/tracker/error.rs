@@ -24,7 +24,7 @@ pub enum Error {
         problem: String,
     },
     /// There is no address of the wanted kind.
-    #[error("{host} has no address of the wanted kind ({family:?})")]
+    #[error("{host} has no {}address", kind_word(*.family))]
     NoAddress {
         /// The name.
         host: String,
@@ -93,6 +93,15 @@ pub enum Error {
     Closed,
 }
 
+/// The kind of address that was wanted.
+fn kind_word(family: Family) -> &'static str {
+    match family {
+        Family::Any => "",
+        Family::V4 => "IPv4 ",
+        Family::V6 => "IPv6 ",
+    }
+}
+
 impl Error {
     /// A stable name of the kind of error.
     pub fn code(&self) -> &'static str {
@@ -154,7 +163,7 @@ impl Error {
 pub(super) enum Blocked {
     #[error(transparent)]
     Refusal(Refusal),
-    #[error("{host} has no address of the wanted kind")]
+    #[error("{host} has no {}address", kind_word(*.family))]
     NoAddress { host: String, family: Family },
     #[error("{host} could not be looked up: {problem}")]
     Lookup { host: String, problem: String },

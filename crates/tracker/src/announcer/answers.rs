@@ -40,7 +40,7 @@ impl Announcer {
         let tracker = &mut self.trackers[job.tracker];
         let told = &mut tracker.told[job.lane];
         (told.started, told.acknowledged) = (true, true);
-        (told.failures, told.retry_at) = (0, now);
+        (told.failures, told.retry_at, told.no_address) = (0, now, false);
         if event == AnnounceEvent::Completed {
             told.owes_completed = false;
         }
@@ -85,19 +85,33 @@ impl Announcer {
         let told = &mut tracker.told[job.lane];
         told.failures = told.failures.saturating_add(1);
         told.retry_at = wait.map_or(Time::NEVER, |wait| now + wait);
+        told.no_address = failure.kind == FailureKind::NoAddress;
         if matches!(failure.kind, FailureKind::NoAddress | FailureKind::Unusable) {
             // It was never reached, so it need not be told `stopped`.
             told.started = told.acknowledged;
         }
-        tracker.last_failure = Some(failure.clone());
-        let event = AnnouncerEvent::Failed {
-            tracker: tracker.url.clone(),
-            event: job.event.unwrap_or_default(),
-            failure,
-            retry: wait,
-        };
-        self.out.push_back(AnnouncerOutput::Event(event));
+        if failure.kind != FailureKind::NoAddress || !self.may_have_another_address(job) {
+            let tracker = &mut self.trackers[job.tracker];
+            tracker.last_failure = Some(failure.clone());
+            let event = AnnouncerEvent::Failed {
+                tracker: tracker.url.clone(),
+                event: job.event.unwrap_or_default(),
+                failure,
+                retry: wait,
+            };
+            self.out.push_back(AnnouncerOutput::Event(event));
+        }
         self.walks[walk].failed(now, job.lane);
+    }
+
+    /// Whether the tracker has, or may have, an address of another kind than that of this job. Most hosts have one kind
+    /// only: that the other is missing is no failure then.
+    fn may_have_another_address(&self, job: &InFlight) -> bool {
+        let lane = &self.lanes[job.lane];
+        let told = &self.trackers[job.tracker].told;
+        self.lanes.iter().zip(told).any(|(other, told)| {
+            other.info_hash == lane.info_hash && other.family != lane.family && !told.no_address
+        })
     }
 
     /// How long to stay away from a tracker that failed; `None` for ever.

@@ -33,6 +33,8 @@ struct Told {
     /// It knew us when the download became complete, and has not been told.
     owes_completed: bool,
     failures: u32,
+    /// It has no address of the lane's kind.
+    no_address: bool,
     /// Not to be asked before this.
     retry_at: Time,
     tracker_id: Option<Vec<u8>>,

@@ -313,6 +313,37 @@ fn a_hybrid_announces_both_names_over_both_families() {
 }
 
 #[test]
+fn an_address_of_one_kind_is_enough() {
+    let no_address = |b: &Bench| {
+        let is = |e: &&AnnouncerEvent| matches!(e, AnnouncerEvent::Failed { failure, .. } if failure.kind == FailureKind::NoAddress);
+        b.events.iter().filter(is).count()
+    };
+    for v6_first in [true, false] {
+        let mut c = config(&[&["a"]]);
+        c.families = vec![Family::V4, Family::V6];
+        let mut b = Bench::started(c.clone());
+        let (v4, v6) = (b.job().unwrap(), b.job().unwrap());
+        if v6_first {
+            b.fail_with(&v6, FailureKind::NoAddress);
+            b.ok(&v4);
+        } else {
+            b.ok(&v4);
+            b.fail_with(&v6, FailureKind::NoAddress);
+        }
+        assert_eq!(b.job(), None);
+        assert_eq!(no_address(&b), 0);
+        // Where there is neither, it is said.
+        let mut b = Bench::started(c);
+        let (v4, v6) = (b.job().unwrap(), b.job().unwrap());
+        let (first, second) = if v6_first { (v6, v4) } else { (v4, v6) };
+        b.fail_with(&first, FailureKind::NoAddress);
+        b.fail_with(&second, FailureKind::NoAddress);
+        assert_eq!(b.job(), None);
+        assert_eq!(no_address(&b), 1);
+    }
+}
+
+#[test]
 fn a_private_torrent_uses_one_tracker_at_a_time() {
     let mut c = config(&[&["a"], &["b"]]);
     c.private = true;
