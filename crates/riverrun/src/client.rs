@@ -276,6 +276,7 @@ impl Inner {
     fn abandon(&self) {
         self.closing.store(true, Ordering::Release);
         self.closed.send_replace(true);
+        self.all().iter().for_each(|entry| entry.release());
         self.shards.iter().for_each(|shard| {
             shard.tell(ToShard::Stop);
         });

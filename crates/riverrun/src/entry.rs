@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::{Figures, TorrentId};
 use metainfo::{FileIndex, Info, Metainfo};
-use storage::{Plan, Progress, Selection, Storage};
+use storage::{Plan, Progress, ResumeLock, Selection, Storage};
 use tokio::sync::{broadcast, watch};
 use types::{Bitfield, InfoHashes, PieceIndex, Time};
 
@@ -38,6 +38,8 @@ pub(crate) struct Entry {
     pub(crate) saving: tokio::sync::Mutex<()>,
     /// Held while its data is brought up or checked.
     pub(crate) busy: tokio::sync::Mutex<()>,
+    /// Its saved state is ours alone while this is here.
+    pub(crate) lock: Mutex<Option<ResumeLock>>,
     /// The check that is under way.
     check: Mutex<Option<Arc<Progress>>>,
     state: Mutex<State>,
@@ -120,6 +122,11 @@ pub(crate) struct NewEntry {
 }
 
 impl Entry {
+    /// Lets another process have the saved state.
+    pub(crate) fn release(&self) {
+        *self.lock.lock().unwrap_or_else(|e| e.into_inner()) = None;
+    }
+
     pub(crate) fn new(new: NewEntry, events: broadcast::Sender<Event>) -> Entry {
         let info = Arc::new(new.metainfo.info().clone());
         let pieces = info.geometry().pieces();
@@ -165,6 +172,7 @@ impl Entry {
             storage: OnceLock::new(),
             saving: tokio::sync::Mutex::new(()),
             busy: tokio::sync::Mutex::new(()),
+            lock: Mutex::new(None),
             check: Mutex::new(None),
             state: Mutex::new(state),
             changed: watch::Sender::new(0),

@@ -114,7 +114,7 @@ impl Error {
     /// A stable name, the same here, in `--json` output and behind the exit codes of the command line:
     ///
     /// `bad_torrent`, `bad_magnet`, `metadata_exchange_missing`, `fetch_failed`, `no_peers`, `bad_setting`,
-    /// `no_such_file`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`, `permission`,
+    /// `no_such_file`, `in_use`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`, `permission`,
     /// `address_not_available`, `io`; for disks `disk_full`, `permission`, `read_only`, `not_found`, `truncated`,
     /// `is_directory`, `not_a_directory`, `symlink`, `not_a_file`, `file_too_large`, `too_many_open_files`, `damaged`,
     /// `hash_mismatch`, `io`.

@@ -50,7 +50,7 @@ pub use memory::{Counters, Fault, MemoryFactory, MemoryStorage};
 pub use plan::{Extent, FileIndex, FileKind, Place, Plan, PlanFile};
 pub use pool::{Class, Closure, DiskPool, Done, Job, Outcome, PoolConfig, Rejected, Work};
 pub use progress::{Effort, Progress};
-pub use resume::{Claims, ResumeData, ResumeStore};
+pub use resume::{Claims, ResumeData, ResumeLock, ResumeStore};
 pub use storage::{
     Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory,
 };

@@ -285,7 +285,7 @@ impl Storage for MemoryStorage {
         let look = |(file, _)| match state.now.files.get(&file) {
             Some(stored) => {
                 let (size, mtime) = (stored.bytes.len() as u64, stored.mtime);
-                FileState { present: true, size, mtime, in_part_file: false }
+                FileState { present: true, size, mtime, ctime: 0, in_part_file: false }
             }
             None => FileState::default(),
         };

@@ -15,7 +15,7 @@ use types::{Bitfield, InfoHashes, PieceIndex};
 
 pub use self::claims::Claims;
 pub use self::codec::ResumeError;
-pub use self::store::{LoadError, ResumeStore};
+pub use self::store::{LoadError, ResumeLock, ResumeStore};
 use crate::storage::{FileState, Selection};
 
 /// The blocks of an unfinished piece that are on disk, in the layout of a bitfield. Nothing has verified them: the piece

@@ -38,6 +38,9 @@ pub struct FileState {
     pub size: u64,
     /// When it was last changed, in nanoseconds since 1970; 0 where it is absent or the backend keeps no times.
     pub mtime: i64,
+    /// When its contents or its other properties were last changed, by the system's own account, which nobody can set
+    /// back; in nanoseconds since 1970. 0 where it is absent, or the backend keeps no such times.
+    pub ctime: i64,
     /// Whether its bytes are kept in the part file for now, because it is not wanted and does not exist.
     pub in_part_file: bool,
 }

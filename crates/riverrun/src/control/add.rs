@@ -224,6 +224,7 @@ async fn open(
     entry: &Arc<Entry>,
     saved: Option<ResumeData>,
 ) -> Result<Vec<(PieceIndex, Bitfield)>, Error> {
+    data::lock(inner, entry).await?;
     let factory = inner.opener.at(&entry.output);
     let request = OpenRequest::new(entry.hashes, entry.plan.clone()).selection(entry.selection());
     let storage = inner.blocking(move || factory.open(&request)).await??;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use metainfo::FileIndex;
 use shard::Command;
 use storage::resume::PartialPiece;
-use storage::{CheckOptions, FileState, Progress, ResumeData, ResumeStore, Storage, StorageError};
+use storage::{
+    CheckOptions, FileState, Progress, ResumeData, ResumeLock, ResumeStore, Storage, StorageError,
+};
 use types::{Bitfield, InfoHashes, PieceIndex};
 
 use super::hold::{hold, release};
@@ -38,6 +40,45 @@ pub(crate) async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<Resum
             tracing::warn!(torrent = %hashes, %error, "the saved state is of no use");
             None
         }
+    }
+}
+
+/// Makes sure that no other process works on this torrent's files and state. Who only reads the files may do so beside
+/// others. Where nothing can be locked, nothing can be kept either: that is told when it is saved.
+pub(crate) async fn lock(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), Error> {
+    let Some(dir) = inner.settings.state_dir.clone().filter(|_| !entry.read_only) else { return Ok(()) };
+    if entry.lock.lock().unwrap_or_else(|e| e.into_inner()).is_some() {
+        return Ok(());
+    }
+    let (store, name) = (ResumeStore::new(&dir), entry.hashes.primary());
+    match inner.blocking(move || store.lock(name)).await? {
+        Ok(Some(lock)) => {
+            *entry.lock.lock().unwrap_or_else(|e| e.into_inner()) = Some(lock);
+            Ok(())
+        }
+        Ok(None) => {
+            let message = format!(
+                "another process has the torrent {} and keeps its state in {}; end it, or name another state directory",
+                entry.hashes,
+                dir.display()
+            );
+            Err(Error::Disk(Trouble::new("in_use", message)))
+        }
+        Err(error) => {
+            tracing::warn!(torrent = %entry.hashes, %error, "the state can't be locked");
+            Ok(())
+        }
+    }
+}
+
+/// Whether the state may be saved now: always by who holds the lock; by who only reads, where nobody does.
+fn lock_to_save(dir: &Path, entry: &Entry) -> Option<Option<ResumeLock>> {
+    if !entry.read_only {
+        return Some(None);
+    }
+    match ResumeStore::new(dir).lock(entry.hashes.primary()) {
+        Ok(None) => None,
+        held => Some(held.ok().flatten()),
     }
 }
 
@@ -84,7 +125,15 @@ pub(crate) async fn find(
 
 /// Whether a file is exactly as it was saved: then what is not claimed of it is not there.
 fn is_known(saved: Option<&ResumeData>, file: FileIndex, now: &[FileState]) -> bool {
-    saved.is_some_and(|saved| saved.files.get(file.as_usize()) == now.get(file.as_usize()))
+    let then = saved.and_then(|saved| saved.files.get(file.as_usize())).copied();
+    let now = now.get(file.as_usize()).copied();
+    then.zip(now).is_some_and(|(mut then, now)| {
+        // Saved by a version, or on a system, that keeps no such times.
+        if then.ctime == 0 {
+            then.ctime = now.ctime;
+        }
+        then == now
+    })
 }
 
 /// Makes what a check found durable, so that it may be claimed. Data that is only read was durable before.
@@ -294,7 +343,9 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
         let (up, down) = live.map_or((0, 0), |live| (live.uploaded, live.downloaded));
         (data.uploaded, data.downloaded) = (state.uploaded_before + up, state.downloaded_before + down);
     }
+    let of = entry.clone();
     let work = move || {
+        let Some(_lock) = lock_to_save(&dir, &of) else { return Ok(()) };
         data.files = storage.probe()?;
         ResumeStore::new(dir).save(&data)
     };

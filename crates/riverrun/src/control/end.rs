@@ -49,6 +49,7 @@ async fn close_torrents(inner: &Arc<Inner>) -> bool {
     for entry in &running {
         all &= data::save(inner, entry).await.is_ok();
     }
+    inner.all().iter().for_each(|entry| entry.release());
     all
 }
 
@@ -86,7 +87,9 @@ pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bo
 
 async fn delete(inner: &Arc<Inner>, entry: &Arc<Entry>, data: bool) -> Result<(), Error> {
     let (state_dir, of) = (inner.settings.state_dir.clone(), entry.clone());
-    let state = inner.blocking(move || data::delete_saved(state_dir.as_deref(), &of)).await?;
+    let state = inner.blocking(move || data::delete_saved(state_dir.as_deref(), &of)).await;
+    entry.release();
+    let state = state?;
     if data
         && !entry.read_only
         && let Some(storage) = entry.storage.get()

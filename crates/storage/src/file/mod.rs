@@ -299,20 +299,15 @@ impl Storage for FileStorage {
 
     fn probe(&self) -> Result<Vec<FileState>, StorageError> {
         let homes = self.shared();
-        let parts = homes.parts().as_ref().map_or((0, 0), PartFile::state);
+        let parts = homes.parts().as_ref().map_or(FileState::default(), PartFile::state);
         let look = |(file, plan): (FileIndex, &crate::plan::PlanFile)| {
             if homes.in_parts(file) {
-                FileState { present: false, size: parts.0, mtime: parts.1, in_part_file: true }
+                FileState { in_part_file: true, ..parts }
             } else if !plan.is_stored() {
                 FileState::default()
             } else {
                 let found = self.root.stat(&plan.path);
-                found.map_or(FileState::default(), |(size, mtime)| FileState {
-                    present: true,
-                    size,
-                    mtime,
-                    in_part_file: false,
-                })
+                found.unwrap_or_default()
             }
         };
         Ok(self.plan.iter().map(look).collect())

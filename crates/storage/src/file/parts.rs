@@ -14,6 +14,7 @@ use types::InfoHash;
 
 use crate::error::{Op, StorageError};
 use crate::plan::FileIndex;
+use crate::storage::FileState;
 use crate::sys;
 
 const MAGIC: &[u8; 8] = b"RRPARTS1";
@@ -131,11 +132,12 @@ impl PartFile {
         Ok(())
     }
 
-    /// Its size and time of change.
-    pub(crate) fn state(&self) -> (u64, i64) {
-        let Ok(meta) = self.file.metadata() else { return (0, 0) };
+    /// Its size and times of change.
+    pub(crate) fn state(&self) -> FileState {
+        let Ok(meta) = self.file.metadata() else { return FileState::default() };
         let changed = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        (meta.len(), changed.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+        let mtime = changed.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+        FileState { size: meta.len(), mtime, ctime: sys::ctime(&meta), ..FileState::default() }
     }
 
     /// Whether it holds anything of `file`.
@@ -312,9 +314,9 @@ mod tests {
         assert_eq!(read(&parts, 1, 16_384, 1), None);
         assert_eq!(parts.files(), [FileIndex(1), FileIndex(3)]);
         parts.forget(FileIndex(3)).unwrap();
-        let before = parts.state().0;
+        let before = parts.state().size;
         parts.write(FileIndex(9), 50_000, &[IoSlice::new(b"nine")]).unwrap();
-        assert_eq!(parts.state().0, before, "a free record is used again");
+        assert_eq!(parts.state().size, before, "a free record is used again");
         parts.forget(FileIndex(1)).unwrap();
         let mut parts = parts.remove_if_empty().unwrap().unwrap();
         parts.forget(FileIndex(9)).unwrap();

@@ -10,6 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use super::{Access, Opened};
 use crate::error::{Op, StorageError};
+use crate::storage::FileState;
 
 /// The directory a torrent's files are below.
 #[derive(Debug)]
@@ -44,8 +45,8 @@ impl Root {
         Ok(Opened { file, created })
     }
 
-    /// Whether a regular file is there, with its size and time of change in nanoseconds.
-    pub(crate) fn stat(&self, relative: &str) -> Result<(u64, i64), StorageError> {
+    /// The state of the regular file that is there.
+    pub(crate) fn stat(&self, relative: &str) -> Result<FileState, StorageError> {
         self.walk(relative, false)?;
         let path = self.full(relative);
         let meta = fs::symlink_metadata(&path).map_err(|e| StorageError::from_io(&path, Op::Stat, e))?;
@@ -59,7 +60,7 @@ impl Root {
         }
         let changed = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let mtime = changed.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
-        Ok((meta.len(), mtime))
+        Ok(FileState { present: true, size: meta.len(), mtime, ctime: 0, in_part_file: false })
     }
 
     /// Links need a privilege here that few have: none is made.

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::{Access, Opened};
 use crate::error::{Op, StorageError};
+use crate::storage::FileState;
 
 /// The directory a torrent's files are below. The path to it may go through links: its owner chose it. Nothing below it
 /// may: every component is opened with `O_NOFOLLOW` relative to the one before, so that no rename in between helps either.
@@ -55,8 +56,8 @@ impl Root {
         }
     }
 
-    /// Whether a regular file is there, with its size and time of change in nanoseconds.
-    pub(crate) fn stat(&self, relative: &str) -> Result<(u64, i64), StorageError> {
+    /// The state of the regular file that is there.
+    pub(crate) fn stat(&self, relative: &str) -> Result<FileState, StorageError> {
         let (parent, name) = self.parent(relative, false)?;
         let fail = |errno, op| self.error(relative, &parent, name, errno, op);
         let stat =
@@ -67,10 +68,14 @@ impl Root {
             FileType::Symlink => return Err(StorageError::Symlink { path: self.full(relative) }),
             _ => return Err(StorageError::NotAFile { path: self.full(relative) }),
         }
+        let nanos = |s: i64, ns: i64| s.saturating_mul(1_000_000_000).saturating_add(ns);
         #[allow(clippy::unnecessary_cast)] // The widths differ between systems.
-        let mtime =
-            (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64);
-        Ok((u64::try_from(stat.st_size).unwrap_or(0), mtime))
+        let (mtime, ctime) = (
+            nanos(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            nanos(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        );
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        Ok(FileState { present: true, size, mtime, ctime, in_part_file: false })
     }
 
     /// Makes a link with the given text. What is there already stays.

@@ -28,6 +28,8 @@ pub(super) fn is_changed(data: &ResumeData, file: FileIndex, now: &FileState) ->
         || then.in_part_file != now.in_part_file
         || now.size < then.size
         || now.mtime > then.mtime
+        // A copy put back keeps its time of change, and so does who hides a change; the system's own account tells.
+        || then.ctime != 0 && now.ctime != 0 && now.ctime != then.ctime
 }
 
 pub(super) fn weigh(data: &ResumeData, info: &Info, now: &[FileState]) -> Result<Claims, ResumeError> {

@@ -84,6 +84,9 @@ pub(super) fn encode(data: &ResumeData) -> Vec<u8> {
     });
     body.insert("partial", Value::List(partial.collect()));
     body.insert("files", Value::bytes(encode_files(&data.files)));
+    // A key of its own: files of earlier versions are read without it.
+    let ctimes: Vec<u8> = data.files.iter().flat_map(|file| file.ctime.to_be_bytes()).collect();
+    body.insert("ctimes", Value::bytes(ctimes));
     if !data.selection.is_all() {
         let wanted = |n| u8::from(data.selection.wants(metainfo::FileIndex(n as u32)));
         body.insert("wanted", Value::Bytes((0..data.files.len()).map(wanted).collect()));
@@ -132,7 +135,7 @@ fn decode_files(bytes: &[u8]) -> Result<Vec<FileState>, ResumeError> {
     let state = |bytes: &[u8; FILE_STATE]| {
         let size = bytes[1..].first_chunk().copied().map_or(0, u64::from_be_bytes);
         let mtime = bytes[9..].first_chunk().copied().map_or(0, i64::from_be_bytes);
-        FileState { present: bytes[0] & 1 != 0, in_part_file: bytes[0] & 2 != 0, size, mtime }
+        FileState { present: bytes[0] & 1 != 0, in_part_file: bytes[0] & 2 != 0, size, mtime, ctime: 0 }
     };
     Ok(states.iter().map(state).collect())
 }
@@ -211,7 +214,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ResumeData, ResumeError> {
     let pieces = count("pieces").and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= limits::PIECES);
     let pieces = pieces.ok_or(shape("pieces"))?;
     let have = Bitfield::from_bytes(text("have").unwrap_or_default(), pieces).map_err(|_| shape("have"))?;
-    let files = decode_files(text("files").unwrap_or_default())?;
+    let mut files = decode_files(text("files").unwrap_or_default())?;
+    if let Some(bytes) = text("ctimes") {
+        let (ctimes, rest) = bytes.as_chunks::<8>();
+        if !rest.is_empty() || ctimes.len() != files.len() {
+            return Err(shape("ctimes"));
+        }
+        files.iter_mut().zip(ctimes).for_each(|(file, bytes)| file.ctime = i64::from_be_bytes(*bytes));
+    }
     let selection = match text("wanted") {
         None => Selection::all(),
         Some(wanted) if wanted.len() == files.len() => Selection::of(wanted.iter().map(|w| *w != 0)),

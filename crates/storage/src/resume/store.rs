@@ -1,6 +1,6 @@
 //! The directory of resume files.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,13 @@ pub struct ResumeStore {
     dir: PathBuf,
 }
 
+/// A torrent's state is this process's own while this is alive.
+#[derive(Debug)]
+pub struct ResumeLock {
+    /// The lock is the system's, and ends with the last handle of the file.
+    _file: File,
+}
+
 impl ResumeStore {
     /// Resume files in `dir`, which is made at the first save.
     pub fn new(dir: impl Into<PathBuf>) -> ResumeStore {
@@ -54,6 +61,24 @@ impl ResumeStore {
     /// The resume file of a torrent.
     pub fn path(&self, name: InfoHash) -> PathBuf {
         self.dir.join(format!("{name}.resume"))
+    }
+
+    /// Claims a torrent's state for this process until the lock is dropped, or the process ends however it may. `None`
+    /// where another one has it. The file beside the state that carries the lock stays: it is empty, and no sign that
+    /// anybody has the torrent.
+    ///
+    /// # Errors
+    /// The directory can't be written, or its filesystem knows no locks.
+    pub fn lock(&self, name: InfoHash) -> Result<Option<ResumeLock>, StorageError> {
+        let path = self.dir.join(format!("{name}.lock"));
+        fs::create_dir_all(&self.dir).map_err(|e| StorageError::from_io(&self.dir, Op::Create, e))?;
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|e| StorageError::from_io(&path, Op::Create, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(ResumeLock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(StorageError::from_io(&path, Op::Open, e)),
+        }
     }
 
     /// Replaces a torrent's resume file. Whenever the process or the machine dies, either the old or the new one is

@@ -29,7 +29,7 @@ fn torrent() -> Metainfo {
 }
 
 fn state(size: u64, mtime: i64) -> FileState {
-    FileState { present: true, size, mtime, in_part_file: false }
+    FileState { present: true, size, mtime, ctime: 0, in_part_file: false }
 }
 
 fn example() -> ResumeData {
@@ -106,6 +106,7 @@ fn nonsense_under_a_right_checksum_is_refused() {
         format!("d4:have1:\x009:info-hash{hash}7:partiallli4ei1e1:\x00ee6:piecesi4ee"),
         format!("d4:have1:\x009:info-hash{hash}7:partiallli0ei99e1:\x00ee6:piecesi4ee"),
         format!("d4:have1:\x009:info-hash{hash}6:piecesi4e6:wanted1:1e"),
+        format!("d6:ctimes8:abcdefgh4:have1:\x009:info-hash{hash}6:piecesi4ee"),
     ];
     for case in cases {
         assert!(
@@ -150,6 +151,26 @@ fn changed_files_make_their_pieces_doubtful() {
 }
 
 #[test]
+fn a_change_that_hides_its_time_is_seen_where_the_system_keeps_account() {
+    let (torrent, mut data) = (torrent(), example());
+    data.files.iter_mut().for_each(|file| file.ctime = 77);
+    let data = ResumeData::decode(&data.encode()).unwrap();
+    assert_eq!(data.files[1].ctime, 77);
+    assert!(data.is_current(&data.files));
+    let mut now = data.files.clone();
+    now[1].ctime = 78;
+    let claims = data.claims(torrent.info(), &now).unwrap();
+    assert_eq!(
+        (claims.doubtful.ones().collect::<Vec<_>>(), claims.changed),
+        (vec![2, 3], vec![FileIndex(1)])
+    );
+    // Where one side knows no such time there is nothing to compare.
+    now[1].ctime = 0;
+    assert!(data.is_current(&now));
+    assert!(example().is_current(&data.files));
+}
+
+#[test]
 fn a_claim_about_another_torrent_is_none() {
     let torrent = torrent();
     let mut data = example();
@@ -189,6 +210,20 @@ fn a_save_that_is_cut_short_leaves_the_old_or_the_new_file() {
     store.remove(name).unwrap();
     store.remove(name).unwrap();
     assert_eq!(store.load(name).unwrap(), None);
+}
+
+#[test]
+fn one_at_a_time_has_a_torrents_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (ResumeStore::new(dir.path().join("state")), ResumeStore::new(dir.path().join("state")));
+    let (one, other) = (InfoHash([1; 20]), InfoHash([2; 20]));
+    let held = a.lock(one).unwrap().unwrap();
+    assert!(b.lock(one).unwrap().is_none());
+    assert!(b.lock(other).unwrap().is_some());
+    drop(held);
+    assert!(b.lock(one).unwrap().is_some());
+    fs::write(dir.path().join("file"), "").unwrap();
+    assert!(ResumeStore::new(dir.path().join("file/below")).lock(one).is_err());
 }
 
 #[test]

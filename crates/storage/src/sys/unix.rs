@@ -80,3 +80,9 @@ pub(crate) fn device_of(path: &std::path::Path) -> DeviceId {
 pub(crate) fn sync_dir(path: &std::path::Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
+
+/// When a file was last changed in any way, in nanoseconds since 1970.
+pub(crate) fn ctime(meta: &std::fs::Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    meta.ctime().saturating_mul(1_000_000_000).saturating_add(meta.ctime_nsec())
+}
