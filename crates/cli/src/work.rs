@@ -72,7 +72,7 @@ pub(crate) fn hashing<T: Send>(
         let worker = std::thread::Builder::new().name("hashing".to_owned()).spawn_scoped(scope, body);
         let worker =
             worker.map_err(|error| Failure::new(Code::Other, format!("cannot start a thread: {error}")))?;
-        let (done, interrupted) = runtime.block_on(watch(told, progress, &bar));
+        let (done, interrupted) = runtime.block_on(watch(told, what, progress, &bar));
         bar.finish_and_clear();
         match (done, worker.join()) {
             _ if interrupted => Err(Failure::interrupted()),
@@ -85,11 +85,25 @@ pub(crate) fn hashing<T: Send>(
     })
 }
 
-async fn watch<T>(told: oneshot::Receiver<T>, progress: &Progress, bar: &ProgressBar) -> (Option<T>, bool) {
+async fn watch<T>(
+    told: oneshot::Receiver<T>,
+    what: &str,
+    progress: &Progress,
+    bar: &ProgressBar,
+) -> (Option<T>, bool) {
     let mut told = pin!(told);
     let mut interrupted = false;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let mut interruption_comes = pin!(interruption());
+    // Listened for before anybody hears that the work has begun.
+    tokio::select! {
+        biased;
+        () = &mut interruption_comes => {
+            progress.cancel();
+            return (None, true);
+        }
+        () = std::future::ready(()) => tracing::info!("{what}"),
+    }
     loop {
         tokio::select! {
             biased;

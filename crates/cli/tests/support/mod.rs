@@ -163,6 +163,17 @@ impl Running {
         line.trim_end().to_owned()
     }
 
+    /// The next line of stderr.
+    pub(crate) fn complaint(&mut self) -> String {
+        let mut line = Vec::new();
+        let from = self.child.stderr.as_mut().unwrap();
+        let mut byte = [0];
+        while from.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
     /// What Ctrl-C does; then the exit code and the rest of both streams.
     pub(crate) fn interrupt(mut self) -> (Option<i32>, String, String) {
         let pid = self.child.id().to_string();
