@@ -24,8 +24,7 @@ async fn a_late_save_brings_no_state_back() {
     let entry = inner.entry(torrent.id_for_tests()).unwrap();
     data::save(&inner, &entry).await.unwrap();
     let is_state = |file: &std::fs::DirEntry| file.path().extension().is_some_and(|e| e == "resume");
-    let saved =
-        || std::fs::read_dir(dir.path().join("state")).unwrap().flatten().filter(is_state).count();
+    let saved = || std::fs::read_dir(dir.path().join("state")).unwrap().flatten().filter(is_state).count();
     assert_eq!(saved(), 1);
     torrent.remove(false).await.unwrap();
     assert_eq!(saved(), 0);
