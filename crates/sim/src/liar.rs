@@ -17,6 +17,8 @@ use crate::queue::{Event, HostId, Queue};
 pub(crate) enum Script {
     /// A seed of which one block in so many is damaged.
     Corrupt { one_in: u32 },
+    /// A seed that damages every block, and hangs up after so many of one connection.
+    HangUp { after: u32 },
     /// A seed that sends a few bytes a second.
     Drip,
     /// Sends blocks that nobody asked for.
@@ -39,8 +41,9 @@ pub(crate) enum Script {
 
 impl Script {
     /// Every script once.
-    pub(crate) const ALL: [Script; 10] = [
+    pub(crate) const ALL: [Script; 11] = [
         Script::Corrupt { one_in: 4 },
+        Script::HangUp { after: 2 },
         Script::Drip,
         Script::Unasked,
         Script::Garbage,
@@ -56,6 +59,8 @@ impl Script {
 const TICK: Duration = Duration::from_secs(1);
 /// A liar that was thrown out comes back after so long.
 const REDIAL: Duration = Duration::from_secs(45);
+/// One that hung up by itself comes back sooner.
+const HASTY_REDIAL: Duration = Duration::from_secs(3);
 
 /// A host that lies.
 #[derive(Debug)]
@@ -86,6 +91,8 @@ struct Talk {
     outbound: Vec<u8>,
     /// What it was asked for and has not answered.
     asked: VecDeque<BlockRef>,
+    /// Blocks it has answered with.
+    answered: u32,
 }
 
 /// What it prepares ahead of the socket, in bytes.
@@ -173,7 +180,8 @@ impl Liar {
         if !self.next_dial.is_due(ctx.now) || self.victims.is_empty() {
             return;
         }
-        self.next_dial = ctx.now + REDIAL;
+        let hasty = matches!(self.script, Script::HangUp { .. });
+        self.next_dial = ctx.now + if hasty { HASTY_REDIAL } else { REDIAL };
         if self.talks.len() > self.victims.len() {
             return;
         }
@@ -193,12 +201,17 @@ impl Liar {
         if tick && talk.shaken {
             self.tick(ctx, talk);
         }
+        let most = if let Script::HangUp { after } = self.script { after } else { u32::MAX };
         while talk.outbound.len() < AHEAD
+            && talk.answered < most
             && let Some(block) = talk.asked.pop_front()
         {
             self.answer(ctx, block, &mut talk.outbound);
+            talk.answered += 1;
         }
-        (self.script == Script::Drip && !tick && talk.shaken) || self.write(ctx, sock, talk)
+        let waits = self.script == Script::Drip && !tick && talk.shaken;
+        let goes_on = waits || self.write(ctx, sock, talk);
+        goes_on && !(talk.answered >= most && talk.outbound.is_empty())
     }
 
     fn read(&mut self, ctx: &mut Ctx<'_>, sock: Sock, talk: &mut Talk) -> bool {
@@ -285,7 +298,8 @@ impl Liar {
         let at = ctx.payload.info.geometry().offset_of(block);
         let Some(data) = ctx.payload.get(at, block.len as usize) else { return };
         match self.script {
-            Script::Corrupt { one_in } => {
+            Script::Corrupt { .. } | Script::HangUp { .. } => {
+                let one_in = if let Script::Corrupt { one_in } = self.script { one_in } else { 1 };
                 let mut data = data.to_vec();
                 if self.rng.one_in(one_in) {
                     self.corrupted += 1;

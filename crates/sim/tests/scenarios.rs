@@ -39,6 +39,7 @@ scenarios! {
     flaky_disks: [1, 2, 3];
     small_pools: [1, 2, 3, 4, 5];
     corrupt_sender: [1, 2, 3, 4, 5];
+    hang_up: [1, 2, 3];
     liars: [1, 2];
     rotten_seed: [1, 2, 3];
     fair_slots: [1, 21];

@@ -338,6 +338,11 @@ impl Picker {
         }
     }
 
+    /// Whether a piece is open that this peer gave a block of.
+    pub(crate) fn is_open_sender(&self, conn: ConnId) -> bool {
+        self.partials.values().any(|partial| partial.senders().contains(&conn))
+    }
+
     /// The piece passed and is stored. Returns who sent it, or None where it was here already.
     pub(crate) fn passed(&mut self, piece: PieceIndex) -> Option<Senders> {
         if !self.have.insert(piece.0) {

@@ -167,6 +167,7 @@ impl Torrent {
             peer.trust.parole = false;
             self.hungry.insert(only);
         }
+        self.forget_senders(&senders.conns);
         self.out.push_back(Output::Event(Event::PieceCompleted(piece)));
         self.announce(now, piece);
         if self.is_complete() {
@@ -211,14 +212,11 @@ impl Torrent {
         self.tally.wasted += u64::from(self.geometry.piece_data_len(piece));
         self.out.push_back(Output::Event(Event::PieceFailed(piece)));
         if let ([only], true) = (&conns[..], complete && !read_back) {
-            self.fault(now, *only, Fault::CorruptData);
+            self.convict(now, *only);
         } else {
-            for conn in conns {
-                if let Some(peer) = self.peers.get_mut(&conn) {
-                    peer.trust.parole = true;
-                }
-            }
+            conns.iter().for_each(|conn| self.suspect(*conn));
         }
+        self.forget_senders(&conns);
         // It may be one that we had: then nobody's interest counts on it yet.
         self.review_interest(now);
     }
@@ -264,6 +262,7 @@ impl Torrent {
         let was_complete = self.is_complete();
         let before = self.picker.have().clone();
         let fresh = self.picker.replace_have(have);
+        self.absent.clear();
         let have = self.picker.have();
         self.state.withdrawn.extend(before.ones().filter(|&i| !have.get(i)).map(PieceIndex));
         self.refuse_withdrawn(now);

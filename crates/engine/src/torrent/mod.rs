@@ -1,12 +1,13 @@
 //! The brain of one torrent: who is in, what happened, what to do next.
 //!
-//! `messages` and `extended` read the peers, `fetch` asks them for blocks, `serve` answers them, `upkeep` does what time demands. This
+//! `messages` and `extended` read the peers, `fetch` asks them for blocks, `serve` answers them, `suspects` remembers who may have lied, `upkeep` does what time demands. This
 //! file owns the table of peers and the queue of outputs.
 
 mod extended;
 mod fetch;
 mod messages;
 mod serve;
+mod suspects;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -67,6 +68,7 @@ pub struct Torrent {
     choker: Choker,
     book: Book,
     peers: BTreeMap<ConnId, Peer>,
+    absent: suspects::Absent,
     /// Peers that may be asked for more.
     hungry: BTreeSet<ConnId>,
     state: State,
@@ -123,6 +125,7 @@ impl Torrent {
             choker: Choker::new(config.upload_slots, config.seed_policy),
             book: Book::new(limits),
             peers: BTreeMap::new(),
+            absent: suspects::Absent::default(),
             hungry: BTreeSet::new(),
             state: State {
                 running: false,
@@ -277,6 +280,7 @@ impl Torrent {
         let peer = Peer::new(now, who, self.geometry.pieces(), self.config.max_requests);
         self.picker.peer(&peer.pieces, true);
         self.peers.insert(conn, peer);
+        self.resume_parole(conn);
         self.out.push_back(Output::Event(Event::PeerConnected { addr }));
         self.greet(now, conn);
         self.state.next_tick = self.state.next_tick.min(now + upkeep::TICK);
@@ -340,6 +344,7 @@ impl Torrent {
         self.picker.peer(&peer.pieces, false);
         peer.requests.give_up().into_iter().for_each(|block| self.picker.release(block));
         self.picker.disown(conn);
+        self.remember_sender(&peer);
         self.settle_address(now, &peer, why);
         self.out.push_back(Output::Event(Event::PeerDisconnected { addr: peer.who.addr, why }));
         self.hungry.extend(self.peers.keys());
@@ -355,9 +360,7 @@ impl Torrent {
         if let Disconnect::Fault(fault) = why {
             *self.tally.faults.entry(why.code()).or_default() += 1;
             if fault == Fault::CorruptData {
-                self.book.ban(addr, peer.who.peer_id, now + self.config.ban_time);
-                self.out.push_back(Output::Event(Event::PeerBanned { addr: peer.who.addr }));
-                return;
+                return self.shut_out(now, peer.who.addr, addr, peer.who.peer_id);
             }
         }
         match why.blame() {

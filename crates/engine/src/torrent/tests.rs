@@ -309,6 +309,54 @@ fn a_doubtful_piece_that_fails_is_fetched_again() {
 }
 
 #[test]
+fn to_hang_up_before_the_verdict_is_no_way_out() {
+    for comes_back in [false, true] {
+        let (mut t, now) = (leech(1), Time::ZERO);
+        let liar = join(&mut t, now, 1);
+        serve(&mut t, now, liar).into_iter().for_each(|block| give(&mut t, now, liar, block));
+        t.handle(now, Input::Closed { conn: liar, why: Disconnect::ByPeer }).unwrap();
+        if comes_back {
+            let (addr, peer_id) = (SocketAddr::from(([10, 0, 0, 1], 50_000)), PeerId([1; 20]));
+            let (conn, reserved) = (conn(2), Reserved::NONE);
+            t.handle(now, Input::Connected { conn, addr, origin: Origin::Accepted, reserved, peer_id })
+                .unwrap();
+        }
+        t.drain(now);
+        let (piece, why) = (PieceIndex(0), Mismatch::V1(PieceIndex(0)));
+        t.handle(now, Input::PieceFailed { piece, why, read_back: false }).unwrap();
+        let outputs = t.drain(now);
+        assert!(outputs.contains(&Output::Event(Event::PeerBanned { addr: addr(1) })));
+        let parted: &[_] = if comes_back { &[(conn(2), Disconnect::Banned)] } else { &[] };
+        assert_eq!(disconnects(&outputs), parted);
+        assert_eq!(t.snapshot(now).faults, [("corrupt_data", 1)]);
+        join_as(&mut t, now, 3, Origin::Accepted, [3; 20], true);
+        assert!(disconnects(&t.drain(now)).is_empty(), "another address is welcome");
+        join_as(&mut t, now, 1, Origin::Accepted, [1; 20], true);
+        assert_eq!(disconnects(&t.drain(now)), [(conn(1), Disconnect::Banned)]);
+    }
+}
+
+#[test]
+fn parole_outlasts_the_connection() {
+    let (mut t, now) = (leech(2), Time::ZERO);
+    let (a, b) = (join(&mut t, now, 1), join(&mut t, now, 2));
+    let asked = serve(&mut t, now, a);
+    let piece = asked[0].piece;
+    let of_piece: Vec<BlockRef> = asked.into_iter().filter(|block| block.piece == piece).collect();
+    give(&mut t, now, a, of_piece[0]);
+    t.handle(now, Input::Closed { conn: a, why: Disconnect::ByPeer }).unwrap();
+    let rest = serve(&mut t, now, b);
+    rest.into_iter().filter(|block| block.piece == piece).for_each(|block| give(&mut t, now, b, block));
+    t.handle(now, Input::PieceFailed { piece, why: Mismatch::V1(piece), read_back: false }).unwrap();
+    t.drain(now);
+    let again = ConnId::new(1, 1);
+    let (addr, reserved, peer_id) = (addr(1), Reserved::NONE.with_fast(true), PeerId([1; 20]));
+    t.handle(now, Input::Connected { conn: again, addr, origin: Origin::Accepted, reserved, peer_id })
+        .unwrap();
+    assert!(t.peers[&again].trust.parole && t.peers[&b].trust.parole);
+}
+
+#[test]
 fn of_two_senders_the_corrupt_one_is_found_by_a_piece_alone() {
     let (mut t, now) = (leech(12), Time::ZERO);
     let (honest, liar) = (join(&mut t, now, 1), join(&mut t, now, 2));

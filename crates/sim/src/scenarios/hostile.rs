@@ -29,6 +29,32 @@ pub fn corrupt_sender(run: Run) -> Outcome {
     world.finish("corrupt_sender")
 }
 
+/// A liar sends one damaged piece on each connection and hangs up at once, before anybody could find out. Its address is
+/// shut out all the same.
+pub fn hang_up(run: Run) -> Outcome {
+    let mut world = World::new(&run, &Shape::one_file(4 * MIB, 32 << 10));
+    crowd(&mut world, 1, 100_000, &seed_spec());
+    let link = home(&mut world, 2_000_000);
+    let liar = world.add_liar(Script::HangUp { after: 2 }, link);
+    // Slow disks, so that the verdict comes long after the end of the connection.
+    let mut spec = NodeSpec::default();
+    spec.disk.latency = Duration::from_millis(100);
+    let leeches = crowd(&mut world, 6, 1_000_000, &spec);
+    world.start_all();
+    world.demand_completion(Time::from_secs(300));
+    demand_fair_bans(&mut world, &[liar]);
+    let mut banned = 0;
+    for host in leeches {
+        let log = &world.node(host).log;
+        let (failed, bans) = (log.failed_pieces, log.bans.len());
+        banned += bans;
+        world.demand(failed <= 2, || format!("host {} took {failed} bad pieces of one who hung up", host.0));
+    }
+    world.demand(banned > 0, || "nobody banned who hung up".into());
+    world.figure("bans", banned as f64);
+    world.finish("hang_up")
+}
+
 /// Most pieces that may fail at one node for one corrupt sender.
 const MOST_FAILED: u32 = 8;
 

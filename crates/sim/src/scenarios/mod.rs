@@ -17,7 +17,7 @@ use crate::report::{Failure, Report, Run};
 use crate::world::World;
 
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
-pub use hostile::{corrupt_sender, liars, rotten_seed};
+pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed};
 pub use order::{dead_addresses, fair_slots, leased_rates, replay};
 pub use swarm::{
     dead_peer, endgame, hybrid_swarm, lossy_swarm, padding, pair, partition, v1_swarm, v2_swarm,
@@ -61,6 +61,7 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(flaky_disks, "disk operations fail now and then"),
     story!(small_pools, "a few buffers, down to one, and slow disks"),
     story!(corrupt_sender, "one peer sends damaged blocks and is found"),
+    story!(hang_up, "one peer sends damage and hangs up before the verdict"),
     story!(liars, "one liar of every kind"),
     story!(rotten_seed, "a seed whose disk rotted"),
     story!(fair_slots, "one slot for 20 leeches"),
