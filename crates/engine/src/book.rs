@@ -1,6 +1,6 @@
 //! The addresses of one swarm: where they came from, how often they failed, when to try them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ struct Entry {
     state: State,
     /// Breaks ties at random, so that a swarm does not rush at one peer.
     lot: u32,
+    /// Its place in the order of dials.
+    due: Option<Time>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +50,8 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Book {
     entries: BTreeMap<SocketAddr, Entry>,
+    /// Those that wait, by when they may be dialed.
+    due: BTreeSet<(Time, SocketAddr)>,
     banned: BTreeMap<(IpAddr, Identity), Time>,
     dialing: usize,
     limits: Limits,
@@ -62,7 +66,7 @@ const BANS_OF_AN_ADDRESS: usize = 4;
 
 impl Book {
     pub(crate) fn new(limits: Limits) -> Book {
-        Book { entries: BTreeMap::new(), banned: BTreeMap::new(), dialing: 0, limits }
+        Book { entries: BTreeMap::new(), due: BTreeSet::new(), banned: BTreeMap::new(), dialing: 0, limits }
     }
 
     /// Addresses known.
@@ -78,7 +82,7 @@ impl Book {
     /// Learns an address. Known ones keep the better source. When the book is full, a failed address makes room.
     pub(crate) fn add(&mut self, now: Time, addr: SocketAddr, source: PeerSource, rng: &mut Rng) {
         let addr = canonical(addr);
-        if addr.port() == 0 || addr.ip().is_unspecified() || addr.ip().is_multicast() {
+        if addr.port() == 0 || !is_dialable(addr.ip()) {
             return;
         }
         if let Some(entry) = self.entries.get_mut(&addr) {
@@ -90,13 +94,14 @@ impl Book {
             if source == PeerSource::Manual && matches!(entry.state, State::Waiting(_)) {
                 (entry.failures, entry.state) = (0, State::Waiting(now));
             }
-            return;
+            return self.reindex(addr);
         }
         if self.entries.len() >= self.limits.entries && !self.make_room(source) {
             return;
         }
-        let entry = Entry { source, failures: 0, state: State::Waiting(now), lot: rng.next_u32() };
+        let entry = Entry { source, failures: 0, state: State::Waiting(now), lot: rng.next_u32(), due: None };
         self.entries.insert(addr, entry);
+        self.reindex(addr);
     }
 
     /// Drops the least promising address that is not in use, where it is worth less than one from `source`.
@@ -108,7 +113,7 @@ impl Book {
             .max_by_key(|(_, e)| (e.failures, e.source, e.lot))
             .map(|(addr, e)| (*addr, e.failures > 0 || e.source > source));
         match worst {
-            Some((addr, true)) => self.entries.remove(&addr).is_some(),
+            Some((addr, true)) => self.remove(addr),
             _ => false,
         }
     }
@@ -118,16 +123,13 @@ impl Book {
         if self.dialing >= self.limits.half_open {
             return None;
         }
-        let banned = &self.banned;
-        let ready = |(addr, e): &(&SocketAddr, &mut Entry)| match e.state {
-            State::Waiting(at) => at.is_due(now) && ban_end(banned, **addr, None).is_due(now),
-            _ => false,
-        };
-        let best = self.entries.iter_mut().filter(ready).min_by_key(|(_, e)| (e.failures, e.source, e.lot));
-        let (addr, entry) = best?;
-        entry.state = State::Dialing;
+        let ready = self.due.iter().take_while(|(at, _)| at.is_due(now)).map(|(_, addr)| *addr);
+        let rank = |addr: &SocketAddr| self.entries.get(addr).map(|e| (e.failures, e.source, e.lot));
+        let addr = ready.min_by_key(rank)?;
+        self.entries.get_mut(&addr)?.state = State::Dialing;
+        self.reindex(addr);
         self.dialing += 1;
-        Some(*addr)
+        Some(addr)
     }
 
     /// When an address may be dialed, where any may.
@@ -135,11 +137,41 @@ impl Book {
         if self.dialing >= self.limits.half_open {
             return Time::NEVER;
         }
-        let due = |(addr, e): (&SocketAddr, &Entry)| match e.state {
-            State::Waiting(at) => Some(at.max(ban_end(&self.banned, *addr, None))),
+        self.due.first().map_or(Time::NEVER, |(at, _)| *at)
+    }
+
+    /// Puts an address where it belongs in the order of dials. To be called after each change of its state, and of what
+    /// is banned at its host.
+    fn reindex(&mut self, addr: SocketAddr) {
+        let Some(entry) = self.entries.get_mut(&addr) else { return };
+        let due = match entry.state {
+            State::Waiting(at) => Some(at.max(ban_end(&self.banned, addr, None))),
             _ => None,
         };
-        self.entries.iter().filter_map(due).min().unwrap_or(Time::NEVER)
+        if let Some(old) = std::mem::replace(&mut entry.due, due) {
+            self.due.remove(&(old, addr));
+        }
+        self.due.extend(due.map(|at| (at, addr)));
+    }
+
+    fn reindex_host(&mut self, ip: IpAddr) {
+        let at_host = self.entries.range(SocketAddr::new(ip, 0)..).take_while(|(addr, _)| addr.ip() == ip);
+        let all: Vec<SocketAddr> = at_host.map(|(addr, _)| *addr).collect();
+        all.into_iter().for_each(|addr| self.reindex(addr));
+    }
+
+    fn reindex_all(&mut self) {
+        self.due.clear();
+        let all: Vec<SocketAddr> = self.entries.keys().copied().collect();
+        all.into_iter().for_each(|addr| self.reindex(addr));
+    }
+
+    fn remove(&mut self, addr: SocketAddr) -> bool {
+        let Some(entry) = self.entries.remove(&addr) else { return false };
+        if let Some(at) = entry.due {
+            self.due.remove(&(at, addr));
+        }
+        true
     }
 
     /// A dial succeeded, or the peer came by itself from a port that may not be its listening one.
@@ -148,6 +180,7 @@ impl Book {
         if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
             entry.state = State::Connected;
         }
+        self.reindex(canonical(addr));
     }
 
     /// A connection ended well: the address may be tried again after the usual wait.
@@ -157,6 +190,7 @@ impl Book {
             entry.failures = 0;
             entry.state = State::Waiting(now + patience(self.limits.retry_after, entry.source));
         }
+        self.reindex(canonical(addr));
     }
 
     /// It is a seed and we are one too: it is of no use until something is missing again.
@@ -165,6 +199,7 @@ impl Book {
         if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
             (entry.failures, entry.state) = (0, State::Waiting(Time::NEVER));
         }
+        self.reindex(canonical(addr));
     }
 
     /// Something is missing again: seeds may be dialed.
@@ -172,6 +207,7 @@ impl Book {
         for entry in self.entries.values_mut().filter(|e| e.state == State::Waiting(Time::NEVER)) {
             entry.state = State::Waiting(now);
         }
+        self.reindex_all();
     }
 
     /// A dial failed, or the peer misbehaved: each failure makes the wait longer, and at last it is given up for an hour.
@@ -183,18 +219,19 @@ impl Book {
         entry.failures = entry.failures.saturating_add(1);
         if entry.failures >= self.limits.max_failures && entry.source != PeerSource::Manual {
             entry.state = State::Waiting(now + GIVEN_UP);
-            return;
+            return self.reindex(addr);
         }
         let patience = patience(self.limits.retry_after, entry.source);
         let wait = patience * u32::from(entry.failures);
         entry.state =
             State::Waiting(now + wait.min(self.limits.retry_after * u32::from(self.limits.max_failures)));
+        self.reindex(addr);
     }
 
     /// The address is of no use for ever: it is ourselves, or speaks something else.
     pub(crate) fn forget(&mut self, addr: SocketAddr) {
         self.leave_dialing(addr);
-        self.entries.remove(&canonical(addr));
+        self.remove(canonical(addr));
     }
 
     /// Shuts a peer out until `end`: this address and port, and this id at that address.
@@ -206,9 +243,11 @@ impl Book {
                 break;
             };
             self.banned.remove(&first);
+            self.reindex_host(first.0);
         }
         self.banned.insert((addr.ip(), Identity::Port(addr.port())), end);
         self.banned.insert((addr.ip(), Identity::Id(id)), end);
+        self.reindex_host(addr.ip());
     }
 
     /// Whether a peer is shut out at present.
@@ -223,6 +262,7 @@ impl Book {
         for entry in self.entries.values_mut().filter(|e| !matches!(e.state, State::Waiting(_))) {
             entry.state = State::Waiting(now);
         }
+        self.reindex_all();
     }
 
     /// Forgets every address but those that the user named. Whoever is banned stays so. To be called when no address is
@@ -235,6 +275,7 @@ impl Book {
             }
             manual || dialing || entry.state == State::Abandoned
         });
+        self.reindex_all();
     }
 
     /// At most so many addresses that are worth another try, the best first: connected ones, then by where they came from.
@@ -256,7 +297,7 @@ impl Book {
         match entry.state {
             State::Dialing => entry.state = State::Connected,
             State::Abandoned => {
-                self.entries.remove(&addr);
+                self.remove(addr);
             }
             _ => return,
         }
@@ -285,6 +326,17 @@ fn patience(retry_after: Duration, source: PeerSource) -> Duration {
     if source == PeerSource::Manual { retry_after / 20 } else { retry_after }
 }
 
+/// Whether a peer can live at an address: not nowhere, everybody, or in a range that is never routed (RFC 1112, 5737, 3849).
+fn is_dialable(ip: IpAddr) -> bool {
+    let example = match ip {
+        IpAddr::V4(ip) => matches!(ip.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]),
+        IpAddr::V6(ip) => ip.segments()[..2] == [0x2001, 0xdb8],
+    };
+    // Class E, with the broadcast address in it, and "this network".
+    let unusable = matches!(ip, IpAddr::V4(ip) if ip.octets()[0] >= 240 || ip.octets()[0] == 0);
+    !(example || unusable || ip.is_unspecified() || ip.is_multicast())
+}
+
 /// IPv4 addresses that came mapped into IPv6 are the IPv4 addresses.
 fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
@@ -293,6 +345,7 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::{prop_assert_eq, proptest};
 
     const RETRY: Duration = Duration::from_secs(60);
 
@@ -415,10 +468,49 @@ mod tests {
         assert_eq!(book.next(later), Some(dialed));
     }
 
+    proptest! {
+        #[test]
+        fn the_order_of_dials_is_what_a_scan_finds(
+            steps in proptest::collection::vec((0u8..11, 0u16..12, 0u64..200), 0..200)
+        ) {
+            let (mut book, mut rng, mut now) = (book(8, 4), Rng::from_number(1), Time::ZERO);
+            for (what, n, secs) in steps {
+                let addr = SocketAddr::from(([10, 0, 0, (n / 6) as u8 + 1], n % 6 + 1));
+                match what {
+                    0..=2 => {
+                        let sources = [PeerSource::Manual, PeerSource::Tracker, PeerSource::Pex];
+                        book.add(now, addr, sources[usize::from(what)], &mut rng);
+                    }
+                    3 => book.connected(addr),
+                    4 => book.closed(now, addr),
+                    5 => book.failed(now, addr),
+                    6 => book.ban(addr, PeerId([n as u8; 20]), now + Duration::from_secs(secs)),
+                    7 => now += Duration::from_secs(secs),
+                    8 => book.shelve(addr),
+                    9 => book.unshelve(now),
+                    _ if secs < 10 => book.rest(now),
+                    _ if secs < 20 => book.forget_strangers(),
+                    _ => {
+                        let due = book.next_due();
+                        let next = book.next(now);
+                        prop_assert_eq!(next.is_some(), due.is_due(now));
+                    }
+                }
+                let waits = |(addr, e): (&SocketAddr, &Entry)| match e.state {
+                    State::Waiting(at) => Some((at.max(ban_end(&book.banned, *addr, None)), *addr)),
+                    _ => None,
+                };
+                prop_assert_eq!(&book.due, &book.entries.iter().filter_map(waits).collect::<BTreeSet<_>>());
+            }
+        }
+    }
+
     #[test]
     fn addresses_that_cannot_be_are_not_learned() {
         let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
-        for bad in ["0.0.0.0:1", "127.0.0.1:0", "224.0.0.1:5", "[::]:9", "[ff02::1]:9"] {
+        let junk = "0.0.0.0:1 127.0.0.1:0 224.0.0.1:5 [::]:9 [ff02::1]:9 240.0.0.1:9 255.255.255.255:9 \
+            192.0.2.1:9 198.51.100.7:9 203.0.113.9:9 [2001:db8::1]:9 0.1.2.3:9 [::ffff:250.0.0.1]:9";
+        for bad in junk.split_whitespace() {
             book.add(Time::ZERO, bad.parse().unwrap(), PeerSource::Pex, &mut rng);
         }
         book.add(Time::ZERO, "[::ffff:127.0.0.1]:5".parse().unwrap(), PeerSource::Pex, &mut rng);

@@ -425,9 +425,20 @@ impl Torrent {
 
     /// Takes an address into the book. A private torrent dials only whom its tracker or its user named (BEP 27).
     fn learn(&mut self, now: Time, addr: SocketAddr, source: PeerSource) {
+        if self.is_ours(addr) {
+            return;
+        }
         if !self.state.private || matches!(source, PeerSource::Manual | PeerSource::Tracker) {
             self.book.add(now, addr, source, &mut self.rng);
         }
+    }
+
+    /// Whether it is where we accept connections ourselves, as far as we know our address to the outside.
+    fn is_ours(&self, addr: SocketAddr) -> bool {
+        let Config { public_v4, public_v6, listen_port, .. } = &*self.config;
+        let ip = addr.ip().to_canonical();
+        let public = public_v4.is_some_and(|v4| ip == v4) || public_v6.is_some_and(|v6| ip == v6);
+        public && *listen_port == Some(addr.port())
     }
 
     /// Queues a message, in one run of bytes with the one before where both go to the same peer.

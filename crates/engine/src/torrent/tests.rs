@@ -724,6 +724,20 @@ fn a_private_torrent_learns_from_its_tracker_and_its_user_only() {
     }
 }
 
+#[test]
+fn our_own_address_is_not_learned() {
+    let mut t = torrent_with(1, |p| {
+        let mut config = Config::new(PeerId([9; 20]));
+        (config.public_v4, config.listen_port) = (Some([10, 0, 0, 7].into()), Some(6881));
+        p.config = Arc::new(config);
+    });
+    let dialed = learn(&mut t, Time::ZERO, PeerSource::Pex, 6..9);
+    assert!(dialed.len() == 2 && !dialed.contains(&addr(7)), "{dialed:?}");
+    let neighbour = SocketAddr::from(([10, 0, 0, 7], 6882));
+    t.handle(Time::ZERO, Input::Addresses { source: PeerSource::Tracker, addrs: &[neighbour] }).unwrap();
+    assert_eq!(dials(&t.drain(Time::ZERO)), [neighbour], "another client behind the same gateway");
+}
+
 /// Four pieces of four blocks: data in the first block and a half of piece 0, all of piece 1, none of piece 2, and the
 /// second half of piece 3.
 fn padded() -> Torrent {
