@@ -7,7 +7,7 @@ use metainfo::Mismatch;
 use types::{BlockRef, PeerId, PeerSource, PieceIndex, Time};
 use wire::{Message, Reserved};
 
-use crate::{ConnId, Disconnect, Order};
+use crate::{ConnId, Demand, Disconnect, Order, Priority};
 
 /// Who opened a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +136,10 @@ pub enum Command {
     Pause,
     /// Download exactly the pieces set here (the rest is neither asked for nor counted as missing).
     Want(types::Bitfield),
+    /// How much these pieces are wanted; [`Priority::NONE`] is not at all. The others stay as they are.
+    Prioritize(Arc<[(PieceIndex, Priority)]>),
+    /// What a reader waits for. It goes before everything else, and is fetched even where it is not wanted.
+    Demand(Demand),
     /// The order of pieces among equals.
     Order(Order),
     /// Serve peers, or never upload.

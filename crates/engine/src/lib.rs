@@ -35,7 +35,7 @@ pub use config::{Config, ConfigError};
 pub use error::{Blame, Disconnect, Fault};
 pub use ids::{ConnId, TorrentId};
 pub use io::{Arrival, Command, DiskTrouble, Event, Input, Origin, Output, WaitReason};
-pub use picker::Order;
+pub use picker::{Demand, Order, Priority, ReaderId};
 pub use rate::{Bucket, Speed};
 pub use session::{Lease, Session, Usage};
 pub use snapshot::{Figures, PeerSnapshot, Phase, Snapshot};

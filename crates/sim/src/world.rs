@@ -133,6 +133,12 @@ impl World {
         self.tell();
     }
 
+    /// The user of a node wants something.
+    pub(crate) fn command(&mut self, host: HostId, command: engine::Command) {
+        let Actor::Node(node) = &mut self.actors[host.index()] else { return };
+        node.command(self.now, &mut self.queue, command);
+    }
+
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.actors.iter().filter_map(|actor| match actor {
             Actor::Node(node) => Some(&**node),

@@ -45,6 +45,8 @@ scenarios! {
     fair_slots: [1, 21];
     dead_addresses: [1, 2];
     leased_rates: [1, 2, 3];
+    stream: [1, 2, 3, 4, 5];
+    busy_stream: [1, 2, 3, 4, 5];
     replay: [1];
 }
 

@@ -97,6 +97,11 @@ impl Peer {
         self.who.common.fast()
     }
 
+    /// Whether it may be counted on for blocks.
+    pub(crate) fn serves(&self) -> bool {
+        !self.interest.choked && !self.trust.parole && !self.requests.is_snubbed()
+    }
+
     pub(crate) fn is_seed(&self) -> bool {
         match &self.pieces {
             Pieces::All => true,

@@ -13,6 +13,8 @@ const FORGIVEN: usize = 512;
 const AHEAD: f64 = 3.0;
 /// Blocks refused in a row after which the peer is left alone for a while.
 const REFUSALS: u32 = 16;
+/// What a block is thought to take of a peer that has sent none.
+const FRESH: Duration = Duration::from_millis(250);
 /// The least a served peer is asked for at once.
 const MIN_WINDOW: u32 = 4;
 
@@ -27,6 +29,8 @@ pub(crate) struct Requests {
     window: Window,
     /// The last time the peer gave us something, or was first asked after owing nothing.
     progress: Time,
+    /// From one block to the next, while some are owed: a running mean, none before the first.
+    pace: Option<Duration>,
     snubbed: bool,
     unasked: u32,
     /// Pieces of which it refused a block: it is asked for others, as long as there are any.
@@ -54,6 +58,7 @@ impl Requests {
             arriving: None,
             window: Window { size: MIN_WINDOW.min(cap), cap, slow_start: true, checked: now, last_rate: 0.0 },
             progress: now,
+            pace: None,
             snubbed: false,
             unasked: 0,
             refused: BTreeSet::new(),
@@ -118,6 +123,8 @@ impl Requests {
     /// A block has arrived whole.
     pub(crate) fn arrived(&mut self, now: Time, rate: f64) {
         self.arriving = None;
+        let span = now.since(self.progress);
+        self.pace = Some(self.pace.map_or(span, |pace| (pace * 7 + span) / 8));
         self.progress = now;
         self.snubbed = false;
         self.refusals = 0;
@@ -188,6 +195,32 @@ impl Requests {
         // One more request is a probe; it has as long as the first ones had.
         self.progress = now;
         true
+    }
+
+    /// How long the peer takes for a block, and how long before the first new one comes. A peer that says nothing is not
+    /// expected to go on sooner than it has been silent for.
+    pub(crate) fn pace(&self, now: Time) -> (Duration, Duration) {
+        let each = self.pace.unwrap_or(FRESH);
+        if self.len() == 0 {
+            return (each, Duration::ZERO);
+        }
+        let silent = now.since(self.progress).saturating_sub(each);
+        (each, silent + each * self.len() as u32)
+    }
+
+    /// What was asked for and is not here, with the time from now in which it is expected.
+    pub(crate) fn expected(&self, now: Time) -> impl Iterator<Item = (BlockRef, Duration)> + '_ {
+        let each = self.pace.unwrap_or(FRESH);
+        let silent = now.since(self.progress).saturating_sub(each);
+        (1u32..).zip(self.outstanding()).map(move |(n, (block, _))| (block, silent + each * n))
+    }
+
+    /// Gives up what `stale` says of what is owed, as [`Requests::forgive`] does.
+    pub(crate) fn forgive_where(&mut self, stale: impl Fn(BlockRef) -> bool) -> Vec<BlockRef> {
+        let given_up: Vec<BlockRef> = self.owed.iter().map(|(b, _)| *b).filter(|b| stale(*b)).collect();
+        self.owed.retain(|(block, _)| !stale(*block));
+        given_up.iter().for_each(|block| self.remember(*block));
+        given_up
     }
 
     /// The blocks that take `patience` or longer to come at `rate` bytes a second, with the time expected.

@@ -3,16 +3,25 @@
 //! Rarest first, from [`Rarity`]; pieces that are begun are [`Partial`]s and come first, each with the peer that began
 //! it, so that a fast peer fetches whole pieces. When nothing is left that nobody is asked for, an idle peer may be asked
 //! for a block that another one owes us (the end-game).
+//!
+//! What readers [`Demand`] goes before all of that, wanted or not, in the order of its deadlines, to the peers that bring
+//! it soonest ([`Pace`]).
 
+mod demand;
 mod partial;
+mod priority;
 mod rarity;
 
 use std::collections::BTreeMap;
 
-use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex, Rng};
+use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex, Rng, Time};
 
 use crate::ConnId;
+use demand::Demands;
+pub(crate) use demand::Pace;
+pub use demand::{Demand, ReaderId};
 use partial::{BlockState, Partial};
+pub use priority::Priority;
 use rarity::Rarity;
 
 /// The order of pieces among equals.
@@ -53,6 +62,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) parole: bool,
     /// Nobody who is not on parole serves us: what others left half done is its too.
     pub(crate) alone: bool,
+    /// How soon it would bring what is urgent.
+    pub(crate) pace: Pace,
 }
 
 /// What the arrival of a block means.
@@ -81,6 +92,10 @@ pub(crate) struct Picker {
     partials: BTreeMap<PieceIndex, Partial>,
     have: Bitfield,
     wanted: Bitfield,
+    /// What readers wait for, of pieces that are missing.
+    demands: Demands,
+    /// Some pieces are wanted more than others.
+    graded: bool,
     /// Wanted pieces that are missing.
     missing: u32,
     peers: u32,
@@ -98,6 +113,8 @@ impl Picker {
             partials: BTreeMap::new(),
             have,
             wanted,
+            demands: Demands::default(),
+            graded: false,
             missing: 0,
             peers: 0,
             cursor: 0,
@@ -151,12 +168,66 @@ impl Picker {
         }
     }
 
-    /// Changes what is to be had.
+    /// Changes what is to be had. What was not wanted before gets the normal priority.
     pub(crate) fn want(&mut self, wanted: Bitfield) {
         if wanted.len() == self.wanted.len() {
+            for piece in wanted.ones().filter(|piece| !self.wanted.get(*piece)) {
+                self.rarity.set_priority(PieceIndex(piece), Priority::NORMAL);
+            }
             self.wanted = wanted;
             self.refill();
         }
+    }
+
+    /// Changes how much each of these pieces is wanted.
+    pub(crate) fn prioritize(&mut self, pieces: &[(PieceIndex, Priority)]) {
+        for (piece, priority) in pieces.iter().filter(|(piece, _)| self.geometry.has_piece(*piece)) {
+            self.graded |= priority.is_wanted() && *priority != Priority::NORMAL;
+            if priority.is_wanted() {
+                self.wanted.insert(piece.0);
+                self.rarity.set_priority(*piece, *priority);
+            } else {
+                self.wanted.remove(piece.0);
+            }
+        }
+        self.refill();
+    }
+
+    /// How much a piece is wanted.
+    #[cfg(test)]
+    pub(crate) fn priority(&self, piece: PieceIndex) -> Priority {
+        if self.wanted.get(piece.0) { self.rarity.priority(piece) } else { Priority::NONE }
+    }
+
+    /// Takes in what a reader waits for.
+    pub(crate) fn demand(&mut self, now: Time, demand: &Demand) {
+        let (geometry, have) = (&self.geometry, &self.have);
+        let open = |p: PieceIndex| geometry.has_piece(p) && geometry.piece_data_len(p) > 0 && !have.get(p.0);
+        self.demands.set(now, demand, open);
+    }
+
+    /// When a block is needed, if a reader waits for its piece.
+    pub(crate) fn deadline(&self, piece: PieceIndex) -> Option<Time> {
+        self.demands.deadline(piece)
+    }
+
+    /// Whether readers wait for something.
+    pub(crate) fn has_demand(&self) -> bool {
+        !self.demands.is_empty()
+    }
+
+    /// Whether there is nothing to be fetched: everything wanted is here, and nobody waits for more.
+    pub(crate) fn is_content(&self) -> bool {
+        self.missing == 0 && self.demands.is_empty()
+    }
+
+    /// The demanded pieces with blocks that nobody is asked for, most urgent first, with how many.
+    pub(crate) fn unasked(&self) -> impl Iterator<Item = (Time, PieceIndex, u32)> + '_ {
+        let free = |piece: PieceIndex| {
+            self.partials.get(&piece).map_or_else(|| self.geometry.blocks_in(piece), Partial::free)
+        };
+        let open = self.demands.order().iter().map(move |(at, piece)| (*at, *piece, free(*piece)));
+        open.filter(|(_, _, free)| *free > 0)
     }
 
     /// Replaces what is here, after a recheck. Returns the pieces that are new.
@@ -167,6 +238,7 @@ impl Picker {
         let fresh = have.ones().filter(|&i| !self.have.get(i)).map(PieceIndex).collect();
         // What was half done is fetched anew: the data path forgets its running hashes as well.
         self.partials.clear();
+        have.ones().for_each(|piece| self.demands.met(PieceIndex(piece)));
         self.have = have;
         self.refill();
         fresh
@@ -189,8 +261,10 @@ impl Picker {
     /// Whether a peer has something to be had.
     pub(crate) fn is_interesting(&self, pieces: &Pieces) -> bool {
         match pieces {
-            _ if self.missing == 0 => false,
+            _ if self.is_content() => false,
             Pieces::All => true,
+            pieces if self.demands.order().iter().any(|(_, piece)| pieces.has(*piece)) => true,
+            _ if self.missing == 0 => false,
             Pieces::Some(bits) => bits.ones().any(|i| self.lacks(i)),
         }
     }
@@ -200,12 +274,18 @@ impl Picker {
         self.wanted.get(piece) && !self.have.get(piece)
     }
 
+    /// Whether this piece is to be fetched, since it is wanted or a reader waits for it.
+    pub(crate) fn is_sought(&self, piece: PieceIndex) -> bool {
+        self.lacks(piece.0) || self.demands.deadline(piece).is_some()
+    }
+
     /// Up to `count` blocks to ask this peer for; they count as asked.
     pub(crate) fn pick(&mut self, asker: Asker<'_>, count: usize, rng: &mut Rng) -> Vec<BlockRef> {
         let mut out = Vec::new();
-        if self.missing == 0 || count == 0 {
+        if self.is_content() || count == 0 {
             return out;
         }
+        self.pick_urgent(asker, count, &mut out);
         self.pick_begun(asker, count, &mut out, |partial| partial.owner == Some(asker.conn));
         if asker.parole {
             self.pick_begun(asker, count, &mut out, |p| p.owner.is_none() && p.is_untouched());
@@ -229,6 +309,34 @@ impl Picker {
         out
     }
 
+    /// Free blocks of what readers wait for, as far as this peer brings them in time.
+    fn pick_urgent(&mut self, asker: Asker<'_>, count: usize, out: &mut Vec<BlockRef>) {
+        if asker.parole && !asker.alone {
+            return;
+        }
+        for n in 0..self.demands.order().len() {
+            let (deadline, piece) = self.demands.order()[n];
+            let rare = self.rarity.availability(piece) <= 1;
+            let in_time = |asked: usize| rare || asker.pace.brings(asked, deadline);
+            if out.len() >= count || !asker.pieces.has(piece) || !in_time(out.len()) {
+                continue;
+            }
+            let geometry = self.geometry.clone();
+            let partial = self.begin(piece);
+            if partial.free() == 0 || partial.exclusive && partial.owner.is_some_and(|o| o != asker.conn) {
+                continue;
+            }
+            partial.owner.get_or_insert(asker.conn);
+            while out.len() < count && in_time(out.len()) {
+                let Some(block) = partial.iter().find(|(_, s)| *s == BlockState::Free).map(|(b, _)| b) else {
+                    break;
+                };
+                partial.ask(block);
+                out.push(geometry.block(piece, block));
+            }
+        }
+    }
+
     /// Free blocks of pieces that are begun and that `may` let this peer in.
     fn pick_begun(
         &mut self,
@@ -237,9 +345,11 @@ impl Picker {
         out: &mut Vec<BlockRef>,
         may: impl Fn(&Partial) -> bool,
     ) {
-        let (geometry, wanted) = (&self.geometry, &self.wanted);
+        let (geometry, wanted, demands) = (&self.geometry, &self.wanted, &self.demands);
+        // What is urgent was looked at already: what is left of it others bring sooner.
         let open = |(piece, p): &(&PieceIndex, &mut Partial)| {
-            p.free() > 0 && wanted.get(piece.0) && asker.pieces.has(**piece) && may(p)
+            let ordinary = wanted.get(piece.0) && demands.deadline(**piece).is_none();
+            p.free() > 0 && ordinary && asker.pieces.has(**piece) && may(p)
         };
         for (&piece, partial) in self.partials.iter_mut().filter(open) {
             let room = count - out.len();
@@ -268,7 +378,7 @@ impl Picker {
                 .map(PieceIndex)
                 .find(|&piece| rarity.contains(piece) && asker.pieces.has(piece));
         }
-        let early = self.have.count() < 4;
+        let early = self.have.count() < 4 && !self.graded;
         let queue = self.rarity.queue(rng);
         // The first pieces are drawn at random, so that a newcomer soon has something of its own to give.
         let start = if early { rng.below(queue.len()) } else { 0 };
@@ -288,13 +398,17 @@ impl Picker {
     /// Whether everything that is to be had is asked for: the end-game.
     pub(crate) fn is_endgame(&mut self, rng: &mut Rng) -> bool {
         let free =
-            |(piece, p): (&PieceIndex, &Partial)| p.free() > 0 && self.wanted.get(piece.0) && !p.exclusive;
-        self.missing > 0 && !self.partials.iter().any(free) && self.rarity.reachable(rng) == 0
+            |(piece, p): (&PieceIndex, &Partial)| p.free() > 0 && self.is_sought(*piece) && !p.exclusive;
+        let begun = |(_, piece): &(Time, PieceIndex)| self.partials.contains_key(piece);
+        !self.is_content()
+            && self.demands.order().iter().all(begun)
+            && !self.partials.iter().any(free)
+            && self.rarity.reachable(rng) == 0
     }
 
     /// Asks this peer too for a block that one other owes us. Whether it may be asked.
     pub(crate) fn ask_again(&mut self, asker: Asker<'_>, block: BlockRef) -> bool {
-        let may = self.wanted.get(block.piece.0) && asker.pieces.has(block.piece) && !asker.parole;
+        let may = self.is_sought(block.piece) && asker.pieces.has(block.piece) && !asker.parole;
         let Some((partial, index)) = self.partial_of(block).filter(|(p, _)| may && !p.exclusive) else {
             return false;
         };
@@ -349,6 +463,7 @@ impl Picker {
             return None;
         }
         self.missing -= u32::from(self.wanted.get(piece.0));
+        self.demands.met(piece);
         self.rarity.remove(piece);
         Some(self.partials.remove(&piece).map_or_else(Senders::default, |p| senders(&p)))
     }

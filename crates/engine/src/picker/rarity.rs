@@ -1,36 +1,45 @@
-//! Pieces in order of rarity.
+//! Pieces in the order in which they are to be begun.
 //!
-//! One flat array holds the pieces that may be begun, in bands of equal availability, rarest first; `ends[a]` is where
-//! band `a` ends. A piece moves to the next band by one swap with the band's edge, so a HAVE costs the same in a torrent
-//! of ten pieces and of a million. Peers that have everything are one counter. State per piece: 4 bytes of place, 4 of
-//! position and 2 of availability.
+//! One flat array holds the pieces that may be begun, in bands of equal value, lowest first: copies in the swarm plus one,
+//! times 8 less the priority. So a piece of priority 7 is begun before those of priority 4 until it is four times as
+//! common. `ends[v]` is where band `v` ends. A piece moves to the next band by one swap with the band's edge, so a HAVE
+//! costs the same in a torrent of ten pieces and of a million. Peers that have everything are one counter. State per
+//! piece: 4 bytes of place, 4 of position, and 2 of availability (13 bits) and priority (3 bits).
 
 use types::{Bitfield, PieceIndex, Rng};
+
+use super::Priority;
 
 const ABSENT: u32 = u32::MAX;
 /// From this many changes at once the array is rebuilt at the next pick instead of being moved piece by piece.
 const BULK: u32 = 50;
+/// The bits of availability; the priority is above.
+const COPIES: u16 = (1 << 13) - 1;
+const PRIORITY_AT: u32 = 13;
 
 #[derive(Debug)]
 pub(crate) struct Rarity {
-    /// Copies among the peers that don't have everything.
-    copies: Vec<u16>,
+    /// Copies among the peers that don't have everything, and priority.
+    state: Vec<u16>,
     /// Where a piece is in `queue`, or ABSENT.
     place: Vec<u32>,
     queue: Vec<u32>,
     ends: Vec<u32>,
+    /// Pieces of the queue without a copy among the peers that don't have everything.
+    orphans: u32,
     seeds: u32,
     stale: bool,
 }
 
 impl Rarity {
-    /// No piece may be begun yet.
+    /// No piece may be begun yet; all have the normal priority.
     pub(crate) fn new(pieces: u32) -> Rarity {
         Rarity {
-            copies: vec![0; pieces as usize],
+            state: vec![u16::from(Priority::NORMAL.get()) << PRIORITY_AT; pieces as usize],
             place: vec![ABSENT; pieces as usize],
             queue: Vec::new(),
             ends: Vec::new(),
+            orphans: 0,
             seeds: 0,
             stale: false,
         }
@@ -55,20 +64,41 @@ impl Rarity {
     /// How many pieces that may be begun are to be had from somebody.
     pub(crate) fn reachable(&mut self, rng: &mut Rng) -> usize {
         self.settle(rng);
-        let none = if self.seeds == 0 { self.ends.first().copied().unwrap_or(0) } else { 0 };
+        let none = if self.seeds == 0 { self.orphans } else { 0 };
         self.queue.len() - none as usize
     }
 
     /// Heap bytes that grow with the number of pieces, the queue at its fullest.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
-        self.copies.len() * (size_of::<u16>() + 2 * size_of::<u32>())
+        self.state.len() * (size_of::<u16>() + 2 * size_of::<u32>())
     }
 
     /// How many peers have the piece.
-    #[cfg(test)]
     pub(crate) fn availability(&self, piece: PieceIndex) -> u32 {
-        u32::from(self.copies[piece.as_usize()]) + self.seeds
+        u32::from(self.copies(piece.0)) + self.seeds
+    }
+
+    /// How much the piece is wanted. That it is not in the queue is the caller's business.
+    #[cfg(test)]
+    pub(crate) fn priority(&self, piece: PieceIndex) -> Priority {
+        let bits = self.state.get(piece.as_usize()).map_or(0, |state| state >> PRIORITY_AT);
+        Priority::new(bits as u8)
+    }
+
+    /// Changes how much the piece is wanted.
+    pub(crate) fn set_priority(&mut self, piece: PieceIndex, priority: Priority) {
+        let Some(state) = self.state.get_mut(piece.as_usize()) else { return };
+        let before = *state;
+        *state = before & COPIES | u16::from(priority.get()) << PRIORITY_AT;
+        let after = *state;
+        if !self.stale && self.contains(piece) {
+            self.shift(piece.0, value(before), value(after));
+        }
+    }
+
+    fn copies(&self, piece: u32) -> u16 {
+        self.state[piece as usize] & COPIES
     }
 
     /// A peer with everything comes (`true`) or goes.
@@ -84,21 +114,26 @@ impl Rarity {
         }
         self.stale = true;
         for piece in pieces.ones() {
-            let Some(copies) = self.copies.get_mut(piece as usize) else { return };
-            *copies = if comes { copies.saturating_add(1) } else { copies.saturating_sub(1) };
+            let Some(state) = self.state.get_mut(piece as usize) else { return };
+            *state = step(*state, comes);
         }
     }
 
     /// One more peer has the piece, or one fewer.
     pub(crate) fn change(&mut self, piece: PieceIndex, more: bool) {
-        let Some(copies) = self.copies.get_mut(piece.as_usize()) else { return };
-        let before = *copies;
-        *copies = if more { before.saturating_add(1) } else { before.saturating_sub(1) };
-        let after = *copies;
+        let Some(state) = self.state.get_mut(piece.as_usize()) else { return };
+        let before = *state;
+        *state = step(before, more);
+        let after = *state;
         if self.stale || before == after || self.place[piece.as_usize()] == ABSENT {
             return;
         }
-        if more { self.raise(piece.0, before) } else { self.lower(piece.0, before) }
+        match (before & COPIES, after & COPIES) {
+            (0, _) => self.orphans -= 1,
+            (_, 0) => self.orphans += 1,
+            _ => {}
+        }
+        self.shift(piece.0, value(before), value(after));
     }
 
     /// The piece may be begun.
@@ -113,7 +148,8 @@ impl Rarity {
             return;
         }
         // It enters above the last band, and sinks through each band that is more common.
-        let target = self.copies[piece.as_usize()];
+        let target = value(self.state[piece.as_usize()]);
+        self.orphans += u32::from(self.copies(piece.0) == 0);
         self.grow_bands(target);
         let top = (self.ends.len() - 1) as u16;
         self.ends[usize::from(top)] += 1;
@@ -130,7 +166,8 @@ impl Rarity {
             self.swap(place as usize, self.queue.len() - 1);
         } else {
             let top = (self.ends.len() - 1) as u16;
-            (self.copies[piece.as_usize()]..top).for_each(|band| self.raise(piece.0, band));
+            self.orphans -= u32::from(self.copies(piece.0) == 0);
+            (value(self.state[piece.as_usize()])..top).for_each(|band| self.raise(piece.0, band));
             let place = self.place[piece.as_usize()];
             self.swap(place as usize, self.queue.len() - 1);
             self.ends[usize::from(top)] -= 1;
@@ -139,7 +176,12 @@ impl Rarity {
         self.place[piece.as_usize()] = ABSENT;
     }
 
-    /// Moves a piece from band `from` to the next more common one.
+    fn shift(&mut self, piece: u32, from: u16, to: u16) {
+        (from..to).for_each(|band| self.raise(piece, band));
+        (to + 1..=from).rev().for_each(|band| self.lower(piece, band));
+    }
+
+    /// Moves a piece from band `from` to the next higher one.
     fn raise(&mut self, piece: u32, from: u16) {
         self.grow_bands(from + 1);
         let edge = self.ends[usize::from(from)] - 1;
@@ -147,7 +189,7 @@ impl Rarity {
         self.ends[usize::from(from)] = edge;
     }
 
-    /// Moves a piece from band `from` to the next rarer one.
+    /// Moves a piece from band `from` to the next lower one.
     fn lower(&mut self, piece: u32, from: u16) {
         let edge = self.ends[usize::from(from) - 1];
         self.swap(self.place[piece as usize] as usize, edge as usize);
@@ -174,14 +216,22 @@ impl Rarity {
         }
         self.stale = false;
         rng.shuffle(&mut self.queue);
-        let copies = &self.copies;
-        self.queue.sort_by_key(|&piece| copies[piece as usize]);
-        let top = self.queue.last().map_or(0, |&piece| copies[piece as usize]);
-        self.ends = (0..=top)
-            .map(|band| self.queue.partition_point(|&piece| copies[piece as usize] <= band) as u32)
-            .collect();
+        let state = &self.state;
+        self.queue.sort_by_key(|&piece| value(state[piece as usize]));
+        let top = self.queue.last().map_or(0, |&piece| value(state[piece as usize]));
+        self.ends = vec![0; usize::from(top) + 1];
+        self.orphans = 0;
         for (place, &piece) in self.queue.iter().enumerate() {
+            let state = self.state[piece as usize];
             self.place[piece as usize] = place as u32;
+            self.ends[usize::from(value(state))] = place as u32 + 1;
+            self.orphans += u32::from(state & COPIES == 0);
+        }
+        // A band without pieces ends where the one before does.
+        let mut end = 0;
+        for band in &mut self.ends {
+            end = end.max(*band);
+            *band = end;
         }
     }
 
@@ -196,6 +246,22 @@ impl Rarity {
     }
 }
 
+/// One copy more, or one less.
+fn step(state: u16, more: bool) -> u16 {
+    match state & COPIES {
+        COPIES if more => state,
+        0 if !more => state,
+        _ if more => state + 1,
+        _ => state - 1,
+    }
+}
+
+/// The band of a piece: 57,344 at most.
+fn value(state: u16) -> u16 {
+    let priority = (state >> PRIORITY_AT).max(1);
+    ((state & COPIES) + 1) * (8 - priority)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,20 +269,19 @@ mod tests {
 
     fn check(rarity: &mut Rarity, rng: &mut Rng) {
         let queue = rarity.queue(rng).to_vec();
-        assert!(queue.is_sorted_by_key(|&p| rarity.copies[p as usize]), "rarest first");
+        let value = |piece: u32| usize::from(value(rarity.state[piece as usize]));
+        assert!(queue.is_sorted_by_key(|&p| value(p)), "lowest first");
         for (place, &piece) in queue.iter().enumerate() {
             assert_eq!(rarity.place[piece as usize], place as u32);
-            let copies = usize::from(rarity.copies[piece as usize]);
-            assert!(
-                rarity.ends[copies] > place as u32
-                    && (copies == 0 || rarity.ends[copies - 1] <= place as u32)
-            );
+            let band = value(piece);
+            assert!(rarity.ends[band] > place as u32 && rarity.ends[band - 1] <= place as u32);
         }
+        assert_eq!(queue.iter().filter(|p| rarity.copies(**p) == 0).count() as u32, rarity.orphans);
     }
 
     proptest! {
         #[test]
-        fn bands_stay_sorted(ops in proptest::collection::vec((0u8..6, 0u32..70), 0..400), seed: u64) {
+        fn bands_stay_sorted(ops in proptest::collection::vec((0u8..8, 0u32..70), 0..400), seed: u64) {
             let (mut rng, mut rarity) = (Rng::from_number(seed), Rarity::new(64));
             rarity.reset(0..64);
             for (op, piece) in ops {
@@ -226,6 +291,7 @@ mod tests {
                     1 => rarity.remove(piece),
                     2 | 3 => rarity.change(piece, true),
                     4 => rarity.change(piece, false),
+                    6 | 7 => rarity.set_priority(piece, Priority::new(1 + (op + piece.0 as u8) % 7)),
                     _ => rarity.peer(&Bitfield::full(64), piece.0.is_multiple_of(2)),
                 }
                 if op == 3 {
@@ -234,6 +300,30 @@ mod tests {
             }
             check(&mut rarity, &mut rng);
         }
+    }
+
+    #[test]
+    fn a_dear_piece_goes_before_rarer_ones_up_to_a_point() {
+        let (mut rng, mut rarity) = (Rng::from_number(1), Rarity::new(3));
+        rarity.reset(0..3);
+        rarity.set_priority(PieceIndex(2), Priority::TOP);
+        rarity.set_priority(PieceIndex(1), Priority::LOW);
+        (0..2).for_each(|_| rarity.change(PieceIndex(2), true));
+        assert_eq!(rarity.queue(&mut rng), [2, 0, 1]);
+        (0..3).for_each(|_| rarity.change(PieceIndex(2), true));
+        assert_eq!(rarity.queue(&mut rng), [0, 2, 1]);
+        assert_eq!(rarity.priority(PieceIndex(2)), Priority::TOP);
+    }
+
+    #[test]
+    fn availability_stops_at_its_bits_and_leaves_the_priority_alone() {
+        let (mut rng, mut rarity) = (Rng::from_number(1), Rarity::new(1));
+        rarity.reset(0..1);
+        (0..9_000).for_each(|_| rarity.change(PieceIndex(0), true));
+        assert_eq!(rarity.availability(PieceIndex(0)), 8_191);
+        rarity.set_priority(PieceIndex(0), Priority::LOW);
+        check(&mut rarity, &mut rng);
+        assert_eq!(rarity.priority(PieceIndex(0)), Priority::LOW);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 const A: ConnId = ConnId::new(1, 0);
@@ -9,7 +11,7 @@ fn picker(pieces: u32) -> Picker {
 }
 
 fn asker<'a>(conn: ConnId, pieces: &'a Pieces) -> Asker<'a> {
-    Asker { conn, pieces, parole: false, alone: false }
+    Asker { conn, pieces, parole: false, alone: false, pace: Pace::ANY }
 }
 
 #[test]
@@ -148,4 +150,68 @@ fn state_per_piece_stays_within_ten_bytes() {
     let rarity = Rarity::new(1_000);
     let bytes = rarity.bytes();
     assert!(bytes <= 10 * 1_000, "{bytes}");
+}
+
+fn wait_for(p: &mut Picker, reader: u64, pieces: &[(u32, u64)]) {
+    let pieces = pieces.iter().map(|(n, ms)| (PieceIndex(*n), Duration::from_millis(*ms))).collect();
+    p.demand(Time::ZERO, &Demand { reader: ReaderId(reader), pieces });
+}
+
+fn indexes(blocks: &[BlockRef]) -> Vec<u32> {
+    let mut pieces: Vec<u32> = blocks.iter().map(|b| b.piece.0).collect();
+    pieces.dedup();
+    pieces
+}
+
+#[test]
+fn what_a_reader_waits_for_goes_first_wanted_or_not() {
+    let (mut p, mut rng) = (picker(8), Rng::from_number(10));
+    p.want(Bitfield::new(8));
+    p.peer(&Pieces::All, true);
+    assert!(p.is_content() && p.pick(asker(A, &Pieces::All), 100, &mut rng).is_empty());
+    wait_for(&mut p, 1, &[(5, 0), (6, 100), (2, 200)]);
+    assert!(p.is_interesting(&Pieces::All));
+    let blocks = p.pick(asker(A, &Pieces::All), 6, &mut rng);
+    assert_eq!(indexes(&blocks), [5, 6]);
+    assert_eq!(indexes(&p.pick(asker(B, &Pieces::All), 100, &mut rng)), [6, 2]);
+    assert!(p.is_endgame(&mut rng));
+    // Released: what nobody was asked for yet is never begun, what is under way is of no use any more.
+    wait_for(&mut p, 1, &[]);
+    assert!(p.is_content() && !p.is_sought(PieceIndex(6)) && !p.is_interesting(&Pieces::All));
+    blocks.iter().for_each(|block| p.release(*block));
+    assert!(p.pick(asker(A, &Pieces::All), 100, &mut rng).is_empty());
+    p.receive(blocks[5], A);
+    assert_eq!((p.passed(PieceIndex(6)).is_some(), p.missing()), (true, 0));
+}
+
+#[test]
+fn a_slow_peer_leaves_what_is_urgent_to_others() {
+    let (mut p, mut rng) = (picker(8), Rng::from_number(11));
+    p.peer(&Pieces::All, true);
+    p.peer(&Pieces::All, true);
+    wait_for(&mut p, 1, &[(5, 0), (6, 10_000)]);
+    let each = Duration::from_secs(2);
+    let slow = Pace { now: Time::ZERO, ahead: Duration::ZERO, each, patience: Duration::from_millis(500) };
+    let blocks = p.pick(Asker { pace: slow, ..asker(A, &Pieces::All) }, 5, &mut rng);
+    // Four of the block that is needed in 10 s come in time, and then it helps with what is merely wanted.
+    assert_eq!(blocks.iter().filter(|b| b.piece.0 == 6).count(), 4);
+    assert!(blocks.iter().all(|b| b.piece.0 != 5) && blocks.len() == 5);
+    assert_eq!(indexes(&p.pick(asker(B, &Pieces::All), 4, &mut rng)), [5]);
+    // What only one peer has nobody else brings sooner.
+    p.peer(&Pieces::All, false);
+    wait_for(&mut p, 1, &[(7, 0)]);
+    assert_eq!(indexes(&p.pick(Asker { pace: slow, ..asker(A, &Pieces::All) }, 1, &mut rng)), [7]);
+}
+
+#[test]
+fn priorities_order_pieces_and_nought_leaves_them_out() {
+    let (mut p, mut rng) = (picker(4), Rng::from_number(12));
+    p.peer(&Pieces::All, true);
+    let grades = [(0, 0), (1, 1), (2, 7), (3, 6), (99, 7)];
+    p.prioritize(&grades.map(|(n, grade)| (PieceIndex(n), Priority::new(grade))));
+    assert_eq!(p.missing(), 3);
+    assert_eq!(indexes(&p.pick(asker(A, &Pieces::All), 100, &mut rng)), [2, 3, 1]);
+    assert_eq!([0, 1, 2].map(|n| p.priority(PieceIndex(n)).get()), [0, 1, 7]);
+    p.want(Bitfield::full(4));
+    assert_eq!([0, 1, 2].map(|n| p.priority(PieceIndex(n)).get()), [4, 1, 7]);
 }

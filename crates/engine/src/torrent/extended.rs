@@ -123,7 +123,7 @@ impl Torrent {
 
     /// Tells everyone that nothing is wanted any more, or again, where that is news (BEP 21).
     pub(super) fn tell_upload_only(&mut self, now: Time) {
-        let upload_only = self.is_complete();
+        let upload_only = self.picker.is_content();
         if std::mem::replace(&mut self.state.upload_only, upload_only) == upload_only {
             return;
         }

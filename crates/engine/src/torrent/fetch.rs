@@ -6,7 +6,7 @@ use metainfo::Mismatch;
 use types::{Bitfield, BlockRef, PieceIndex, Time};
 use wire::Message;
 
-use super::Torrent;
+use super::{Torrent, urgent};
 use crate::peer::Peer;
 use crate::picker::{Asker, Received, Senders};
 use crate::{Arrival, ConnId, Disconnect, DiskTrouble, Event, Fault, Output};
@@ -17,20 +17,29 @@ const UNASKED: u32 = 64;
 const WORTH_A_COPY: Duration = Duration::from_secs(2);
 
 impl Torrent {
-    /// Asks every hungry peer for as much as its queue holds.
+    /// Asks every hungry peer for as much as its queue holds. Where readers wait the quick ones are asked first.
     pub(super) fn feed(&mut self, now: Time) {
-        while let Some(conn) = self.hungry.pop_first() {
-            self.ask(now, conn);
+        if self.hungry.is_empty() {
+            return;
+        }
+        if !self.picker.has_demand() {
+            while let Some(conn) = self.hungry.pop_first() {
+                self.ask(now, conn, Duration::ZERO);
+            }
+            return;
+        }
+        let patience = self.patience(now);
+        for conn in self.quick_first(now) {
+            self.ask(now, conn, patience);
         }
     }
 
-    fn ask(&mut self, now: Time, conn: ConnId) {
+    fn ask(&mut self, now: Time, conn: ConnId, patience: Duration) {
         if !self.may_fetch() || !self.state.running {
             return;
         }
-        let serves = |peer: &Peer| !peer.interest.choked && !peer.trust.parole && !peer.requests.is_snubbed();
         let parole = self.peers.get(&conn).is_some_and(|peer| peer.trust.parole);
-        let alone = parole && !self.peers.values().any(serves);
+        let alone = parole && !self.peers.values().any(Peer::serves);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.interest.choked || !peer.interest.ours {
             return;
@@ -38,7 +47,8 @@ impl Torrent {
         let room = peer.requests.room();
         let idle = peer.requests.len() == 0;
         let open = peer.requests.open(&peer.pieces, self.geometry.pieces());
-        let asker = Asker { conn, pieces: open.as_ref().unwrap_or(&peer.pieces), parole, alone };
+        let pace = urgent::pace(peer, now, patience);
+        let asker = Asker { conn, pieces: open.as_ref().unwrap_or(&peer.pieces), parole, alone, pace };
         let blocks = self.picker.pick(asker, room, &mut self.rng);
         if blocks.is_empty() && idle && room > 0 {
             return self.ask_nothing_new(now, conn);
@@ -71,7 +81,13 @@ impl Torrent {
         }
         owed.sort_by_key(|(block, wait)| (std::cmp::Reverse(*wait), *block));
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
-        let asker = Asker { conn, pieces: &peer.pieces, parole: peer.trust.parole, alone: false };
+        let asker = Asker {
+            conn,
+            pieces: &peer.pieces,
+            parole: peer.trust.parole,
+            alone: false,
+            pace: urgent::pace(peer, now, Duration::ZERO),
+        };
         let Some((block, _)) = owed.into_iter().find(|(block, _)| self.picker.ask_again(asker, *block))
         else {
             return false;
@@ -159,6 +175,7 @@ impl Torrent {
     }
 
     pub(super) fn piece_stored(&mut self, now: Time, piece: PieceIndex) {
+        let wanted = self.picker.lacks(piece.0);
         let Some(senders) = self.picker.passed(piece) else { return };
         if let Senders { conns, complete: true } = &senders
             && let [only] = conns[..]
@@ -170,9 +187,10 @@ impl Torrent {
         self.forget_senders(&senders.conns);
         self.out.push_back(Output::Event(Event::PieceCompleted(piece)));
         self.announce(now, piece);
-        if self.is_complete() {
+        if wanted && self.is_complete() {
             self.completed(now);
         }
+        self.tell_upload_only(now);
     }
 
     /// Tells everyone who lacks it that a piece is here.

@@ -130,7 +130,7 @@ impl Torrent {
             peer.pieces = Pieces::All;
             self.picker.peer(&peer.pieces, true);
         }
-        if self.picker.lacks(piece.0) {
+        if self.picker.is_sought(piece) {
             self.set_interest(now, conn, true);
             self.hungry.insert(conn);
         }
@@ -178,8 +178,9 @@ impl Torrent {
     fn rejected(&mut self, conn: ConnId, block: BlockRef) -> Result<(), Fault> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         if !peer.requests.owes(block) {
-            peer.requests.rejected(block);
-            return self.without_effect(conn);
+            // What we cancelled is refused as it should be (BEP 6); what we never asked for is noise.
+            let cancelled = peer.requests.rejected(block);
+            return if cancelled { Ok(()) } else { self.without_effect(conn) };
         }
         peer.requests.rejected(block);
         self.picker.release(block);

@@ -1,6 +1,7 @@
 //! The brain of one torrent: who is in, what happened, what to do next.
 //!
-//! `messages` and `extended` read the peers, `fetch` asks them for blocks, `serve` answers them, `suspects` remembers who may have lied, `upkeep` does what time demands. This
+//! `messages` and `extended` read the peers, `fetch` asks them for blocks and `urgent` for what readers wait for, `serve`
+//! answers them, `suspects` remembers who may have lied, `upkeep` does what time demands. This
 //! file owns the table of peers and the queue of outputs.
 
 mod extended;
@@ -9,6 +10,7 @@ mod messages;
 mod serve;
 mod suspects;
 mod upkeep;
+mod urgent;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -94,6 +96,8 @@ struct State {
     max_peers: u32,
     next_tick: Time,
     next_round: Time,
+    /// The next look at what readers wait for.
+    next_hurry: Time,
 }
 
 /// What was counted.
@@ -138,6 +142,7 @@ impl Torrent {
                 max_peers: config.max_peers,
                 next_tick: now,
                 next_round: now,
+                next_hurry: now,
             },
             tally: Tally { down: Speed::new(now), up: Speed::new(now), wasted: 0, faults: BTreeMap::new() },
             out: VecDeque::new(),
@@ -366,7 +371,7 @@ impl Torrent {
         match why.blame() {
             _ if !why.may_retry() => self.book.forget(addr),
             Blame::Misbehaved => self.book.failed(now, addr),
-            _ if why == Disconnect::Useless && self.is_complete() => self.book.shelve(addr),
+            _ if why == Disconnect::Useless && self.picker.is_content() => self.book.shelve(addr),
             // A peer that never gave or took anything is no better than one that did not answer.
             _ if peer.down.total() == 0 && peer.uploads.speed.total() == 0 => self.book.failed(now, addr),
             _ => self.book.closed(now, addr),
@@ -393,9 +398,17 @@ impl Torrent {
             Command::Pause => self.pause(now),
             Command::Want(wanted) => {
                 self.picker.want(wanted);
+                self.drop_stale(now);
                 self.review_interest(now);
                 self.tell_upload_only(now);
             }
+            Command::Prioritize(pieces) => {
+                self.picker.prioritize(&pieces);
+                self.drop_stale(now);
+                self.review_interest(now);
+                self.tell_upload_only(now);
+            }
+            Command::Demand(demand) => self.demand(now, &demand),
             Command::Order(order) => self.picker.set_order(order),
             Command::AllowUpload(allow) => {
                 self.state.upload = allow;
@@ -466,7 +479,7 @@ impl Torrent {
     }
 
     fn review_interest(&mut self, now: Time) {
-        if !self.is_complete() {
+        if !self.picker.is_content() {
             self.book.unshelve(now);
             self.dial(now);
         }

@@ -31,6 +31,9 @@ impl Torrent {
         if !self.peers.is_empty() {
             consider(self.state.next_tick, WaitReason::Peer);
             consider(self.state.next_round, WaitReason::Choke);
+            if self.picker.has_demand() {
+                consider(self.state.next_hurry, WaitReason::Peer);
+            }
         }
         if self.has_room() {
             consider(self.book.next_due().max(self.state.next_tick), WaitReason::Dial);
@@ -47,6 +50,9 @@ impl Torrent {
             self.watch_peers(now);
             self.dial(now);
         }
+        if self.state.next_hurry.is_due(now) && self.picker.has_demand() {
+            self.hurry(now);
+        }
         if self.state.next_round.is_due(now) {
             self.state.next_round = now + self.config.choke_interval;
             self.choke_round(now);
@@ -55,7 +61,7 @@ impl Torrent {
 
     fn has_room(&self) -> bool {
         let taken = self.peers.len() + self.book.dialing();
-        taken < self.state.max_peers as usize && (self.state.upload || !self.is_complete())
+        taken < self.state.max_peers as usize && (self.state.upload || !self.picker.is_content())
     }
 
     /// Dials what the book proposes, as far as there is room.

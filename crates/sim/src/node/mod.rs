@@ -30,6 +30,8 @@ pub(crate) struct NodeSpec {
     pub(crate) shards: usize,
     pub(crate) receive_blocks: usize,
     pub(crate) send_blocks: usize,
+    /// Whether it wants the payload, or only what readers demand.
+    pub(crate) wants: bool,
     /// Changes to the engine's settings.
     pub(crate) tune: fn(&mut engine::Config),
     pub(crate) lease: Option<engine::Lease>,
@@ -43,6 +45,7 @@ impl Default for NodeSpec {
             shards: 1,
             receive_blocks: 256,
             send_blocks: 128,
+            wants: true,
             tune: |_| {},
             lease: None,
         }
@@ -180,6 +183,9 @@ impl Node {
         let info = ctx.payload.info.clone();
         let mut params = Params::new(config.engine.clone(), info.info_hashes(), info.geometry().clone());
         params.have = self.resume.have.clone();
+        if !self.spec.wants {
+            params.wanted = Bitfield::new(params.wanted.len());
+        }
         params.unhashed =
             self.resume.unhashed.iter().filter(|(p, _)| !params.have.get(p.0)).cloned().collect();
         params.private = info.is_private();
@@ -262,6 +268,14 @@ impl Node {
     pub(crate) fn addresses(&mut self, now: Time, queue: &mut Queue, addrs: Vec<SocketAddr>) {
         if let Some(run) = &mut self.running {
             run.shards[0].command(now, Command::Addresses(TORRENT, PeerSource::Tracker, addrs));
+        }
+        self.wake(queue, now);
+    }
+
+    /// What its user wants.
+    pub(crate) fn command(&mut self, now: Time, queue: &mut Queue, command: engine::Command) {
+        if let Some(run) = &mut self.running {
+            run.shards[0].command(now, Command::Torrent(TORRENT, command));
         }
         self.wake(queue, now);
     }

@@ -3,6 +3,7 @@
 mod disks;
 mod hostile;
 mod order;
+mod readers;
 mod swarm;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::world::World;
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
 pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed};
 pub use order::{dead_addresses, fair_slots, leased_rates, replay};
+pub use readers::{busy_stream, stream};
 pub use swarm::{
     dead_peer, endgame, hybrid_swarm, lossy_swarm, padding, pair, partition, v1_swarm, v2_swarm,
 };
@@ -67,6 +69,8 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(fair_slots, "one slot for 20 leeches"),
     story!(dead_addresses, "a tracker full of dead addresses that dies"),
     story!(leased_rates, "a rate limit holds"),
+    story!(stream, "a reader of an unwanted torrent reads, seeks and leaves"),
+    story!(busy_stream, "a reader goes before the download of the rest"),
     story!(replay, "one seed gives one run"),
 ];
 
