@@ -140,6 +140,11 @@ impl Book {
         self.due.first().map_or(Time::NEVER, |(at, _)| *at)
     }
 
+    /// How many addresses could be dialed now, if that were allowed; at most `most`.
+    pub(crate) fn ready(&self, now: Time, most: usize) -> usize {
+        self.due.iter().take_while(|(at, _)| at.is_due(now)).take(most).count()
+    }
+
     /// Puts an address where it belongs in the order of dials. To be called after each change of its state, and of what
     /// is banned at its host.
     fn reindex(&mut self, addr: SocketAddr) {

@@ -33,6 +33,7 @@ scenarios! {
     padding: [1, 2, 3];
     partition: [1, 2, 3];
     dead_peer: [1, 2, 3];
+    crowded: [1, 2, 3];
     churn: [1, 2, 3];
     power_cuts: [1, 2, 3];
     full_disk: [1, 2, 3];

@@ -70,9 +70,10 @@ pub(crate) struct Trust {
     pub(crate) idle_messages: u32,
 }
 
-/// When it last spoke, and when we did.
+/// When it joined, when it last spoke, and when we did.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
+    pub(crate) joined: Time,
     pub(crate) heard: Time,
     pub(crate) spoke: Time,
 }
@@ -88,7 +89,7 @@ impl Peer {
             down: Speed::new(now),
             theirs: Theirs::new(now),
             trust: Trust::default(),
-            clock: Clock { heard: now, spoke: now },
+            clock: Clock { joined: now, heard: now, spoke: now },
         }
     }
 

@@ -9,6 +9,7 @@ mod fetch;
 mod messages;
 mod serve;
 mod suspects;
+mod turnover;
 mod upkeep;
 mod urgent;
 
@@ -71,6 +72,7 @@ pub struct Torrent {
     book: Book,
     peers: BTreeMap<ConnId, Peer>,
     absent: suspects::Absent,
+    turnover: turnover::Turnover,
     /// Peers that may be asked for more.
     hungry: BTreeSet<ConnId>,
     state: State,
@@ -130,6 +132,7 @@ impl Torrent {
             book: Book::new(limits),
             peers: BTreeMap::new(),
             absent: suspects::Absent::default(),
+            turnover: turnover::Turnover::new(now),
             hungry: BTreeSet::new(),
             state: State {
                 running: false,
@@ -267,7 +270,8 @@ impl Torrent {
 
     /// Both handshakes are done: the peer is in, or is told why not.
     fn join(&mut self, now: Time, who: Who) {
-        if let Some(why) = self.refusal(now, &who) {
+        let refusal = self.refusal(now, &who);
+        if let Some(why) = refusal.filter(|why| *why != Disconnect::Full || !self.make_way(now, &who)) {
             if why == Disconnect::Ourselves {
                 self.book.forget(who.addr);
             } else {

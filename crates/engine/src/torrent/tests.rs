@@ -7,6 +7,7 @@ use super::*;
 use crate::WaitReason;
 
 mod extended;
+mod turnover;
 
 const PIECE: u32 = 4 * BLOCK_LEN;
 

@@ -48,6 +48,7 @@ impl Torrent {
         if self.state.next_tick.is_due(now) {
             self.state.next_tick = now + TICK;
             self.watch_peers(now);
+            self.turn_over(now);
             self.dial(now);
         }
         if self.state.next_hurry.is_due(now) && self.picker.has_demand() {

@@ -22,7 +22,7 @@ pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed};
 pub use order::{dead_addresses, fair_slots, leased_rates, replay};
 pub use readers::{busy_stream, stream};
 pub use swarm::{
-    dead_peer, endgame, hybrid_swarm, lossy_swarm, padding, pair, partition, v1_swarm, v2_swarm,
+    crowded, dead_peer, endgame, hybrid_swarm, lossy_swarm, padding, pair, partition, v1_swarm, v2_swarm,
 };
 
 /// How a story ends.
@@ -57,6 +57,7 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(padding, "a torrent that is nearly all padding"),
     story!(partition, "the network splits and heals"),
     story!(dead_peer, "one silent peer of 20 costs no more than twice its share"),
+    story!(crowded, "a seed comes to four leeches that have no place left"),
     story!(churn, "everybody is killed and started again"),
     story!(power_cuts, "the same, and writes that were not synced are lost"),
     story!(full_disk, "one disk is full for a while"),

@@ -83,6 +83,20 @@ pub fn padding(run: Run) -> Outcome {
     world.finish("padding")
 }
 
+/// Four leeches that know nobody but each other have no place left when the seed comes; one that is of no use goes.
+pub fn crowded(run: Run) -> Outcome {
+    let mut world = World::new(&run, &Shape::one_file(2 * MIB, 32 << 10));
+    let three = NodeSpec { tune: |config| config.max_peers = 3, ..NodeSpec::default() };
+    let leeches = crowd(&mut world, 4, 1_000_000, &three);
+    let seed = crowd(&mut world, 1, 1_000_000, &seed_spec())[0];
+    leeches.into_iter().for_each(|host| world.start(host));
+    let comes = Time::from_secs(90 + world.rng.below(60) as u64);
+    world.at(comes, move |world| world.start(seed));
+    world.demand_completion(comes + Duration::from_secs(120));
+    world.figure("seconds_to_complete", (world.now - comes).as_secs_f64());
+    world.finish("crowded")
+}
+
 fn versions(run: Run, version: Version, name: &'static str) -> Outcome {
     let mut world = World::new(&run, &many_files(version));
     crowd(&mut world, 1, 2_000_000, &NodeSpec { shards: 2, ..seed_spec() });

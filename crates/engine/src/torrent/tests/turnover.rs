@@ -1,0 +1,81 @@
+use super::*;
+
+/// A leech of so many places that knows its address.
+fn crowded(max_peers: u32) -> Torrent {
+    torrent_with(4, |p| {
+        let mut config = Config::new(PeerId([9; 20]));
+        (config.max_peers, config.public_v4) = (max_peers, Some([192, 168, 3, 4].into()));
+        config.listen_port = Some(6881);
+        p.config = Arc::new(config);
+    })
+}
+
+fn come(t: &mut Torrent, now: Time, n: u32) -> Vec<(ConnId, Disconnect)> {
+    join_as(t, now, n, Origin::Accepted, [100 + n as u8; 20], true);
+    disconnects(&t.drain(now))
+}
+
+fn full(n: u32) -> (ConnId, Disconnect) {
+    (conn(n), Disconnect::Full)
+}
+
+#[test]
+fn the_worst_make_room_for_addresses_that_wait() {
+    for spare in [false, true] {
+        let (mut t, start) = (crowded(10), Time::ZERO);
+        for n in 1..=10 {
+            assert!(come(&mut t, start, n).is_empty());
+            // Neither end wants anything of the fourth; the others have everything.
+            let has = if n == 4 { Message::HaveNone } else { Message::HaveAll };
+            say(&mut t, start, conn(n), has).unwrap();
+        }
+        if spare {
+            assert!(learn(&mut t, start, PeerSource::Tracker, 50..60).is_empty(), "all places are taken");
+        }
+        let mut gone = Vec::new();
+        for secs in (60..=600).step_by(60) {
+            let now = Time::from_secs(secs);
+            t.peers.keys().copied().collect::<Vec<_>>().into_iter().for_each(|conn| {
+                say(&mut t, now, conn, Message::KeepAlive).unwrap();
+            });
+            t.handle(now, Input::Timer).unwrap();
+            let outputs = t.drain(now);
+            assert_eq!(dials(&outputs).len(), disconnects(&outputs).len(), "{secs} {outputs:?}");
+            gone.extend(disconnects(&outputs).into_iter().map(|gone| (secs, gone)));
+        }
+        // After the first nine places of ten are taken, and one is being dialed: the next has to go as well.
+        let expected: &[_] = if spare { &[(300, full(4)), (600, full(1))] } else { &[] };
+        assert_eq!(gone, expected);
+    }
+}
+
+#[test]
+fn a_newcomer_takes_the_place_of_one_that_wants_nothing_and_has_nothing() {
+    let mut t = crowded(2);
+    (1..3).for_each(|n| assert!(come(&mut t, Time::ZERO, n).is_empty()));
+    let (early, now) = (Time::from_secs(59), Time::from_secs(60));
+    assert_eq!(come(&mut t, early, 3), [full(3)], "they have had no chance yet");
+    assert_eq!(come(&mut t, now, 4).len(), 1);
+    assert!(t.peers.contains_key(&conn(4)));
+    assert_eq!(come(&mut t, now, 5), [full(5)], "not one after the other");
+    assert_eq!(come(&mut t, now + Duration::from_secs(10), 6).len(), 1);
+    assert!(t.peers.contains_key(&conn(6)) && t.peers.contains_key(&conn(4)));
+}
+
+#[test]
+fn among_the_idle_bep_40_decides_and_who_gave_something_stays() {
+    let now = Time::from_secs(100);
+    for gives in [false, true] {
+        let mut t = crowded(1);
+        join(&mut t, Time::ZERO, 1);
+        let asked = serve(&mut t, Time::ZERO, conn(1));
+        if gives {
+            give(&mut t, Time::ZERO, conn(1), asked[0]);
+        }
+        let priority = |n| wire::priority::peer_priority("192.168.3.4:6881".parse().unwrap(), addr(n));
+        let better = (2..99).find(|n| priority(*n) > priority(1)).unwrap();
+        let worse = (2..99).find(|n| priority(*n) < priority(1)).unwrap();
+        assert_eq!(come(&mut t, now, worse), [full(worse)]);
+        assert_eq!(come(&mut t, now, better), [full(if gives { better } else { 1 })]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Who makes room where there is none: now and then the worst go, and a better newcomer takes the place of an idle peer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use types::Time;
+use wire::priority::peer_priority;
+
+use super::Torrent;
+use crate::peer::{Peer, Who};
+use crate::{ConnId, Disconnect, Origin};
+
+/// How often the worst make room for addresses that wait.
+const PERIOD: Duration = Duration::from_secs(300);
+/// Nobody goes while fewer than so many of a hundred connections are taken.
+const FULL_PERCENT: usize = 90;
+/// So many of a hundred go, and at least one.
+const LEAVE_PERCENT: usize = 4;
+/// A younger peer has had no chance yet.
+const GRACE: Duration = Duration::from_secs(60);
+/// Newcomers that come in by themselves replace one peer in so long: a crowd of them turns nothing upside down.
+const REPLACEMENTS_APART: Duration = Duration::from_secs(10);
+
+/// When peers may be replaced again.
+#[derive(Debug)]
+pub(super) struct Turnover {
+    next: Time,
+    next_replacement: Time,
+}
+
+impl Turnover {
+    pub(super) fn new(now: Time) -> Turnover {
+        Turnover { next: now + PERIOD, next_replacement: now }
+    }
+}
+
+/// What a peer is worth to us: how many of the two ends want something, and what went to and fro.
+fn worth(peer: &Peer) -> (u8, u64) {
+    let wants = u8::from(peer.interest.ours) + u8::from(peer.interest.theirs);
+    (wants, peer.down.total() + peer.uploads.speed.total())
+}
+
+impl Torrent {
+    /// Where nearly every place is taken and addresses wait to be tried, the worst peers go.
+    pub(super) fn turn_over(&mut self, now: Time) {
+        if !self.turnover.next.is_due(now) {
+            return;
+        }
+        self.turnover.next = now + PERIOD;
+        let here = self.peers.len();
+        if here * 100 < self.state.max_peers as usize * FULL_PERCENT {
+            return;
+        }
+        let leave = self.book.ready(now, (here * LEAVE_PERCENT / 100).max(1));
+        let judged = self.peers.values().filter(|peer| now.since(peer.clock.joined) >= GRACE);
+        let mut worst: Vec<_> = judged.map(|peer| (worth(peer), peer.who.conn)).collect();
+        worst.sort_unstable();
+        worst.truncate(leave);
+        worst.into_iter().for_each(|(_, conn)| self.part_with(now, conn, Disconnect::Full));
+    }
+
+    /// All places are taken and a peer comes in: one leaves for it where neither end wants anything, or nothing ever went
+    /// to or fro and BEP 40 prefers the newcomer. Whether there is room now.
+    pub(super) fn make_way(&mut self, now: Time, newcomer: &Who) -> bool {
+        if newcomer.origin != Origin::Accepted || !self.turnover.next_replacement.is_due(now) {
+            return false;
+        }
+        let ours = self.own_address(newcomer.addr);
+        let priority = |addr: SocketAddr| ours.map(|ours| peer_priority(ours, addr));
+        let yields = |peer: &&Peer| match worth(peer) {
+            _ if now.since(peer.clock.joined) < GRACE => false,
+            (0, _) => true,
+            (_, 0) => priority(newcomer.addr) > priority(peer.who.addr),
+            _ => false,
+        };
+        let rank = |peer: &&Peer| (worth(peer), priority(peer.who.addr), peer.who.conn);
+        let victim: Option<ConnId> =
+            self.peers.values().filter(yields).min_by_key(rank).map(|peer| peer.who.conn);
+        let Some(victim) = victim else { return false };
+        self.turnover.next_replacement = now + REPLACEMENTS_APART;
+        self.part_with(now, victim, Disconnect::Full);
+        true
+    }
+
+    /// Our address as a peer there sees it, where it is known.
+    fn own_address(&self, there: SocketAddr) -> Option<SocketAddr> {
+        let (v4, v6) = (self.config.public_v4, self.config.public_v6);
+        let ip = if there.ip().to_canonical().is_ipv4() { v4?.into() } else { v6?.into() };
+        Some(SocketAddr::new(ip, self.config.listen_port?))
+    }
+}
