@@ -271,7 +271,7 @@ impl Torrent {
     /// Both handshakes are done: the peer is in, or is told why not.
     fn join(&mut self, now: Time, who: Who) {
         let refusal = self.refusal(now, &who);
-        if let Some(why) = refusal.filter(|why| *why != Disconnect::Full || !self.make_way(now, &who)) {
+        if let Some(why) = refusal.filter(|why| *why != Disconnect::Full || !self.takes_a_place(now, &who)) {
             if why == Disconnect::Ourselves {
                 self.book.forget(who.addr);
             } else {

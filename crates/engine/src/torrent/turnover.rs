@@ -61,7 +61,7 @@ impl Torrent {
 
     /// All places are taken and a peer comes in: one leaves for it where neither end wants anything, or nothing ever went
     /// to or fro and BEP 40 prefers the newcomer. Whether there is room now.
-    pub(super) fn make_way(&mut self, now: Time, newcomer: &Who) -> bool {
+    pub(super) fn takes_a_place(&mut self, now: Time, newcomer: &Who) -> bool {
         if newcomer.origin != Origin::Accepted || !self.turnover.next_replacement.is_due(now) {
             return false;
         }
