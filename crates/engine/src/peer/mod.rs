@@ -118,6 +118,7 @@ impl Peer {
             unchoked: !self.uploads.is_choked(),
             since: self.uploads.since,
             served: self.uploads.served,
+            level: self.uploads.level,
             gives: self.down.rate(now),
             takes: self.uploads.speed.rate(now),
         }

@@ -17,6 +17,8 @@ pub(crate) struct Uploads {
     pub(crate) since: Time,
     /// Payload bytes sent since then.
     pub(crate) served: u64,
+    /// Payload bytes sent in all, from the level on at which it began to ask: what a fair share is measured by.
+    pub(crate) level: u64,
     pub(crate) speed: Speed,
     /// Requests taken while it is choked, or beyond its queue.
     excess: u32,
@@ -39,6 +41,7 @@ impl Uploads {
             choked: true,
             since: now,
             served: 0,
+            level: 0,
             speed: Speed::new(now),
             excess: 0,
         }
@@ -103,6 +106,7 @@ impl Uploads {
     pub(crate) fn sent(&mut self, now: Time, bytes: u64) {
         self.leaving = self.leaving.saturating_sub(1);
         self.served += bytes;
+        self.level += bytes;
         self.speed.add(now, bytes);
     }
 

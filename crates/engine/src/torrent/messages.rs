@@ -106,6 +106,7 @@ impl Torrent {
         let changed = peer.interest.theirs != interested;
         peer.interest.theirs = interested;
         if changed && interested {
+            self.begin_fairly(conn);
             self.offer_slot(now, conn);
         }
         self.without_effect(conn)

@@ -32,6 +32,15 @@ impl Torrent {
         }
     }
 
+    /// A peer became interested: to have been away is no claim on what the others have had since.
+    pub(super) fn begin_fairly(&mut self, conn: ConnId) {
+        let others = self.peers.values().filter(|peer| peer.interest.theirs && peer.who.conn != conn);
+        let least = others.map(|peer| peer.uploads.level).min().unwrap_or(0);
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.uploads.level = peer.uploads.level.max(least);
+        }
+    }
+
     /// A peer became interested: a free slot is given at once, not at the next round.
     pub(super) fn offer_slot(&mut self, now: Time, conn: ConnId) {
         let taken = self.peers.values().filter(|peer| !peer.uploads.is_choked()).count();
