@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Seed(Box<commands::seed::Options>),
     Serve(Box<commands::serve::Options>),
     #[command(visible_alias = "info")]
-    Metainfo(commands::metainfo::Options),
+    Metainfo(Box<commands::metainfo::Options>),
     Magnet(commands::magnet::Options),
     Create(Box<commands::create::Options>),
     Verify(commands::verify::Options),
@@ -70,7 +70,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Download(options) => commands::download::run(&options, &cli.global),
         Command::Seed(options) => commands::seed::run(&options, &cli.global),
         Command::Serve(options) => commands::serve::run(&options, &cli.global),
-        Command::Metainfo(options) => commands::metainfo::run(&options),
+        Command::Metainfo(options) => commands::metainfo::run(&options, &cli.global),
         Command::Magnet(options) => commands::magnet::run(&options),
         Command::Create(options) => commands::create::run(&options, &cli.global),
         Command::Verify(options) => commands::verify::run(&options, &cli.global),

@@ -46,7 +46,7 @@ impl Code {
     /// The exit code for a stable code of the library.
     pub(crate) fn of_library(code: &str) -> Code {
         match code {
-            "bad_torrent" | "bad_magnet" | "metadata_exchange_missing" => Code::BadTorrent,
+            "bad_torrent" | "bad_magnet" | "hash_exchange_missing" => Code::BadTorrent,
             "no_peers" => Code::NoPeers,
             "disk_full" => Code::DiskFull,
             "hash_mismatch" => Code::HashMismatch,

@@ -102,32 +102,6 @@ fn name_of(text: &str) -> &str {
     if text == "-" { "stdin" } else { text }
 }
 
-/// The torrent behind a magnet link, as far as a web address in it leads to one.
-pub(crate) fn of_magnet(magnet: &Magnet) -> Result<Metainfo, Failure> {
-    let is_torrent = |url: &&String| is_url(url);
-    let mut sources =
-        magnet.exact_sources.iter().chain(&magnet.acceptable_sources).filter(is_torrent).peekable();
-    if sources.peek().is_none() {
-        let message = "a magnet link or info hash needs metadata from peers, which this version does not fetch yet; \
-                       give a .torrent, or a link with an xs= or as= web address of it";
-        return Err(Failure::new(Code::BadTorrent, message));
-    }
-    let mut last = Failure::usage("");
-    for url in sources {
-        match load(url) {
-            Ok(torrent) if torrent.info_hashes().wire_names().any(|name| magnet.hashes.matches(name)) => {
-                return Ok(torrent);
-            }
-            Ok(_) => {
-                last =
-                    Failure::new(Code::BadTorrent, format!("{url}: is another torrent than the link names"))
-            }
-            Err(failure) => last = failure,
-        }
-    }
-    Err(last)
-}
-
 /// Fetches a .torrent. The URL is the user's own, so it may lead to this network; its redirects, a stranger's, may not
 /// lead further inward than it does.
 fn fetch(url: &str) -> Result<Vec<u8>, Failure> {

@@ -291,6 +291,21 @@ impl Book {
         all.into_iter().take(most).map(|(addr, _)| *addr).collect()
     }
 
+    /// The addresses whose best source is such.
+    pub(crate) fn sourced(&self, such: impl Fn(PeerSource) -> bool) -> Vec<SocketAddr> {
+        self.entries.iter().filter(|(_, entry)| such(entry.source)).map(|(addr, _)| *addr).collect()
+    }
+
+    /// Forgets every address but those of these sources; dials of others come to nothing.
+    pub(crate) fn forget_sources(&mut self, stay: impl Fn(PeerSource) -> bool) {
+        self.entries.retain(|_, entry| {
+            if !stay(entry.source) && entry.state == State::Dialing {
+                entry.state = State::Abandoned;
+            }
+            stay(entry.source) || entry.state == State::Abandoned
+        });
+    }
+
     /// Whether a dial was given up while it was under way.
     pub(crate) fn is_abandoned(&self, addr: SocketAddr) -> bool {
         self.entries.get(&canonical(addr)).is_some_and(|entry| entry.state == State::Abandoned)
@@ -343,7 +358,7 @@ fn is_dialable(ip: IpAddr) -> bool {
 }
 
 /// IPv4 addresses that came mapped into IPv6 are the IPv4 addresses.
-fn canonical(addr: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 

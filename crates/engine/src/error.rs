@@ -41,6 +41,8 @@ pub enum Fault {
     UnaskedData,
     /// A message of an extension that was not agreed on.
     NotNegotiated,
+    /// Metadata that contradicts what the peer itself said of it (BEP 9).
+    BadMetadata,
     /// Data that failed its hash.
     CorruptData,
 }
@@ -89,6 +91,7 @@ impl Fault {
             | Fault::RequestFlood
             | Fault::MessageFlood
             | Fault::UnaskedData
+            | Fault::BadMetadata
             | Fault::CorruptData => Blame::Misbehaved,
         }
     }
@@ -123,6 +126,7 @@ impl Disconnect {
                 Fault::MessageFlood => "message_flood",
                 Fault::UnaskedData => "unasked_data",
                 Fault::NotNegotiated => "not_negotiated",
+                Fault::BadMetadata => "bad_metadata",
                 Fault::CorruptData => "corrupt_data",
             },
             Disconnect::ByPeer => "closed_by_peer",
@@ -174,6 +178,7 @@ impl fmt::Display for Fault {
             Fault::MessageFlood => "it flooded us with useless messages",
             Fault::UnaskedData => "it keeps sending data never asked for",
             Fault::NotNegotiated => "it used an extension that was not agreed on",
+            Fault::BadMetadata => "it sent metadata that contradicts itself",
             Fault::CorruptData => "it sent corrupt data",
         })
     }

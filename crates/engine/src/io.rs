@@ -7,7 +7,7 @@ use metainfo::Mismatch;
 use types::{BlockRef, PeerId, PeerSource, PieceIndex, Time};
 use wire::{Message, Reserved};
 
-use crate::{ConnId, Demand, Disconnect, Order, Priority};
+use crate::{ConnId, Content, Demand, Disconnect, Order, Priority};
 
 /// Who opened a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +107,11 @@ pub enum Input<'a> {
         /// What the disk said.
         why: &'a DiskTrouble,
     },
+    /// Everything that was queued for a connection before [`Output::Flush`] has left through the socket.
+    Flushed {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The disk refuses to work: stop asking the swarm.
     DiskTrouble(&'a DiskTrouble),
     /// The disk works again.
@@ -151,6 +156,9 @@ pub enum Command {
     /// A private torrent went to another tracker: every peer goes, and every address that the user did not name is
     /// forgotten, dials under way included, so that no bridge is left between the two swarms (BEP 27).
     ForgetPeers,
+    /// The torrent's files are known now: everything that waited for that begins. Peers stay connected. A torrent that
+    /// has its content already ignores it.
+    Content(Box<Content>),
     /// Sends a message of a user's extension (BEP 10). Peers that don't understand it, or have no room, get nothing.
     Extension {
         /// To this peer; to everyone where none is named.
@@ -196,6 +204,11 @@ pub enum Output {
         conn: ConnId,
         /// The block, inside one piece that we have.
         block: BlockRef,
+    },
+    /// Say by [`Input::Flushed`] when everything that was queued for this connection so far has left, unless it closes.
+    Flush {
+        /// The connection.
+        conn: ConnId,
     },
     /// Close the connection and forget it.
     Disconnect {
@@ -265,6 +278,9 @@ pub enum Event {
         /// Its address.
         addr: SocketAddr,
     },
+    /// The info dictionary has come from peers, and its hash is right: whoever added the torrent without it reads it and
+    /// answers with [`Command::Content`].
+    Metadata(Arc<[u8]>),
     /// A peer's first extended handshake has come: these extensions of the user it understands (BEP 10).
     Extensions {
         /// Its address.

@@ -13,6 +13,8 @@ use crate::{DiskTrouble, Origin};
 pub enum Phase {
     /// Told to be quiet.
     Paused,
+    /// Its files are not known yet: the info dictionary is being fetched (BEP 9).
+    Metadata,
     /// Some wanted piece is missing.
     Downloading,
     /// Every wanted piece is here.
@@ -29,6 +31,8 @@ pub enum Phase {
 pub struct Snapshot {
     /// What it is doing.
     pub phase: Phase,
+    /// How far the info dictionary is, where it is being fetched.
+    pub metadata: Option<MetadataProgress>,
     /// Verified pieces.
     pub have: Bitfield,
     /// Pieces to be had.
@@ -72,6 +76,17 @@ pub struct Figures {
     /// Payload bytes sent since the torrent was added.
     pub uploaded: u64,
     /// Connected peers.
+    pub peers: u32,
+}
+
+/// How far the fetching of an info dictionary is (BEP 9).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MetadataProgress {
+    /// Bytes that are here; they are verified as a whole, at the end.
+    pub bytes: u32,
+    /// The size that most peers claim; 0 while nobody has said any.
+    pub total: u32,
+    /// Connected peers that offer it.
     pub peers: u32,
 }
 

@@ -21,9 +21,9 @@ pub enum Source {
     Path(PathBuf),
     /// The web address of a `.torrent` file.
     Url(String),
-    /// A magnet link. Needs an `xs` or `as` web address of the `.torrent` for now.
+    /// A magnet link: its metainfo comes from peers (BEP 9), or from an `xs` or `as` web address in it.
     Magnet(Box<Magnet>),
-    /// The bare name of a torrent. Not enough for now: see [`Error::MetadataExchangeMissing`].
+    /// The bare name of a torrent: as a magnet link with nothing else in it.
     InfoHash(InfoHashes),
 }
 
@@ -118,6 +118,7 @@ pub struct AddTorrent {
     pub(crate) upload: bool,
     pub(crate) goal: Option<SeedGoal>,
     pub(crate) max_peers: Option<u32>,
+    pub(crate) metadata_only: bool,
 }
 
 impl From<Metainfo> for AddTorrent {
@@ -142,6 +143,7 @@ impl AddTorrent {
             upload: true,
             goal: None,
             max_peers: None,
+            metadata_only: false,
         }
     }
 
@@ -218,6 +220,13 @@ impl AddTorrent {
     /// Pause when this much was seeded.
     pub fn seed_goal(mut self, goal: SeedGoal) -> AddTorrent {
         self.goal = Some(goal);
+        self
+    }
+
+    /// Of a magnet link fetch nothing but the metainfo: [`Torrent::wait_metadata`](crate::Torrent::wait_metadata) has it
+    /// then, and the torrent rests.
+    pub fn metadata_only(mut self) -> AddTorrent {
+        self.metadata_only = true;
         self
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, watch};
 use types::{Bitfield, InfoHashes, PieceIndex, Time};
 
 use crate::agenda::{Agenda, Chore};
-use crate::control::Lost;
+use crate::control::{Lost, Waiting};
 use crate::{Event, EventKind, SeedGoal, TorrentState, Trouble};
 
 /// What is not saved waits so long at most.
@@ -25,9 +25,14 @@ pub(crate) struct Entry {
     /// The shard it lives on.
     pub(crate) shard: usize,
     pub(crate) hashes: InfoHashes,
-    pub(crate) metainfo: Metainfo,
-    pub(crate) info: Arc<Info>,
-    pub(crate) plan: Arc<Plan>,
+    /// What it was added with: of a magnet link a torrent of nothing, under the link's name.
+    first: Known,
+    /// What a magnet link turned out to be.
+    learned: OnceLock<Known>,
+    /// It was added as a magnet link or a bare hash.
+    magnet: bool,
+    /// Nothing but its metainfo is wanted.
+    pub(crate) metadata_only: bool,
     pub(crate) output: PathBuf,
     /// Its files are never written.
     pub(crate) read_only: bool,
@@ -40,6 +45,8 @@ pub(crate) struct Entry {
     pub(crate) busy: tokio::sync::Mutex<()>,
     /// Its saved state is ours alone while this is here.
     pub(crate) lock: Mutex<Option<ResumeLock>>,
+    /// What waits for the metainfo of a magnet link.
+    waiting: Mutex<Option<Waiting>>,
     /// The check that is under way.
     check: Mutex<Option<Arc<Progress>>>,
     state: Mutex<State>,
@@ -48,9 +55,28 @@ pub(crate) struct Entry {
     events: broadcast::Sender<Event>,
 }
 
+/// A torrent's metainfo, and what follows from it.
+#[derive(Debug)]
+struct Known {
+    metainfo: Metainfo,
+    info: Arc<Info>,
+    plan: Arc<Plan>,
+}
+
+impl Known {
+    fn new(metainfo: Metainfo) -> Known {
+        let info = Arc::new(metainfo.info().clone());
+        Known { plan: Arc::new(Plan::of(&info)), info, metainfo }
+    }
+}
+
 /// How far a torrent has come.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Stage {
+    /// Its metainfo is being fetched: it lives on its shard without content.
+    Metadata,
+    /// Its metainfo has come, and nothing else is wanted.
+    Described,
     /// Existing data is being looked for and hashed.
     Checking { checked: u64, total: u64 },
     /// It lives on its shard.
@@ -110,6 +136,9 @@ pub(crate) struct State {
 pub(crate) struct NewEntry {
     pub(crate) id: TorrentId,
     pub(crate) shard: usize,
+    /// Of a magnet link: its hashes. The metainfo is one of nothing then.
+    pub(crate) magnet: Option<InfoHashes>,
+    pub(crate) metadata_only: bool,
     pub(crate) metainfo: Metainfo,
     pub(crate) output: PathBuf,
     pub(crate) read_only: bool,
@@ -128,13 +157,19 @@ impl Entry {
     }
 
     pub(crate) fn new(new: NewEntry, events: broadcast::Sender<Event>) -> Entry {
-        let info = Arc::new(new.metainfo.info().clone());
+        let hashes = new.magnet.unwrap_or_else(|| new.metainfo.info_hashes());
+        let first = Known::new(new.metainfo);
+        let info = first.info.clone();
         let pieces = info.geometry().pieces();
         let wanted = wanted_pieces(&info, &new.wanted_files);
         let missing = wanted.count();
         let bytes_wanted = bytes_of(&info, &wanted);
         let state = State {
-            stage: Stage::Checking { checked: 0, total: 0 },
+            stage: if new.magnet.is_some() {
+                Stage::Metadata
+            } else {
+                Stage::Checking { checked: 0, total: 0 }
+            },
             paused: new.paused,
             stalled: None,
             on_shard: false,
@@ -162,10 +197,11 @@ impl Entry {
         Entry {
             id: new.id,
             shard: new.shard,
-            hashes: new.metainfo.info_hashes(),
-            plan: Arc::new(Plan::of(&info)),
-            info,
-            metainfo: new.metainfo,
+            hashes,
+            first,
+            learned: OnceLock::new(),
+            magnet: new.magnet.is_some(),
+            metadata_only: new.metadata_only,
             output: new.output,
             read_only: new.read_only,
             upload: new.upload,
@@ -173,12 +209,52 @@ impl Entry {
             saving: tokio::sync::Mutex::new(()),
             busy: tokio::sync::Mutex::new(()),
             lock: Mutex::new(None),
+            waiting: Mutex::new(None),
             check: Mutex::new(None),
             state: Mutex::new(state),
             changed: watch::Sender::new(0),
             agenda: new.agenda,
             events,
         }
+    }
+
+    fn content(&self) -> &Known {
+        self.learned.get().unwrap_or(&self.first)
+    }
+
+    /// Names, files, hashes. Of a magnet link whose metainfo has not come a torrent of nothing.
+    pub(crate) fn info(&self) -> &Arc<Info> {
+        &self.content().info
+    }
+
+    /// Where its bytes lie.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        &self.content().plan
+    }
+
+    /// Its metainfo, where it is known.
+    pub(crate) fn metainfo(&self) -> Option<&Metainfo> {
+        (!self.magnet || self.learned.get().is_some()).then_some(&self.content().metainfo)
+    }
+
+    /// The metainfo of a magnet link has come. False where it had come before, or the torrent is gone.
+    pub(crate) fn learn(&self, metainfo: Metainfo, wanted_files: Vec<bool>) -> bool {
+        self.change(|state| {
+            if !self.magnet
+                || state.stage != Stage::Metadata
+                || self.learned.set(Known::new(metainfo)).is_err()
+            {
+                return false;
+            }
+            let info = self.info();
+            let pieces = info.geometry().pieces();
+            (state.have, state.durable) = (Bitfield::new(pieces), Bitfield::new(pieces));
+            state.want(info, wanted_files);
+            state.unsaved = false;
+            state.stage =
+                if self.metadata_only { Stage::Described } else { Stage::Checking { checked: 0, total: 0 } };
+            true
+        })
     }
 
     /// The state, to be read. Never held across an await or a call out.
@@ -226,7 +302,7 @@ impl Entry {
 
     /// A piece was verified and stored. Returns the files that are complete by it.
     pub(crate) fn completed(&self, piece: PieceIndex) -> Vec<FileIndex> {
-        let len = u64::from(self.info.geometry().piece_data_len(piece));
+        let len = u64::from(self.info().geometry().piece_data_len(piece));
         let new = self.change(|state| {
             let new = state.have.insert(piece.0);
             if new {
@@ -241,9 +317,9 @@ impl Entry {
             return Vec::new();
         }
         let state = self.state();
-        let touched = self.info.layout().files_of_piece(piece, self.info.geometry());
+        let touched = self.info().layout().files_of_piece(piece, self.info().geometry());
         let whole = |file: &FileIndex| {
-            let stored = self.info.file(*file).is_some_and(metainfo::File::is_stored);
+            let stored = self.info().file(*file).is_some_and(metainfo::File::is_stored);
             stored && self.pieces_of(*file).all(|p| state.have.get(p))
         };
         touched.filter(whole).collect()
@@ -251,7 +327,7 @@ impl Entry {
 
     /// A piece does not count until it is completed again.
     pub(crate) fn doubt(&self, piece: PieceIndex) {
-        let len = u64::from(self.info.geometry().piece_len(piece));
+        let len = u64::from(self.info().geometry().piece_len(piece));
         self.change(|state| {
             if state.have.remove(piece.0) && state.wanted.get(piece.0) {
                 state.missing += 1;
@@ -266,9 +342,14 @@ impl Entry {
     pub(crate) fn set_have(&self, have: Bitfield, durable: Bitfield) {
         self.change(|state| {
             (state.have, state.durable) = (have, durable);
-            state.count(&self.info);
+            state.count(self.info());
             state.unsaved = true;
         });
+    }
+
+    /// What waits for the metainfo of a magnet link.
+    pub(crate) fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.waiting.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Notes the check that is under way.
@@ -296,7 +377,7 @@ impl Entry {
 
     /// The pieces that hold bytes of a file.
     pub(crate) fn pieces_of(&self, file: FileIndex) -> Range<u32> {
-        self.info.layout().pieces_of_file(file, self.info.geometry())
+        self.info().layout().pieces_of_file(file, self.info().geometry())
     }
 
     /// The selection in the storage's form.
@@ -337,6 +418,9 @@ impl State {
     /// The state as users see it.
     pub(crate) fn public(&self) -> TorrentState {
         match &self.stage {
+            Stage::Metadata | Stage::Described if self.paused => TorrentState::Paused,
+            Stage::Described => TorrentState::Paused,
+            Stage::Metadata => TorrentState::FetchingMetadata { bytes: 0, total: 0, peers: 0 },
             Stage::Checking { checked, total } => TorrentState::Checking { checked: *checked, total: *total },
             Stage::Failed(trouble) => TorrentState::Failed(trouble.clone()),
             Stage::Removed => TorrentState::Removed,

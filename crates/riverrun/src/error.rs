@@ -49,12 +49,12 @@ pub enum Error {
         /// What is wrong.
         message: Arc<str>,
     },
-    /// Only the info hash is known, and fetching the info dictionary from peers (BEP 9) is not built yet.
+    /// A v2 torrent needs the hashes of its pieces, which a magnet link can't bring, and fetching them from peers (BEP 52)
+    /// is not built yet.
     #[error(
-        "{hashes}: only the info hash is known, and fetching metadata from peers is not supported yet; \
-         give the .torrent file, or a magnet link with an xs= or as= web address of it"
+        "{hashes}: the hashes of its pieces must be fetched from peers, which is not supported yet; give the .torrent file"
     )]
-    MetadataExchangeMissing {
+    HashExchangeMissing {
         /// The torrent.
         hashes: types::InfoHashes,
     },
@@ -113,7 +113,7 @@ pub enum Error {
 impl Error {
     /// A stable name, the same here, in `--json` output and behind the exit codes of the command line:
     ///
-    /// `bad_torrent`, `bad_magnet`, `metadata_exchange_missing`, `fetch_failed`, `no_peers`, `bad_setting`,
+    /// `bad_torrent`, `bad_magnet`, `hash_exchange_missing`, `fetch_failed`, `no_peers`, `bad_setting`,
     /// `no_such_file`, `in_use`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`, `permission`,
     /// `address_not_available`, `io`; for disks `disk_full`, `permission`, `read_only`, `not_found`, `truncated`,
     /// `is_directory`, `not_a_directory`, `symlink`, `not_a_file`, `file_too_large`, `too_many_open_files`, `damaged`,
@@ -122,7 +122,7 @@ impl Error {
         match self {
             Error::BadTorrent { .. } => "bad_torrent",
             Error::BadMagnet { .. } => "bad_magnet",
-            Error::MetadataExchangeMissing { .. } => "metadata_exchange_missing",
+            Error::HashExchangeMissing { .. } => "hash_exchange_missing",
             Error::Fetch { .. } => "fetch_failed",
             Error::NoPeers => "no_peers",
             Error::Disk(trouble) | Error::Listen(trouble) | Error::Failed(trouble) => trouble.code,

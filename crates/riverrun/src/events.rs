@@ -27,6 +27,8 @@ pub struct Event {
 pub enum EventKind {
     /// The torrent was added.
     Added,
+    /// The metainfo of a magnet link has come.
+    MetadataReceived,
     /// It does something else now.
     State(TorrentState),
     /// A piece is verified and stored.

@@ -26,7 +26,7 @@ impl fmt::Debug for File {
 impl File {
     /// `index` is one of the torrent's.
     pub(crate) fn new(entry: Arc<Entry>, index: FileIndex) -> File {
-        let path = entry.plan.file(index).map(|file| file.relative()).unwrap_or_default();
+        let path = entry.plan().file(index).map(|file| file.relative()).unwrap_or_default();
         File { entry, index, path }
     }
 
@@ -43,7 +43,7 @@ impl File {
     /// Its length in bytes.
     #[allow(clippy::len_without_is_empty, reason = "a file is no collection")]
     pub fn len(&self) -> u64 {
-        self.entry.info.file(self.index).map_or(0, metainfo::File::len)
+        self.entry.info().file(self.index).map_or(0, metainfo::File::len)
     }
 
     /// Whether it is downloaded.
@@ -53,8 +53,8 @@ impl File {
 
     /// How many of its bytes lie in verified pieces.
     pub fn progress(&self) -> u64 {
-        let range = self.entry.plan.file_range(self.index);
-        let geometry = self.entry.info.geometry();
+        let range = self.entry.plan().file_range(self.index);
+        let geometry = self.entry.info().geometry();
         let state = self.entry.state();
         let here = self.entry.pieces_of(self.index).filter(|piece| state.have.get(*piece));
         here.map(|piece| {

@@ -5,8 +5,7 @@
 //! Several clients live in one process without knowing of each other. Nothing panics across this interface, and every
 //! [`Error`] has a stable [code](Error::code).
 //!
-//! It makes no torrents and reads no blocklist files: `riverrun-metainfo`, `riverrun-storage` and `riverrun-iplist` do. It
-//! does not fetch metadata from peers yet: adding a bare info hash is [`Error::MetadataExchangeMissing`].
+//! It makes no torrents and reads no blocklist files: `riverrun-metainfo`, `riverrun-storage` and `riverrun-iplist` do.
 //!
 //! ```no_run
 //! use riverrun::{AddTorrent, Client, EventKind};

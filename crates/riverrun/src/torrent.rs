@@ -34,6 +34,15 @@ impl fmt::Debug for Torrent {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum TorrentState {
+    /// Only its hash is known: peers are asked for the rest (BEP 9).
+    FetchingMetadata {
+        /// Bytes of the info dictionary that are here.
+        bytes: u32,
+        /// How long it is, as peers say; 0 while none has said.
+        total: u32,
+        /// Connected peers that offer it.
+        peers: u32,
+    },
     /// Existing data is being looked for and hashed.
     Checking {
         /// Bytes hashed.
@@ -60,6 +69,7 @@ impl TorrentState {
     /// One word, the same in JSON.
     pub fn name(&self) -> &'static str {
         match self {
+            TorrentState::FetchingMetadata { .. } => "fetching_metadata",
             TorrentState::Checking { .. } => "checking",
             TorrentState::Paused => "paused",
             TorrentState::Downloading => "downloading",
@@ -73,7 +83,8 @@ impl TorrentState {
     /// Whether both are the same but for progress.
     pub(crate) fn is_like(&self, other: &TorrentState) -> bool {
         match (self, other) {
-            (TorrentState::Checking { .. }, TorrentState::Checking { .. }) => true,
+            (TorrentState::Checking { .. }, TorrentState::Checking { .. })
+            | (TorrentState::FetchingMetadata { .. }, TorrentState::FetchingMetadata { .. }) => true,
             (a, b) => a == b,
         }
     }
@@ -222,7 +233,7 @@ impl Torrent {
 
     /// Its name: of its only file, or of the directory of its files.
     pub fn name(&self) -> &str {
-        self.entry.info.name()
+        self.entry.info().name()
     }
 
     /// What names it in the network.
@@ -230,14 +241,14 @@ impl Torrent {
         self.entry.hashes
     }
 
-    /// Its metainfo, as it was added.
-    pub fn metainfo(&self) -> &Metainfo {
-        &self.entry.metainfo
+    /// Its metainfo, as it was added or came from peers; none while only a magnet link is known.
+    pub fn metainfo(&self) -> Option<&Metainfo> {
+        self.entry.metainfo()
     }
 
     /// Its magnet link, with the trackers of its metainfo.
     pub fn magnet(&self) -> Magnet {
-        self.entry.metainfo.magnet()
+        self.entry.metainfo().map_or_else(|| Magnet::new(self.entry.hashes), Metainfo::magnet)
     }
 
     /// The directory that its files go below.
@@ -245,16 +256,19 @@ impl Torrent {
         &self.entry.output
     }
 
-    /// Its files in order, padding left out.
+    /// Its files in order, padding left out. None while only a magnet link is known, see [`Torrent::wait_metadata`].
     pub fn files(&self) -> Vec<File> {
-        let stored = self.entry.info.files().iter().enumerate().filter(|(_, file)| file.is_stored());
+        if self.entry.metainfo().is_none() {
+            return Vec::new();
+        }
+        let stored = self.entry.info().files().iter().enumerate().filter(|(_, file)| file.is_stored());
         stored.map(|(n, _)| File::new(self.entry.clone(), FileIndex(n as u32))).collect()
     }
 
     /// The file of this number, as it stands in the metainfo; none for padding.
     pub fn file(&self, number: u32) -> Option<File> {
         let index = FileIndex(number);
-        let file = self.entry.info.file(index)?;
+        let file = self.entry.metainfo()?.info().file(index)?;
         file.is_stored().then(|| File::new(self.entry.clone(), index))
     }
 
@@ -270,7 +284,7 @@ impl Torrent {
 
     /// How long a piece is; 0 where there is none of this number.
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
-        self.entry.info.geometry().piece_len(piece)
+        self.entry.info().geometry().piece_len(piece)
     }
 
     /// Figures of this moment. Cancel safe.
@@ -278,7 +292,7 @@ impl Torrent {
     /// # Errors
     /// The client is closed.
     pub async fn snapshot(&self) -> Result<Snapshot, Error> {
-        let running = matches!(self.entry.state().stage, Stage::Running);
+        let running = matches!(self.entry.state().stage, Stage::Running | Stage::Metadata);
         let id = self.entry.id;
         let live = if running {
             let ask = self.inner.shard(&self.entry).ask(|to| Question::Snapshot(id, to));
@@ -392,7 +406,7 @@ impl Torrent {
     /// As [`Torrent::pause`]; no such file; the bytes that wait in the part file can't be moved into their file.
     pub async fn set_wanted(&self, files: impl IntoIterator<Item = u32>) -> Result<(), Error> {
         self.alive()?;
-        let wanted = control::wanted_files(&self.entry.info, files)?;
+        let wanted = control::wanted_files(self.entry.info(), files)?;
         let (inner, entry) = (self.inner.clone(), self.entry.clone());
         self.inner.join(control::set_wanted(inner, entry, wanted)).await?
     }
@@ -402,7 +416,16 @@ impl Torrent {
     /// # Errors
     /// As [`Torrent::set_wanted`].
     pub async fn want_all(&self) -> Result<(), Error> {
-        self.set_wanted(0..self.entry.info.files().len() as u32).await
+        self.set_wanted(0..self.entry.info().files().len() as u32).await
+    }
+
+    /// Waits until its metainfo is known: at once but for a magnet link or a bare hash. Cancel safe.
+    ///
+    /// # Errors
+    /// The torrent failed or was removed, or the client is closed.
+    pub async fn wait_metadata(&self) -> Result<&Metainfo, Error> {
+        self.wait(|stage, _| !matches!(stage, Stage::Metadata)).await?;
+        self.entry.metainfo().ok_or(Error::Removed)
     }
 
     /// Waits until existing data has been looked for and checked. Cancel safe.

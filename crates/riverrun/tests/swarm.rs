@@ -9,7 +9,7 @@ use std::sync::Arc;
 use metainfo::Version;
 use net::tracker_server::TrackerServer;
 use riverrun::storage::{Fault, MemoryFactory, StorageFactory};
-use riverrun::{AddTorrent, EventKind, SeedGoal, Source, TorrentState};
+use riverrun::{AddTorrent, EventKind, SeedGoal, TorrentState};
 use support::{Payload, addr, complete, download, guard, seeder, seeder_with, settings};
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn a_full_disk_stalls_and_recovers() {
 }
 
 #[tokio::test]
-async fn duplicates_goals_and_names_that_are_not_enough() {
+async fn duplicates_goals_and_bytes_that_are_no_torrent() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let payload = Payload::single(100_000);
     let metainfo = payload.metainfo(Version::V1, 32_768, None);
@@ -259,8 +259,6 @@ async fn duplicates_goals_and_names_that_are_not_enough() {
     assert_eq!((client.torrents().len(), again.info_hashes()), (1, torrent.info_hashes()));
     while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::GoalReached) {}
     assert_eq!(seeding.state(), TorrentState::Paused);
-    let bare = AddTorrent::new(Source::parse(&"ab".repeat(20)).unwrap());
-    assert_eq!(client.add(bare).await.unwrap_err().code(), "metadata_exchange_missing");
     assert_eq!(client.add(AddTorrent::bytes(*b"d4:infoi1ee")).await.unwrap_err().code(), "bad_torrent");
     guard(torrent.remove(true)).await.unwrap();
     assert_eq!(torrent.remove(true).await.unwrap_err().code(), "removed");

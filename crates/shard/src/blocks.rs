@@ -44,7 +44,8 @@ pub(crate) enum Ended {
 /// The active pieces of one torrent.
 #[derive(Debug)]
 pub(crate) struct Blocks {
-    info: Arc<Info>,
+    /// None while the torrent's content is not known: then there are no pieces.
+    info: Option<Arc<Info>>,
     geometry: Geometry,
     /// Pieces that are right. A copy that was under way when its piece got there must not be written over it.
     have: Bitfield,
@@ -56,6 +57,12 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
+    /// The table of a torrent whose content is not known: it takes no block.
+    pub(crate) fn empty() -> Blocks {
+        let (active, touched, ended) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        Blocks { info: None, geometry: Geometry::EMPTY, have: Bitfield::new(0), active, touched, ended }
+    }
+
     /// A table in which the pieces of `have` are right and the blocks of `unhashed` lie stored; all of these are hashed
     /// again.
     pub(crate) fn new(
@@ -64,13 +71,16 @@ impl Blocks {
         have: Bitfield,
         unhashed: &[(PieceIndex, Bitfield)],
     ) -> Blocks {
+        let info = Some(info);
         let (active, touched, ended) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
         let mut blocks = Blocks { info, geometry, have, active, touched, ended };
         blocks.judge_padding();
         for (piece, stored) in unhashed {
             let open = blocks.geometry.piece_data_len(*piece) > 0 && !blocks.have.get(piece.0);
-            if open && stored.count() > 0 {
-                let active = blocks.begin(*piece, Some(stored));
+            if open
+                && stored.count() > 0
+                && let Some(active) = blocks.begin(*piece, Some(stored))
+            {
                 blocks.active.insert(*piece, active);
                 blocks.touched.insert(*piece);
             }
@@ -81,6 +91,7 @@ impl Blocks {
     /// Pieces of padding from end to end end here and now: what they hash to is known without a block. Zeros of one length
     /// are hashed once.
     fn judge_padding(&mut self) {
+        let Some(info) = self.info.clone() else { return };
         let mut zeros: Option<(u32, [u8; 20])> = None;
         for piece in self.geometry.padding_pieces().filter(|piece| !self.have.get(piece.0)) {
             let len = self.geometry.piece_len(piece);
@@ -89,15 +100,16 @@ impl Blocks {
                 _ => sha1_of_zeros(len),
             };
             zeros = Some((len, digest));
-            self.ended.push(match self.info.piece_hash(piece).verify(Some(digest), None) {
+            self.ended.push(match info.piece_hash(piece).verify(Some(digest), None) {
                 Ok(verified) => Ended::Stored(StoredPiece(verified.piece())),
                 Err(why) => Ended::Failed { piece, why, read_back: false },
             });
         }
     }
 
-    fn begin(&self, piece: PieceIndex, stored: Option<&Bitfield>) -> ActivePiece {
-        ActivePiece::new(self.info.piece_hash(piece), &self.geometry, stored)
+    fn begin(&self, piece: PieceIndex, stored: Option<&Bitfield>) -> Option<ActivePiece> {
+        let hash = self.info.as_ref()?.piece_hash(piece);
+        Some(ActivePiece::new(hash, &self.geometry, stored))
     }
 
     /// Replaces the set of pieces that are right, after a recheck. Pieces that are half done begin anew: what their running
@@ -129,7 +141,7 @@ impl Blocks {
             return Some(block);
         }
         if !self.active.contains_key(&run.piece) {
-            let piece = self.begin(run.piece, None);
+            let Some(piece) = self.begin(run.piece, None) else { return Some(block) };
             self.active.insert(run.piece, piece);
         }
         let Some(piece) = self.active.get_mut(&run.piece) else { return Some(block) };
@@ -195,8 +207,12 @@ impl Blocks {
         if !self.active.contains_key(&piece) {
             let active = match how {
                 Reread::Hash => self.begin(piece, Some(&Bitfield::full(self.geometry.blocks_in(piece)))),
-                Reread::Rewrite => ActivePiece::to_rewrite(self.info.piece_hash(piece), &self.geometry),
+                Reread::Rewrite => {
+                    let hash = self.info.as_ref().map(|info| info.piece_hash(piece));
+                    hash.map(|hash| ActivePiece::to_rewrite(hash, &self.geometry))
+                }
             };
+            let Some(active) = active else { return };
             self.active.insert(piece, active);
         }
         self.touched.insert(piece);

@@ -93,6 +93,7 @@ impl Shard {
                 Action::Dial { addr } => self.lobby.dial(id, addr),
                 Action::Send { conn, bytes } => self.queue_bytes(now, conn, bytes),
                 Action::SendBlock { conn, block } => self.queue_block(now, conn, block),
+                Action::Flush { conn } => self.queue_mark(now, conn),
                 Action::Disconnect { conn, .. } => self.disconnect(conn),
                 Action::Event(event) => {
                     if event == engine::Event::Completed {

@@ -15,8 +15,8 @@ use crate::{Block, DurablePiece};
 pub struct Added {
     /// Its number in the client.
     pub id: TorrentId,
-    /// Names, files, hashes.
-    pub info: Arc<Info>,
+    /// Names, files, hashes; none where only the torrent's names are known.
+    pub info: Option<Arc<Info>>,
     /// What its brain begins with.
     pub params: engine::Params,
 }
@@ -24,7 +24,12 @@ pub struct Added {
 impl Added {
     /// A torrent for [`Command::Add`].
     pub fn new(id: TorrentId, info: Arc<Info>, params: engine::Params) -> Added {
-        Added { id, info, params }
+        Added { id, info: Some(info), params }
+    }
+
+    /// A torrent of which nothing but its names is known: `params` have no content.
+    pub fn magnet(id: TorrentId, params: engine::Params) -> Added {
+        Added { id, info: None, params }
     }
 }
 
@@ -38,6 +43,8 @@ pub enum Command {
     Remove(TorrentId),
     /// For the torrent's brain.
     Torrent(TorrentId, engine::Command),
+    /// The content of a torrent that was added without it.
+    Content(TorrentId, Arc<Info>, Box<engine::Content>),
     /// Addresses of its swarm.
     Addresses(TorrentId, types::PeerSource, Vec<SocketAddr>),
     /// Writes what is stored through to the disk and reports it with [`Event::Durable`], which is empty where there is

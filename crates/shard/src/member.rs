@@ -1,8 +1,10 @@
 //! One torrent of a shard: its brain, its blocks, its disk work.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use engine::{Arrival, ConnId, DiskTrouble, Fault, Input, TorrentId, WaitReason};
+use metainfo::Info;
 use types::{Bitfield, BlockRef, InfoHash, InfoHashes, PieceIndex, Rng, Time};
 use wire::{FrameLimits, Reserved};
 
@@ -29,14 +31,23 @@ pub(crate) struct Member {
     names: InfoHashes,
 }
 
+/// The block table of a torrent with this content, and how long its messages may be.
+fn data_of(info: Arc<Info>, content: &engine::Content) -> (Blocks, FrameLimits) {
+    let limits = FrameLimits { pieces: Some(content.geometry.pieces()), ..FrameLimits::default() };
+    let blocks = Blocks::new(info, content.geometry.clone(), content.have.clone(), &content.unhashed);
+    (blocks, limits)
+}
+
 impl Member {
     pub(crate) fn new(added: Added, now: Time, rng: Rng) -> Member {
         let Added { id, info, params } = added;
-        let geometry = params.geometry.clone();
-        let limits = FrameLimits { pieces: Some(geometry.pieces()), ..FrameLimits::default() };
+        let (blocks, limits) = match (info, &params.content) {
+            (Some(info), Some(content)) => data_of(info, content),
+            _ => (Blocks::empty(), FrameLimits::default()),
+        };
         Member {
             id,
-            blocks: Blocks::new(info, geometry, params.have.clone(), &params.unhashed),
+            blocks,
             names: params.hashes,
             brain: Some(engine::Torrent::new(params, now, rng)),
             disk: Disk::new(),
@@ -46,6 +57,15 @@ impl Member {
             conns: BTreeSet::new(),
             wait: (Time::NEVER, WaitReason::Idle),
         }
+    }
+
+    /// Its content is known now.
+    pub(crate) fn learn(&mut self, now: Time, info: Arc<Info>, content: Box<engine::Content>) {
+        if self.limits.pieces.is_some() {
+            return;
+        }
+        (self.blocks, self.limits) = data_of(info, &content);
+        self.inform(now, Input::Command(engine::Command::Content(content)));
     }
 
     /// Its names on the wire.

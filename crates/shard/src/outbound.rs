@@ -22,6 +22,8 @@ pub(crate) struct Outbound {
     sent: usize,
     /// Bytes of protocol messages that wait.
     queued: usize,
+    /// Marks that have been passed and not been told.
+    passed: usize,
     /// Buffers held.
     buffers: usize,
     /// The next piece message's number.
@@ -32,6 +34,8 @@ pub(crate) struct Outbound {
 enum Segment {
     Bytes(Vec<u8>),
     Block(Chunk),
+    /// Nothing: somebody wants to know when what is before it has left.
+    Mark,
 }
 
 /// Up to a block's length of a piece message. Its header leaves with the first chunk.
@@ -88,6 +92,7 @@ fn parts(segment: &Segment) -> Option<[&[u8]; 2]> {
             let block = chunk.block.as_ref()?;
             Some([&chunk.header[..chunk.header_len()], block.as_ref()])
         }
+        Segment::Mark => Some([&[], &[]]),
     }
 }
 
@@ -100,6 +105,20 @@ impl Outbound {
             _ => self.queue.push_back(Segment::Bytes(bytes)),
         }
         self.queued <= MAX_QUEUED
+    }
+
+    /// Puts a mark behind what is queued. False where nothing is.
+    pub(crate) fn push_mark(&mut self) -> bool {
+        let waits = !self.queue.is_empty();
+        if waits {
+            self.queue.push_back(Segment::Mark);
+        }
+        waits
+    }
+
+    /// How many marks have been passed since the last call.
+    pub(crate) fn take_marks(&mut self) -> usize {
+        std::mem::take(&mut self.passed)
     }
 
     /// Queues a piece message whose payload is still to be read, and answers its number and the parts to read, of a
@@ -185,7 +204,7 @@ impl Outbound {
     /// Whether something may be sent now.
     pub(crate) fn is_ready(&self) -> bool {
         match self.queue.front() {
-            Some(Segment::Bytes(_)) => true,
+            Some(Segment::Bytes(_) | Segment::Mark) => true,
             Some(Segment::Block(chunk)) => chunk.block.is_some(),
             None => false,
         }
@@ -227,8 +246,9 @@ impl Outbound {
             let len = match front {
                 Segment::Bytes(bytes) => bytes.len(),
                 Segment::Block(chunk) => chunk.header_len() + chunk.len as usize,
+                Segment::Mark => 0,
             };
-            if self.sent < len {
+            if self.sent < len || self.sent == 0 && len > 0 {
                 return;
             }
             self.sent -= len;
@@ -241,6 +261,7 @@ impl Outbound {
                     chunk.block.into_iter().for_each(|block| pool.give(block));
                 }
                 Some(Segment::Bytes(bytes)) => self.queued -= bytes.len(),
+                Some(Segment::Mark) => self.passed += 1,
                 None => {}
             }
         }

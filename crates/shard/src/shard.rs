@@ -122,6 +122,12 @@ impl Shard {
             Command::Add(added) => self.add(now, *added),
             Command::Remove(id) => self.remove(now, id),
             Command::Torrent(id, command) => self.command_torrent(now, id, command),
+            Command::Content(id, info, content) => {
+                if let Some(member) = self.members.touch(id) {
+                    member.learn(now, info, content);
+                    self.pass_open = true;
+                }
+            }
             Command::Addresses(id, source, addrs) => {
                 if let Some(member) = self.members.touch(id) {
                     member.inform(now, Input::Addresses { source, addrs: &addrs });

@@ -105,6 +105,9 @@ impl Shard {
         entry.outbound.advance(bytes, &mut self.upload.pool, |block| sent.push(block));
         if let Some(member) = member {
             sent.into_iter().for_each(|block| member.inform(now, Input::BlockSent { conn, block }));
+            if entry.outbound.take_marks() > 0 {
+                member.inform(now, Input::Flushed { conn });
+            }
         }
         if entry.outbound.is_ready() {
             SendOutcome::More
@@ -121,6 +124,15 @@ impl Shard {
             self.wake_sender(conn);
         } else {
             self.close(now, conn, Disconnect::Unread);
+        }
+    }
+
+    /// Tells the brain when everything that is queued now has left.
+    pub(crate) fn queue_mark(&mut self, now: Time, conn: ConnId) {
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        let member = entry.torrent().and_then(|id| self.members.touch(id));
+        if let (false, Some(member)) = (entry.outbound.push_mark(), member) {
+            member.inform(now, Input::Flushed { conn });
         }
     }
 
@@ -233,7 +245,11 @@ mod tests {
         let (now, id) = (Time::ZERO, TorrentId(1));
         let info = std::sync::Arc::new(info(Kind::V1, &payload(1, 100), 16_384));
         let engine = std::sync::Arc::new(engine::Config::new(PeerId([1; 20])));
-        let params = engine::Params::new(engine.clone(), info.info_hashes(), info.geometry().clone());
+        let params = engine::Params::new(
+            engine.clone(),
+            info.info_hashes(),
+            engine::Content::new(info.geometry().clone()),
+        );
         let mut shard = Shard::new(Config::new(engine), now, Rng::from_number(1));
         shard.command(now, Command::Add(Box::new(Added::new(id, info, params))));
         shard.command(now, Command::Torrent(id, engine::Command::Start));

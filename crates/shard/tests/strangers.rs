@@ -26,7 +26,8 @@ fn shard(blocks: usize) -> (Shard, InfoHash) {
     let mut config = Config::new(engine.clone());
     (config.receive_blocks, config.send_blocks) = (blocks, blocks);
     let mut shard = Shard::new(config, Time::ZERO, Rng::from_number(1));
-    let params = engine::Params::new(engine, info.info_hashes(), info.geometry().clone());
+    let params =
+        engine::Params::new(engine, info.info_hashes(), engine::Content::new(info.geometry().clone()));
     let name = info.info_hashes().primary();
     shard.command(Time::ZERO, Command::Add(Box::new(Added::new(TORRENT, info, params))));
     shard.command(Time::ZERO, Command::Torrent(TORRENT, engine::Command::Start));

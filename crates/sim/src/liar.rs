@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use types::{BlockRef, InfoHash, PeerId, PieceIndex, Rng, Time};
+use wire::extended::{ExtendedHandshake, Metadata, metadata_piece_len, name};
 use wire::{Handshake, Message, PREFIX_LEN, Reserved};
 
 use crate::net::{Notice, Sock, address};
@@ -37,6 +38,21 @@ pub(crate) enum Script {
     WrongHash,
     /// Asks for much and never reads.
     NeverReads,
+    /// Offers metadata, and lies about it.
+    Metadata(Lie),
+}
+
+/// How a liar lies about metadata.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lie {
+    /// Wrong bytes, of the right length.
+    Bytes,
+    /// Another length, and bytes of that.
+    Size,
+    /// The right length at first, then another one.
+    ChangedSize,
+    /// It never answers.
+    Silence,
 }
 
 impl Script {
@@ -93,10 +109,21 @@ struct Talk {
     asked: VecDeque<BlockRef>,
     /// Blocks it has answered with.
     answered: u32,
+    /// The id that the other wants metadata under.
+    metadata_id: u8,
 }
 
 /// What it prepares ahead of the socket, in bytes.
 const AHEAD: usize = 64 << 10;
+
+/// The id under which liars want metadata messages.
+const METADATA_ID: u8 = 3;
+
+/// The size that a liar says the metadata has.
+fn claimed(lie: Lie, ctx: &Ctx<'_>) -> u32 {
+    let right = ctx.payload.info.raw().len() as u32;
+    if lie == Lie::Size { right + 17_000 } else { right }
+}
 
 impl Liar {
     pub(crate) fn new(id: HostId, script: Script, rng: Rng) -> Liar {
@@ -256,12 +283,19 @@ impl Liar {
         let mut tail = [0; 20];
         tail[..4].copy_from_slice(&self.id.0.to_be_bytes());
         let peer_id = PeerId::new(b"-LI0001-", tail.map(|byte| byte.wrapping_mul(7)));
-        let mut out = Handshake { reserved: Reserved::NONE, info_hash, peer_id }.encode().to_vec();
+        let reserved = Reserved::NONE.with_extension_protocol(matches!(self.script, Script::Metadata(_)));
+        let mut out = Handshake { reserved, info_hash, peer_id }.encode().to_vec();
         let pieces = ctx.payload.info.geometry().pieces();
         match self.script {
             Script::Silent | Script::WrongHash | Script::Garbage => {}
             Script::Oversize => out.extend([0xff, 0xff, 0xff, 0xff, 20, 1, 2, 3]),
             Script::RequestFlood | Script::NeverReads => Message::Interested.encode(&mut out),
+            Script::Metadata(lie) => {
+                let mut handshake = ExtendedHandshake::default();
+                handshake.extensions.set(name::UT_METADATA, METADATA_ID);
+                handshake.metadata_size = Some(claimed(lie, ctx));
+                Message::Extended { id: 0, payload: &handshake.encode() }.encode(&mut out);
+            }
             _ => {
                 Message::Bitfield(types::Bitfield::full(pieces).as_bytes()).encode(&mut out);
                 Message::Unchoke.encode(&mut out);
@@ -286,12 +320,40 @@ impl Liar {
         while let Some(prefix) = talk.inbound[at..].first_chunk::<PREFIX_LEN>() {
             let len = u32::from_be_bytes(*prefix) as usize;
             let Some(frame) = talk.inbound.get(at + PREFIX_LEN..at + PREFIX_LEN + len) else { break };
-            if let Ok(Message::Request(block)) = Message::decode(frame) {
-                talk.asked.push_back(block);
+            match Message::decode(frame) {
+                Ok(Message::Request(block)) => talk.asked.push_back(block),
+                Ok(Message::Extended { id: 0, payload }) => {
+                    let id = ExtendedHandshake::decode(payload)
+                        .ok()
+                        .and_then(|h| h.extensions.id(name::UT_METADATA));
+                    talk.metadata_id = id.unwrap_or(talk.metadata_id);
+                }
+                Ok(Message::Extended { id: METADATA_ID, payload }) => {
+                    let answer = self.lie(ctx, payload);
+                    if let Some(payload) = answer {
+                        Message::Extended { id: talk.metadata_id, payload: &payload }
+                            .encode(&mut talk.outbound);
+                    }
+                }
+                _ => {}
             }
             at += PREFIX_LEN + len;
         }
         talk.inbound.drain(..at);
+    }
+
+    /// The answer to a request for metadata.
+    fn lie(&self, ctx: &Ctx<'_>, payload: &[u8]) -> Option<Vec<u8>> {
+        let Script::Metadata(lie) = self.script else { return None };
+        let Ok(Metadata::Request { piece }) = Metadata::decode(payload) else { return None };
+        let total = claimed(lie, ctx);
+        let data = vec![7; metadata_piece_len(total, piece) as usize];
+        let total_size = match lie {
+            Lie::Silence => return None,
+            Lie::ChangedSize => Some(total + 1),
+            Lie::Bytes | Lie::Size => Some(total),
+        };
+        Some(Metadata::Data { piece, total_size, data: &data }.encode())
     }
 
     fn answer(&mut self, ctx: &Ctx<'_>, block: BlockRef, out: &mut Vec<u8>) {

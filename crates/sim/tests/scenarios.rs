@@ -43,6 +43,9 @@ scenarios! {
     hang_up: [1, 2, 3];
     liars: [1, 2];
     rotten_seed: [1, 2, 3];
+    magnet_join: [1, 2, 3];
+    magnet_liars: [1, 2, 3];
+    magnet_swarm: [1, 2];
     fair_slots: [1, 21];
     dead_addresses: [1, 2];
     leased_rates: [1, 2, 3];

@@ -150,6 +150,10 @@ impl fmt::Display for GeometryError {
 impl std::error::Error for GeometryError {}
 
 impl Geometry {
+    /// No payload at all: of a torrent whose files are not known yet.
+    pub const EMPTY: Geometry =
+        Geometry { total: 0, data: 0, piece_len: BLOCK_LEN, pieces: 0, short: None, padding: None };
+
     /// Cuts `total` bytes into pieces of `piece_len` bytes, the last one shorter where it does not come out even.
     pub fn new(total: u64, piece_len: u32) -> Result<Geometry, GeometryError> {
         if piece_len == 0 || piece_len > limits::PIECE_LEN {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use metainfo::{Info, Metainfo};
+use metainfo::{Info, Magnet, Metainfo};
 use riverrun::{AddTorrent, Client, Existing, Torrent};
 use serde::Serialize;
 
@@ -61,12 +61,19 @@ pub(crate) struct Options {
 
 /// A source that was read, and what came with it.
 struct Found {
-    torrent: Metainfo,
+    origin: Origin,
     /// Trackers and peers that a link names.
     trackers: Vec<String>,
     peers: Vec<SocketAddr>,
     /// The numbers of the chosen files; None for all.
     chosen: Option<Vec<u32>>,
+}
+
+/// What a torrent is added from.
+enum Origin {
+    Torrent(Box<Metainfo>),
+    /// A link whose metainfo comes from its swarm, while the download is being watched.
+    Link(Box<Magnet>),
 }
 
 #[derive(Serialize)]
@@ -94,13 +101,13 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     source::refuse_stdin_twice(&options.sources)?;
     let mut found = Vec::new();
     for text in &options.sources {
-        found.push(open(text, &selection)?);
+        found.push(open(text, &selection, options, global)?);
     }
     if options.list {
         return list(&found, options.json);
     }
     if let Some(dir) = &options.save_metainfo {
-        found.iter().try_for_each(|found| describe::save(&found.torrent, dir))?;
+        found.iter().filter_map(Found::torrent).try_for_each(|torrent| describe::save(torrent, dir))?;
     }
     session::run(download(options, global, found))
 }
@@ -118,36 +125,69 @@ fn check_output(dir: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The torrent of a source.
-fn open(text: &str, selection: &Selection) -> Result<Found, Failure> {
-    let (torrent, magnet) = match source::open(text)? {
-        Source::Torrent(torrent) => (*torrent, None),
-        Source::Magnet(magnet) => (source::of_magnet(&magnet)?, Some(magnet)),
+impl Found {
+    fn torrent(&self) -> Option<&Metainfo> {
+        match &self.origin {
+            Origin::Torrent(torrent) => Some(torrent),
+            Origin::Link(_) => None,
+        }
+    }
+}
+
+/// The torrent of a source. That of a link is fetched first only where something must be known before the download.
+fn open(text: &str, selection: &Selection, options: &Options, global: &Global) -> Result<Found, Failure> {
+    let link = match source::open(text)? {
+        Source::Torrent(torrent) => return of_torrent(text, *torrent, selection),
+        Source::Magnet(link) => link,
     };
+    let now = options.list || options.save_metainfo.is_some() || !selection.is_empty();
+    let mut found = if now {
+        let torrent = fetch(options, global, &link)?;
+        if options.list { listed(torrent, selection)? } else { of_torrent(text, torrent, selection)? }
+    } else {
+        Found { origin: Origin::Link(link.clone()), trackers: vec![], peers: vec![], chosen: None }
+    };
+    if let (None, Some(torrent), false) = (&found.chosen, found.torrent(), link.select.is_empty()) {
+        let files = torrent.info().files().len() as u32;
+        found.chosen = Some((0..files).filter(|file| link.selects(*file)).collect());
+    }
+    // A name that can't be looked up is one peer less.
+    let addrs = link.peers.iter().filter_map(|peer| (peer.host.as_str(), peer.port).to_socket_addrs().ok());
+    found.peers = addrs.flatten().collect();
+    if now {
+        found.trackers = link.trackers;
+    }
+    Ok(found)
+}
+
+fn of_torrent(text: &str, torrent: Metainfo, selection: &Selection) -> Result<Found, Failure> {
     if let Some(obstacle) = torrent.info().obstacle() {
         return Err(Failure::new(Code::BadTorrent, format!("{text}: {obstacle}")));
     }
+    listed(torrent, selection)
+}
+
+fn listed(torrent: Metainfo, selection: &Selection) -> Result<Found, Failure> {
     describe::warn(&torrent);
-    let mut found =
-        Found { chosen: choose(selection, torrent.info())?, torrent, trackers: vec![], peers: vec![] };
-    if let Some(magnet) = magnet {
-        if found.chosen.is_none() && !magnet.select.is_empty() {
-            let files = found.torrent.info().files().len() as u32;
-            found.chosen = Some((0..files).filter(|file| magnet.selects(*file)).collect());
-        }
-        // A name that can't be looked up is one peer less.
-        let addrs =
-            magnet.peers.iter().filter_map(|peer| (peer.host.as_str(), peer.port).to_socket_addrs().ok());
-        found.peers = addrs.flatten().collect();
-        found.trackers = magnet.trackers;
-    }
-    Ok(found)
+    let chosen = choose(selection, torrent.info())?;
+    Ok(Found { origin: Origin::Torrent(Box::new(torrent)), trackers: vec![], peers: vec![], chosen })
+}
+
+/// The metainfo of a link, from its swarm.
+fn fetch(options: &Options, global: &Global, link: &Magnet) -> Result<Metainfo, Failure> {
+    let mut fetched = None;
+    let quiet = global.quiet || options.json;
+    session::run(async {
+        fetched = Some(session::fetch(&options.client, link, options.timeout, quiet).await?);
+        Ok(())
+    })?;
+    fetched.ok_or_else(|| Failure::usage("nothing was fetched"))
 }
 
 /// Prints the files.
 fn list(all: &[Found], json: bool) -> Result<(), Failure> {
     for found in all {
-        let listed = Listed::new(found);
+        let Some(listed) = Listed::new(found) else { continue };
         if json {
             output::json(&listed)?;
             continue;
@@ -165,8 +205,10 @@ fn list(all: &[Found], json: bool) -> Result<(), Failure> {
 }
 
 impl Listed {
-    fn new(found: &Found) -> Listed {
-        let (info, hashes) = (found.torrent.info(), found.torrent.info_hashes());
+    /// None of a link whose files are not known.
+    fn new(found: &Found) -> Option<Listed> {
+        let torrent = found.torrent()?;
+        let (info, hashes) = (torrent.info(), torrent.info_hashes());
         let selected =
             |index: usize| found.chosen.as_ref().is_none_or(|chosen| chosen.contains(&(index as u32)));
         let files = info.files().iter().enumerate().filter(|(_, file)| !file.is_padding());
@@ -176,13 +218,13 @@ impl Listed {
             length: file.len(),
             selected: selected(index),
         };
-        Listed {
+        Some(Listed {
             name: info.name().to_owned(),
             infohash_v1: hashes.get_v1().map(|hash| hash.to_string()),
             infohash_v2: hashes.get_v2().map(|hash| hash.to_string()),
             total_length: info.content_len(),
             files: files.map(file).collect(),
-        }
+        })
     }
 }
 
@@ -220,7 +262,11 @@ async fn download(options: &Options, global: &Global, sources: Vec<Found>) -> Re
 }
 
 async fn add(options: &Options, client: &Client, found: Found) -> Result<Torrent, Failure> {
-    let add = AddTorrent::metainfo(found.torrent).trackers(&found.trackers).peers(found.peers);
+    let add = match found.origin {
+        Origin::Torrent(torrent) => AddTorrent::metainfo(*torrent),
+        Origin::Link(link) => AddTorrent::new(riverrun::Source::Magnet(link)),
+    };
+    let add = add.trackers(&found.trackers).peers(found.peers);
     let mut add = options.client.dress(add)?.output(&options.output);
     if let Some(files) = found.chosen {
         add = add.wanted(files);

@@ -1,24 +1,34 @@
 //! `torrent metainfo`: what is inside a torrent.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use metainfo::Metainfo;
 use serde::Serialize;
 
 use crate::describe::{hex, host_port, infohashes, version_word, warn};
 use crate::exit::{Code, Failure};
+use crate::global::Global;
 use crate::{output, source, units};
 
 /// Show what is inside a torrent
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// A .torrent file, its http(s) URL, or `-` for stdin
-    file: String,
+    #[arg(required = true)]
+    file: Option<String>,
     /// What to show
     #[arg(value_enum, default_value = "show")]
     what: What,
     /// With `pprint` and `json`: the hash of each piece too
     #[arg(long)]
     piece_hashes: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    Fetch(Box<super::metainfo_fetch::Options>),
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,8 +51,12 @@ enum What {
     Raw,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let torrent = source::load(&options.file)?;
+pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
+    if let Some(Action::Fetch(fetch)) = &options.action {
+        return super::metainfo_fetch::run(fetch, global);
+    }
+    let Some(file) = &options.file else { return Err(Failure::usage("name a .torrent")) };
+    let torrent = source::load(file)?;
     warn(&torrent);
     match options.what {
         What::Show => show(&torrent),

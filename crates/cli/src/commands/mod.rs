@@ -13,6 +13,7 @@ pub(crate) mod lpd;
 pub(crate) mod magnet;
 pub(crate) mod man;
 pub(crate) mod metainfo;
+pub(crate) mod metainfo_fetch;
 pub(crate) mod scrape;
 pub(crate) mod seed;
 pub(crate) mod serve;

@@ -18,7 +18,7 @@ pub(crate) fn event(event: &Event) -> Result<(), Failure> {
 
 /// Prints the progress of one torrent.
 pub(crate) fn progress(torrent: &Torrent, s: &Snapshot) -> Result<(), Failure> {
-    output::json(&json!({
+    let mut line = json!({
         "event": "progress",
         "infohash": torrent.info_hashes().to_string(),
         "name": torrent.name(),
@@ -38,7 +38,13 @@ pub(crate) fn progress(torrent: &Torrent, s: &Snapshot) -> Result<(), Failure> {
         "known_peers": s.known_peers,
         "eta": s.eta.map(|eta| eta.as_secs()),
         "ratio": s.ratio(),
-    }))
+    });
+    if let TorrentState::FetchingMetadata { bytes, total, peers } = s.state {
+        line["metadata_bytes"] = bytes.into();
+        line["metadata_total"] = total.into();
+        line["metadata_peers"] = peers.into();
+    }
+    output::json(&line)
 }
 
 /// Prints how the program ended.
@@ -49,6 +55,7 @@ pub(crate) fn end(code: u8, message: &str) -> Result<(), Failure> {
 fn describe(kind: &EventKind) -> Option<(&'static str, Value)> {
     Some(match kind {
         EventKind::Added => ("added", json!({})),
+        EventKind::MetadataReceived => ("metadata_received", json!({})),
         EventKind::State(state) => ("state", state_json(state)),
         EventKind::PieceCompleted { piece } => ("piece_completed", json!({ "piece": piece.0 })),
         EventKind::PieceFailed { piece } => ("piece_failed", json!({ "piece": piece.0 })),
@@ -87,6 +94,9 @@ fn describe(kind: &EventKind) -> Option<(&'static str, Value)> {
 
 fn state_json(state: &TorrentState) -> Value {
     match state {
+        TorrentState::FetchingMetadata { bytes, total, peers } => {
+            json!({ "state": state.name(), "metadata_bytes": bytes, "metadata_total": total, "metadata_peers": peers })
+        }
         TorrentState::Checking { checked, total } => {
             json!({ "state": state.name(), "checked": checked, "total": total })
         }

@@ -1,5 +1,6 @@
 //! A client at work: what `download`, `seed`, `serve` and `demo` share.
 
+mod fetch;
 mod json;
 pub(crate) mod options;
 mod progress;
@@ -7,6 +8,7 @@ mod seeding;
 mod signals;
 mod watch;
 
+pub(crate) use fetch::fetch;
 pub(crate) use options::ClientOptions;
 pub(crate) use seeding::{announce_start, checked, goal};
 pub(crate) use watch::{Until, Watch};

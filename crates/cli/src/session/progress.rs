@@ -114,6 +114,7 @@ fn bar(torrent: &Torrent) -> ProgressBar {
 fn done(s: &Snapshot) -> (u64, u64) {
     match s.state {
         TorrentState::Checking { checked, total } => (checked, total),
+        TorrentState::FetchingMetadata { bytes, total, .. } => (bytes.into(), total.into()),
         _ => (s.bytes_wanted.saturating_sub(s.bytes_left), s.bytes_wanted),
     }
 }
@@ -126,6 +127,7 @@ fn facts(s: &Snapshot) -> String {
     let up = if s.upload_rate > 0 { format!(", up {}/s", units::size(s.upload_rate)) } else { String::new() };
     match &s.state {
         TorrentState::Checking { .. } => "checking".to_owned(),
+        state @ TorrentState::FetchingMetadata { .. } => super::fetch::words(state).unwrap_or_default(),
         TorrentState::Downloading => {
             let eta = s.eta.map(|eta| format!(", {} left", units::time(eta))).unwrap_or_default();
             format!("{pieces}, {}/s{up}, {peers}{eta}", units::size(s.download_rate))

@@ -107,7 +107,8 @@ impl Watch {
 
 /// A last look at the files of a finished torrent: one that somebody deleted, moved or cut meanwhile is no success.
 fn still_there(torrent: &Torrent) -> Result<(), Failure> {
-    let info = torrent.metainfo().info();
+    let Some(metainfo) = torrent.metainfo() else { return Ok(()) };
+    let info = metainfo.info();
     let on_disk =
         |file: &&riverrun::File| info.files().get(file.number() as usize).is_some_and(|f| f.is_stored());
     for file in torrent.files().iter().filter(on_disk).filter(|file| file.is_wanted() && file.is_complete()) {
@@ -191,6 +192,10 @@ impl Rules<'_> {
                 }
                 TorrentState::Stalled(trouble) => stalled = Some(trouble.clone()),
                 TorrentState::Downloading => waiting = true,
+                TorrentState::FetchingMetadata { bytes, .. } => {
+                    (waiting, complete) = (true, false);
+                    downloaded += u64::from(*bytes);
+                }
                 TorrentState::Seeding => {}
                 TorrentState::Paused if seen.goals.contains(&torrent.info_hashes()) => {}
                 _ => complete = false,

@@ -4,6 +4,9 @@
 //! [`FIRST_CUSTOM`], in the order of [`Config::extensions`](crate::Config::extensions). What a peer's handshake names is
 //! looked up once and kept as a short row of numbers, so that a peer can't make it grow.
 
+pub(crate) mod metadata;
+pub(crate) mod serve;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use types::Time;
@@ -48,7 +51,7 @@ const BUILT_IN: [Extension; 5] =
     [Extension::Metadata, Extension::Pex, Extension::DontHave, Extension::Holepunch, Extension::UploadOnly];
 
 /// Those that are offered to peers: what stands here has an arm in `Torrent::extension`.
-const OFFERED: [Extension; 1] = [Extension::UploadOnly];
+const OFFERED: [Extension; 2] = [Extension::Metadata, Extension::UploadOnly];
 
 impl Extension {
     /// By which id peers send it to us.
@@ -231,7 +234,7 @@ mod tests {
             private: false,
         };
         let h = ExtendedHandshake::decode(&handshake(&config(), ours)).unwrap();
-        assert_eq!(h.extensions.id("upload_only"), Some(5));
+        assert_eq!((h.extensions.id("ut_metadata"), h.extensions.id("upload_only")), (Some(1), Some(5)));
         assert_eq!((h.extensions.id("xy_first"), h.extensions.id("xy_second")), (Some(17), Some(18)));
         assert_eq!((h.port, h.request_queue, h.metadata_size), (Some(6881), Some(2_000), Some(31_235)));
         assert_eq!(h.your_ip, Some(IpAddr::from([127, 0, 0, 9])));

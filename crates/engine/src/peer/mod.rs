@@ -1,5 +1,6 @@
 //! One connection as the brain sees it.
 
+mod early;
 mod requests;
 mod uploads;
 
@@ -9,10 +10,11 @@ use types::{PeerId, Time};
 use wire::Reserved;
 
 use crate::choker::Candidate;
-use crate::extension::Theirs;
+use crate::extension::{Theirs, serve};
 use crate::picker::Pieces;
 use crate::{ConnId, Origin, PeerSnapshot, Speed};
 
+pub(crate) use early::Early;
 pub(crate) use requests::Requests;
 pub(crate) use uploads::{Asked, Uploads};
 
@@ -29,6 +31,10 @@ pub(crate) struct Peer {
     pub(crate) down: Speed,
     /// What it said about itself and its extensions.
     pub(crate) theirs: Theirs,
+    /// What it asks of the info dictionary (BEP 9).
+    pub(crate) metadata: serve::Requests,
+    /// What it said about its pieces before we could understand it.
+    pub(crate) early: Early,
     pub(crate) trust: Trust,
     pub(crate) clock: Clock,
 }
@@ -88,6 +94,8 @@ impl Peer {
             interest: Interest { ours: false, theirs: false, choked: true },
             down: Speed::new(now),
             theirs: Theirs::new(now),
+            metadata: serve::Requests::default(),
+            early: Early::default(),
             trust: Trust::default(),
             clock: Clock { joined: now, heard: now, spoke: now },
         }
@@ -106,7 +114,7 @@ impl Peer {
     pub(crate) fn is_seed(&self) -> bool {
         match &self.pieces {
             Pieces::All => true,
-            Pieces::Some(bits) => bits.is_full(),
+            Pieces::Some(bits) => !bits.is_empty() && bits.is_full(),
         }
     }
 

@@ -20,7 +20,7 @@ impl Torrent {
     pub(super) fn introduce(&mut self, now: Time, conn: ConnId, peer: IpAddr) {
         let ours = Ours {
             peer,
-            metadata_size: None,
+            metadata_size: self.metadata_bytes().map(|bytes| bytes.len() as u32),
             upload_only: self.state.upload_only,
             private: self.state.private,
         };
@@ -64,6 +64,7 @@ impl Torrent {
         payload: &[u8],
     ) -> Result<(), Fault> {
         match extension {
+            Extension::Metadata => self.metadata(now, conn, payload),
             Extension::UploadOnly => self.upload_only(conn, payload),
             Extension::Custom(n) => self.custom(now, conn, n, payload),
             // Not offered, so that `Extension::of` does not find it.
@@ -89,6 +90,7 @@ impl Torrent {
         if first {
             self.tell_extensions(conn);
         }
+        self.metadata_offered(now, conn, &handshake)?;
         self.without_effect(conn)
     }
 

@@ -210,7 +210,7 @@ impl Torrent {
 
     /// Two ends that want nothing of each other make room for others.
     pub(super) fn part_from_seeds(&mut self, now: Time) {
-        if !self.picker.have().is_full() {
+        if !self.is_known() || !self.picker.have().is_full() {
             return;
         }
         let seeds: Vec<ConnId> =

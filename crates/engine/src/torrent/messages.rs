@@ -17,7 +17,7 @@ impl Torrent {
         let Some(peer) = self.peers.get(&conn) else { return };
         let (fast, extended, addr) = (peer.fast(), peer.who.common.extension_protocol(), peer.who.addr);
         let have = self.picker.have();
-        match (have.count(), have.is_full()) {
+        match (have.count(), self.is_known() && have.is_full()) {
             (_, true) if fast => self.send(now, conn, Message::HaveAll),
             (0, _) if fast => self.send(now, conn, Message::HaveNone),
             (0, _) => {}
@@ -34,7 +34,11 @@ impl Torrent {
     pub(super) fn message(&mut self, now: Time, conn: ConnId, message: Message<'_>) -> Result<(), Fault> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         peer.clock.heard = now;
+        let fast = peer.fast();
         match message {
+            Message::Have(_) | Message::Bitfield(_) if !self.is_known() => self.early(conn, message),
+            Message::HaveAll | Message::HaveNone if fast && !self.is_known() => self.early(conn, message),
+            Message::Suggest(_) | Message::AllowedFast(_) if !self.is_known() => self.without_effect(conn),
             Message::Choke => self.choked(now, conn),
             Message::Unchoke => self.unchoked(conn),
             Message::Interested => self.interested(now, conn, true),
@@ -45,8 +49,8 @@ impl Torrent {
                     Bitfield::from_bytes(bytes, self.geometry.pieces()).map_err(|_| Fault::BadBitfield)?;
                 self.peer_pieces(now, conn, Pieces::Some(bits))
             }
-            Message::HaveAll if peer.fast() => self.peer_pieces(now, conn, Pieces::All),
-            Message::HaveNone if peer.fast() => {
+            Message::HaveAll if fast => self.peer_pieces(now, conn, Pieces::All),
+            Message::HaveNone if fast => {
                 self.peer_pieces(now, conn, Pieces::Some(Bitfield::new(self.geometry.pieces())))
             }
             Message::Request(block) => self.requested(now, conn, block),
@@ -54,7 +58,7 @@ impl Torrent {
                 self.cancelled(now, conn, block);
                 self.without_effect(conn)
             }
-            Message::Reject(block) if peer.fast() => self.rejected(conn, block),
+            Message::Reject(block) if fast => self.rejected(conn, block),
             Message::HaveAll | Message::HaveNone | Message::Reject(_) => Err(Fault::NotNegotiated),
             Message::Suggest(piece) | Message::AllowedFast(piece) => {
                 // Suggestions are free to be ignored (BEP 6), but not to be nonsense.

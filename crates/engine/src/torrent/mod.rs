@@ -4,9 +4,11 @@
 //! answers them, `suspects` remembers who may have lied, `upkeep` does what time demands. This
 //! file owns the table of peers and the queue of outputs.
 
+mod content;
 mod extended;
 mod fetch;
 mod messages;
+mod metadata;
 mod serve;
 mod suspects;
 mod turnover;
@@ -23,6 +25,7 @@ use wire::{Message, Reserved};
 
 use crate::book::{self, Book};
 use crate::choker::Choker;
+use crate::extension::metadata::Fetch;
 use crate::peer::{Interest, Peer, Who};
 use crate::picker::Picker;
 use crate::{
@@ -38,6 +41,17 @@ pub struct Params {
     pub config: Arc<Config>,
     /// The torrent's names.
     pub hashes: InfoHashes,
+    /// What it is about, where that is known. Without it the torrent lives in its swarm and fetches the info dictionary
+    /// (BEP 9): [`Event::Metadata`], [`Command::Content`].
+    pub content: Option<Content>,
+    /// Whether peers are served.
+    pub upload: bool,
+}
+
+/// What a torrent is about: known from the start, or learned from its swarm.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Content {
     /// How its payload is cut.
     pub geometry: Geometry,
     /// Pieces that are verified and stored.
@@ -48,16 +62,28 @@ pub struct Params {
     pub unhashed: Vec<(PieceIndex, Bitfield)>,
     /// Whether it is private (BEP 27).
     pub private: bool,
-    /// Whether peers are served.
-    pub upload: bool,
+    /// The bytes of the info dictionary, to be served (BEP 9). None where they are not to be.
+    pub info: Option<Arc<[u8]>>,
+}
+
+impl Content {
+    /// A payload of which nothing is here and everything is wanted.
+    pub fn new(geometry: Geometry) -> Content {
+        let have = Bitfield::new(geometry.pieces());
+        let wanted = Bitfield::full(geometry.pieces());
+        Content { geometry, have, wanted, unhashed: Vec::new(), private: false, info: None }
+    }
 }
 
 impl Params {
-    /// A torrent of which nothing is here and everything is wanted.
-    pub fn new(config: Arc<Config>, hashes: InfoHashes, geometry: Geometry) -> Params {
-        let have = Bitfield::new(geometry.pieces());
-        let wanted = Bitfield::full(geometry.pieces());
-        Params { config, hashes, geometry, have, wanted, unhashed: Vec::new(), private: false, upload: true }
+    /// A torrent with this content.
+    pub fn new(config: Arc<Config>, hashes: InfoHashes, content: Content) -> Params {
+        Params { config, hashes, content: Some(content), upload: true }
+    }
+
+    /// A torrent of which nothing but its names is known.
+    pub fn magnet(config: Arc<Config>, hashes: InfoHashes) -> Params {
+        Params { config, hashes, content: None, upload: true }
     }
 }
 
@@ -67,6 +93,7 @@ pub struct Torrent {
     config: Arc<Config>,
     hashes: InfoHashes,
     geometry: Geometry,
+    metadata: Metadata,
     picker: Picker,
     choker: Choker,
     book: Book,
@@ -81,7 +108,18 @@ pub struct Torrent {
     rng: Rng,
 }
 
-/// What the torrent is about.
+/// The info dictionary.
+#[derive(Debug)]
+enum Metadata {
+    /// It is being fetched.
+    Missing(Fetch),
+    /// It has come and is right; what it says is not known here yet.
+    Unread(Arc<[u8]>),
+    /// The content is known. With the bytes it is served.
+    Here(Option<Arc<[u8]>>),
+}
+
+/// How the torrent stands.
 #[derive(Debug)]
 struct State {
     running: bool,
@@ -114,10 +152,13 @@ struct Tally {
 impl Torrent {
     /// A torrent at rest.
     pub fn new(params: Params, now: Time, rng: Rng) -> Torrent {
-        let Params { config, hashes, geometry, have, wanted, unhashed, private, upload } = params;
-        let mut picker = Picker::new(geometry.clone(), have, wanted);
-        unhashed.iter().for_each(|(piece, blocks)| picker.restore(*piece, blocks));
-        let upload_only = picker.missing() == 0;
+        let Params { config, hashes, content, upload } = params;
+        let known = content.is_some();
+        // Without content there are no pieces, and every rule about pieces holds of none.
+        let content = content.unwrap_or_else(|| Content::new(Geometry::EMPTY));
+        let Content { geometry, have, wanted, unhashed, private, info } = content;
+        let picker = picker(&geometry, have, wanted, &unhashed);
+        let upload_only = known && picker.missing() == 0;
         let limits = book::Limits {
             entries: config.max_known_peers,
             half_open: config.max_half_open as usize,
@@ -125,6 +166,7 @@ impl Torrent {
             max_failures: config.max_failures,
         };
         Torrent {
+            metadata: if known { Metadata::Here(info) } else { Metadata::Missing(Fetch::new(hashes)) },
             hashes,
             geometry,
             picker,
@@ -176,6 +218,7 @@ impl Torrent {
             Input::BlockReceived { conn, block } => self.block_received(now, conn, block),
             Input::BlockSent { conn, block } => self.block_sent(now, conn, block),
             Input::BlockUnreadable { conn, block } => self.block_unreadable(now, conn, block),
+            Input::Flushed { conn } => self.flushed(now, conn),
             Input::PieceStored { piece } => self.piece_stored(now, piece),
             Input::PieceFailed { piece, why, read_back } => self.piece_failed(now, piece, why, read_back),
             Input::PieceDoubtful { piece, why } => self.piece_doubtful(now, piece, why),
@@ -209,6 +252,7 @@ impl Torrent {
     pub fn snapshot(&mut self, now: Time) -> Snapshot {
         Snapshot {
             phase: self.phase(),
+            metadata: self.metadata_progress(),
             have: self.picker.have().clone(),
             wanted: self.picker.wanted().clone(),
             missing: self.picker.missing(),
@@ -250,7 +294,12 @@ impl Torrent {
 
     /// Whether every wanted piece is here.
     pub fn is_complete(&self) -> bool {
-        self.picker.missing() == 0
+        self.is_known() && self.picker.missing() == 0
+    }
+
+    /// Whether its content is known.
+    pub fn is_known(&self) -> bool {
+        matches!(self.metadata, Metadata::Here(_))
     }
 
     /// Whether it is private: nothing of it may reach PEX, DHT or LSD (BEP 27).
@@ -263,6 +312,7 @@ impl Torrent {
             State { running: false, .. } => Phase::Paused,
             State { contradiction: Some(why), .. } => Phase::Contradictory(*why),
             State { trouble: Some(trouble), .. } => Phase::Stalled(trouble.clone()),
+            _ if !self.is_known() => Phase::Metadata,
             _ if self.is_complete() => Phase::Seeding,
             _ => Phase::Downloading,
         }
@@ -350,6 +400,7 @@ impl Torrent {
     fn part(&mut self, now: Time, conn: ConnId, why: Disconnect) {
         let Some(mut peer) = self.peers.remove(&conn) else { return };
         self.hungry.remove(&conn);
+        self.metadata_peer_left(conn);
         self.picker.peer(&peer.pieces, false);
         peer.requests.give_up().into_iter().for_each(|block| self.picker.release(block));
         self.picker.disown(conn);
@@ -425,6 +476,7 @@ impl Torrent {
                 self.book.forget_strangers();
                 self.dial(now);
             }
+            Command::Content(content) => self.learn_content(now, *content),
             Command::Extension { to, name, payload } => self.send_custom(now, to, &name, &payload),
         }
     }
@@ -495,6 +547,18 @@ impl Torrent {
         changed.into_iter().for_each(|(conn, wanted)| self.set_interest(now, conn, wanted));
         self.hungry.extend(self.peers.keys());
     }
+}
+
+/// The picker of a torrent with this content.
+fn picker(
+    geometry: &Geometry,
+    have: Bitfield,
+    wanted: Bitfield,
+    unhashed: &[(PieceIndex, Bitfield)],
+) -> Picker {
+    let mut picker = Picker::new(geometry.clone(), have, wanted);
+    unhashed.iter().for_each(|(piece, blocks)| picker.restore(*piece, blocks));
+    picker
 }
 
 /// The reserved bits of our handshake for a torrent with these names (BEP 4, 6, 10, 52).

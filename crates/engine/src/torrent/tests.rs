@@ -7,6 +7,7 @@ use super::*;
 use crate::WaitReason;
 
 mod extended;
+mod metadata;
 mod turnover;
 
 const PIECE: u32 = 4 * BLOCK_LEN;
@@ -17,11 +18,15 @@ fn config() -> Arc<Config> {
 
 fn torrent_with(pieces: u32, edit: impl FnOnce(&mut Params)) -> Torrent {
     let geometry = Geometry::new(u64::from(pieces * PIECE), PIECE).unwrap();
-    let mut params = Params::new(config(), InfoHashes::v1(InfoHash([1; 20])), geometry);
+    let mut params = Params::new(config(), InfoHashes::v1(InfoHash([1; 20])), Content::new(geometry));
     edit(&mut params);
     let mut torrent = Torrent::new(params, Time::ZERO, Rng::from_number(1));
     torrent.handle(Time::ZERO, Input::Command(Command::Start)).unwrap();
     torrent
+}
+
+fn content(params: &mut Params) -> &mut Content {
+    params.content.as_mut().expect("tests with pieces have content")
 }
 
 fn leech(pieces: u32) -> Torrent {
@@ -29,7 +34,7 @@ fn leech(pieces: u32) -> Torrent {
 }
 
 fn seed(pieces: u32) -> Torrent {
-    torrent_with(pieces, |p| p.have = Bitfield::full(pieces))
+    torrent_with(pieces, |p| content(p).have = Bitfield::full(pieces))
 }
 
 fn conn(n: u32) -> ConnId {
@@ -539,7 +544,7 @@ fn a_torrent_without_peers_waits_for_ever() {
     t.drain(Time::ZERO);
     assert_eq!(t.poll(Time::ZERO), Output::Wait(Time::NEVER, WaitReason::Idle));
     let mut rest = Torrent::new(
-        Params::new(config(), InfoHashes::v1(InfoHash([1; 20])), Geometry::new(1, 1).unwrap()),
+        Params::new(config(), InfoHashes::v1(InfoHash([1; 20])), Content::new(Geometry::new(1, 1).unwrap())),
         Time::ZERO,
         Rng::from_number(1),
     );
@@ -640,7 +645,8 @@ fn a_paused_torrent_closes_everything_and_comes_back() {
 
 #[test]
 fn what_is_not_wanted_is_not_asked_for_until_it_is() {
-    let (mut t, now) = (torrent_with(4, |p| p.wanted = (0..4).map(|i| i == 2).collect()), Time::ZERO);
+    let (mut t, now) =
+        (torrent_with(4, |p| content(p).wanted = (0..4).map(|i| i == 2).collect()), Time::ZERO);
     let peer = join(&mut t, now, 1);
     let asked = serve(&mut t, now, peer);
     assert!(asked.iter().all(|b| b.piece == PieceIndex(2)), "{asked:?}");
@@ -656,7 +662,7 @@ fn what_is_not_wanted_is_not_asked_for_until_it_is() {
 fn without_upload_nobody_gets_a_slot() {
     let (mut t, now) = (
         torrent_with(2, |p| {
-            p.have = Bitfield::full(2);
+            content(p).have = Bitfield::full(2);
             p.upload = false;
         }),
         Time::ZERO,
@@ -694,7 +700,7 @@ fn dials(outputs: &[Output]) -> Vec<SocketAddr> {
 
 #[test]
 fn forgotten_peers_leave_nothing_behind_but_what_the_user_named() {
-    let (mut t, now) = (torrent_with(1, |p| p.private = true), Time::ZERO);
+    let (mut t, now) = (torrent_with(1, |p| content(p).private = true), Time::ZERO);
     assert!(t.is_private());
     learn(&mut t, now, PeerSource::Manual, 1..2);
     assert_eq!(learn(&mut t, now, PeerSource::Tracker, 2..4).len(), 2);
@@ -719,7 +725,7 @@ fn a_private_torrent_learns_from_its_tracker_and_its_user_only() {
     let now = Time::ZERO;
     let others = [PeerSource::Local, PeerSource::Pex, PeerSource::Dht, PeerSource::Incoming];
     for source in others {
-        let mut t = torrent_with(1, |p| p.private = true);
+        let mut t = torrent_with(1, |p| content(p).private = true);
         assert!(learn(&mut t, now, source, 1..9).is_empty() && t.snapshot(now).known == 0, "{source:?}");
         assert_eq!(learn(&mut leech(1), now, source, 1..9).len(), 8);
     }
@@ -745,7 +751,7 @@ fn padded() -> Torrent {
     let (piece, block) = (u64::from(PIECE), u64::from(BLOCK_LEN));
     torrent_with(4, |p| {
         let runs = [block + block / 2..piece, 2 * piece..3 * piece + 2 * block];
-        p.geometry = p.geometry.clone().with_padding(runs).unwrap();
+        content(p).geometry = content(p).geometry.clone().with_padding(runs).unwrap();
     })
 }
 

@@ -49,6 +49,7 @@ impl Torrent {
             self.state.next_tick = now + TICK;
             self.watch_peers(now);
             self.turn_over(now);
+            self.fetch_metadata(now);
             self.dial(now);
         }
         if self.state.next_hurry.is_due(now) && self.picker.has_demand() {

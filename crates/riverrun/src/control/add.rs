@@ -11,41 +11,38 @@ use storage::{Op, OpenRequest, ResumeData};
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::{change, data};
+use super::{change, data, magnet};
 use crate::add::{Existing, Source};
 use crate::client::Inner;
 use crate::entry::{Entry, NewEntry, Stage};
 use crate::{AddTorrent, Error, EventKind, Torrent};
 
-/// A source that was read, and what came with it.
-struct Described {
-    metainfo: Metainfo,
-    peers: Vec<SocketAddr>,
-    trackers: Vec<String>,
-    wanted: Option<Vec<u32>>,
-}
-
-impl From<Metainfo> for Described {
-    fn from(metainfo: Metainfo) -> Described {
-        Described { metainfo, peers: Vec::new(), trackers: Vec::new(), wanted: None }
-    }
-}
-
 /// Adds a torrent, or finds it.
-pub(crate) async fn add(inner: Arc<Inner>, mut add: AddTorrent) -> Result<Torrent, Error> {
+pub(crate) async fn add(inner: Arc<Inner>, add: AddTorrent) -> Result<Torrent, Error> {
     if inner.is_closing() {
         return Err(Error::Closed);
     }
-    let described = describe(&inner, add.source.clone()).await?;
-    add.peers.extend(described.peers);
-    add.trackers.extend(described.trackers);
-    let metainfo = described.metainfo;
+    match add.source.clone() {
+        Source::Magnet(magnet) => magnet::add(inner, *magnet, add).await,
+        Source::InfoHash(hashes) => magnet::add(inner, Magnet::new(hashes), add).await,
+        source => {
+            let metainfo = describe(&inner, source).await?;
+            add_metainfo(inner, metainfo, add).await
+        }
+    }
+}
+
+/// Adds a torrent whose metainfo is known.
+pub(super) async fn add_metainfo(
+    inner: Arc<Inner>,
+    metainfo: Metainfo,
+    add: AddTorrent,
+) -> Result<Torrent, Error> {
     if let Some(obstacle) = metainfo.info().obstacle() {
         return Err(Error::bad_torrent(obstacle));
     }
-    let saved = data::load(&inner, metainfo.info_hashes()).await;
-    let wanted = add.wanted.clone().or(described.wanted);
-    let wanted_files = match (wanted, &saved) {
+    let saved = data::load(&inner, metainfo.info_hashes()).await.map(Box::new);
+    let wanted_files = match (add.wanted.clone(), &saved) {
         (Some(numbers), _) => wanted_files(metainfo.info(), numbers)?,
         (None, Some(saved)) => (0..metainfo.info().files().len() as u32)
             .map(FileIndex)
@@ -53,39 +50,10 @@ pub(crate) async fn add(inner: Arc<Inner>, mut add: AddTorrent) -> Result<Torren
             .collect(),
         (None, None) => vec![true; metainfo.info().files().len()],
     };
-    let added = inner.session().add(metainfo.info_hashes().wire_names());
-    let (id, shard) = match added {
-        Ok(place) => place,
+    let entry = match insert(&inner, None, metainfo, wanted_files, &add, saved.as_deref()) {
+        Ok(entry) => entry,
         Err(known) => return merge(&inner, known, &add),
     };
-    let known = saved.as_ref().map(|saved| saved.trackers.clone()).filter(|tiers| !tiers.is_empty());
-    let mut tiers = if add.own_trackers { known.unwrap_or_else(|| metainfo.tiers()) } else { Vec::new() };
-    for url in &add.trackers {
-        if !tiers.iter().flatten().any(|known| known == url) {
-            tiers.push(vec![url.clone()]);
-        }
-    }
-    let new = NewEntry {
-        id,
-        shard,
-        output: add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone()),
-        read_only: add.read_only,
-        upload: add.upload && inner.settings.upload,
-        paused: add.paused.unwrap_or_else(|| saved.as_ref().is_some_and(|saved| saved.paused)),
-        wanted_files,
-        tiers,
-        goal: add.goal,
-        agenda: inner.agenda.clone(),
-        metainfo,
-    };
-    let entry = Arc::new(Entry::new(new, inner.events.clone()));
-    if let Some(saved) = &saved {
-        let mut state = entry.state();
-        (state.uploaded_before, state.downloaded_before) = (saved.uploaded, saved.downloaded);
-    }
-    inner.insert(entry.clone());
-    entry.tell(EventKind::Added);
-    let saved = saved.map(Box::new);
     let start = BringUp { existing: add.existing, saved, peers: add.peers, max_peers: add.max_peers };
     let (to, of) = (inner.clone(), entry.clone());
     inner.spawn(async move {
@@ -95,13 +63,54 @@ pub(crate) async fn add(inner: Arc<Inner>, mut add: AddTorrent) -> Result<Torren
     Ok(Torrent::new(inner, entry))
 }
 
-/// Reads a source.
-async fn describe(inner: &Arc<Inner>, source: Source) -> Result<Described, Error> {
-    let parse = |bytes: Vec<u8>| {
-        Metainfo::from_bytes(&bytes, &Limits::default()).map(Described::from).map_err(Error::bad_torrent)
+/// Gives a torrent its place in the client. Err where it is here already.
+pub(super) fn insert(
+    inner: &Arc<Inner>,
+    magnet: Option<types::InfoHashes>,
+    metainfo: Metainfo,
+    wanted_files: Vec<bool>,
+    add: &AddTorrent,
+    saved: Option<&ResumeData>,
+) -> Result<Arc<Entry>, engine::TorrentId> {
+    let hashes = magnet.unwrap_or_else(|| metainfo.info_hashes());
+    let (id, shard) = inner.session().add(hashes.wire_names())?;
+    let known = saved.map(|saved| saved.trackers.clone()).filter(|tiers| !tiers.is_empty());
+    let mut tiers = if add.own_trackers { known.unwrap_or_else(|| metainfo.tiers()) } else { Vec::new() };
+    for url in &add.trackers {
+        if !tiers.iter().flatten().any(|known| known == url) {
+            tiers.push(vec![url.clone()]);
+        }
+    }
+    let new = NewEntry {
+        id,
+        shard,
+        magnet,
+        metadata_only: add.metadata_only && magnet.is_some(),
+        output: add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone()),
+        read_only: add.read_only,
+        upload: add.upload && inner.settings.upload,
+        paused: add.paused.unwrap_or_else(|| saved.is_some_and(|saved| saved.paused)),
+        wanted_files,
+        tiers,
+        goal: add.goal,
+        agenda: inner.agenda.clone(),
+        metainfo,
     };
+    let entry = Arc::new(Entry::new(new, inner.events.clone()));
+    if let Some(saved) = saved {
+        let mut state = entry.state();
+        (state.uploaded_before, state.downloaded_before) = (saved.uploaded, saved.downloaded);
+    }
+    inner.insert(entry.clone());
+    entry.tell(EventKind::Added);
+    Ok(entry)
+}
+
+/// Reads a source.
+async fn describe(inner: &Arc<Inner>, source: Source) -> Result<Metainfo, Error> {
+    let parse = |bytes: Vec<u8>| Metainfo::from_bytes(&bytes, &Limits::default()).map_err(Error::bad_torrent);
     match source {
-        Source::Metainfo(metainfo) => Ok(Described::from(*metainfo)),
+        Source::Metainfo(metainfo) => Ok(*metainfo),
         // Large torrents take a while to read; the control thread has other work.
         Source::Bytes(bytes) => inner.blocking(move || parse(bytes)).await?,
         Source::Path(path) => inner.blocking(move || read_file(path).and_then(parse)).await?,
@@ -109,8 +118,8 @@ async fn describe(inner: &Arc<Inner>, source: Source) -> Result<Described, Error
             let bytes = inner.trackers.fetch(&url).await?;
             inner.blocking(move || parse(bytes)).await?
         }
-        Source::Magnet(magnet) => from_magnet(inner, *magnet).await,
-        Source::InfoHash(hashes) => Err(Error::MetadataExchangeMissing { hashes }),
+        // `add` has its own way for these.
+        Source::Magnet(_) | Source::InfoHash(_) => Err(Error::bad_torrent("only its name is known")),
     }
 }
 
@@ -128,52 +137,12 @@ fn read_file(path: PathBuf) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Fetches the `.torrent` that a magnet link names by a web address.
-async fn from_magnet(inner: &Arc<Inner>, magnet: Magnet) -> Result<Described, Error> {
-    let mut failure = Error::MetadataExchangeMissing { hashes: magnet.hashes };
-    let is_web = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
-    for url in magnet.exact_sources.iter().chain(&magnet.acceptable_sources).filter(is_web) {
-        let bytes = match inner.trackers.fetch(url).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                failure = error;
-                continue;
-            }
-        };
-        let read = inner.blocking(move || Metainfo::from_bytes(&bytes, &Limits::default())).await?;
-        match read {
-            Ok(metainfo) if names_agree(&magnet, &metainfo) => {
-                return Ok(of_magnet(magnet, metainfo));
-            }
-            Ok(metainfo) => {
-                let other = metainfo.info_hashes();
-                failure = Error::Fetch {
-                    url: url.as_str().into(),
-                    message: format!("it is another torrent, {other}").into(),
-                };
-            }
-            Err(error) => failure = Error::bad_torrent(error),
-        }
-    }
-    Err(failure)
-}
-
-fn names_agree(magnet: &Magnet, metainfo: &Metainfo) -> bool {
-    let (link, found) = (magnet.hashes, metainfo.info_hashes());
-    let v1 = link.get_v1().is_none_or(|v1| found.get_v1() == Some(v1));
-    v1 && link.get_v2().is_none_or(|v2| found.get_v2() == Some(v2))
-}
-
-fn of_magnet(magnet: Magnet, metainfo: Metainfo) -> Described {
-    let files = metainfo.info().files().len() as u32;
-    let wanted = (!magnet.select.is_empty()).then(|| (0..files).filter(|n| magnet.selects(*n)).collect());
-    let addr = |node: &metainfo::Node| Some(SocketAddr::new(node.host.parse().ok()?, node.port));
-    let peers = magnet.peers.iter().filter_map(addr).collect();
-    Described { metainfo, peers, trackers: magnet.trackers, wanted }
-}
-
 /// The torrent is here already: it gets the trackers and peers of the new one.
-fn merge(inner: &Arc<Inner>, known: engine::TorrentId, add: &AddTorrent) -> Result<Torrent, Error> {
+pub(super) fn merge(
+    inner: &Arc<Inner>,
+    known: engine::TorrentId,
+    add: &AddTorrent,
+) -> Result<Torrent, Error> {
     // Without an entry it is being added or removed in this moment.
     let entry = inner.entry(known).filter(|e| e.state().stage != Stage::Removed).ok_or(Error::Removed)?;
     change::addresses(inner, &entry, PeerSource::Manual, add.peers.clone());
@@ -194,10 +163,10 @@ pub(crate) fn wanted_files(info: &Info, numbers: impl IntoIterator<Item = u32>) 
 /// What only the start of a torrent needs.
 #[derive(Debug, Default)]
 pub(crate) struct BringUp {
-    existing: Existing,
-    saved: Option<Box<ResumeData>>,
-    peers: Vec<SocketAddr>,
-    max_peers: Option<u32>,
+    pub(super) existing: Existing,
+    pub(super) saved: Option<Box<ResumeData>>,
+    pub(super) peers: Vec<SocketAddr>,
+    pub(super) max_peers: Option<u32>,
 }
 
 /// Finds a torrent's data and gives it to its shard.
@@ -226,12 +195,12 @@ async fn open(
 ) -> Result<Vec<(PieceIndex, Bitfield)>, Error> {
     data::lock(inner, entry).await?;
     let factory = inner.opener.at(&entry.output);
-    let request = OpenRequest::new(entry.hashes, entry.plan.clone()).selection(entry.selection());
+    let request = OpenRequest::new(entry.hashes, entry.plan().clone()).selection(entry.selection());
     let storage = inner.blocking(move || factory.open(&request)).await??;
     let storage = entry.storage.get_or_init(|| storage).clone();
     let found = data::find(inner, entry, storage.clone(), saved).await?;
     entry.set_have(found.have, found.durable);
-    inner.shared.disk.house(entry.id, storage.clone(), entry.info.geometry().clone());
+    inner.shared.disk.house(entry.id, storage.clone(), entry.info().geometry().clone());
     if let Some(obstacle) = entry.obstacle() {
         return Err(obstacle);
     }
@@ -248,27 +217,41 @@ pub(crate) fn enter(
     unhashed: Vec<(PieceIndex, Bitfield)>,
     max_peers: Option<u32>,
 ) {
-    let mut params = engine::Params::new(inner.engine.clone(), entry.hashes, entry.info.geometry().clone());
-    params.unhashed = unhashed;
-    params.private = entry.info.is_private();
-    params.upload = entry.upload;
-    params.wanted = entry.to_be_fetched();
-    let tiers = entry.state().tiers.clone();
-    inner.trackers.add(inner, entry, &tiers);
+    let mut content = engine::Content::new(entry.info().geometry().clone());
+    content.unhashed = unhashed;
+    content.private = entry.info().is_private();
+    content.wanted = entry.to_be_fetched();
+    content.info = Some(entry.info().raw().into());
+    let is_new = !entry.state().on_shard;
+    if is_new {
+        let tiers = entry.state().tiers.clone();
+        inner.trackers.add(inner, entry, &tiers);
+    }
     let shard = inner.shard(entry);
     // All under the lock: whoever sees the torrent running may send commands, and they must come after these.
     entry.change(|state| {
         if matches!(state.stage, Stage::Removed) {
-            return inner.trackers.remove(entry.id);
+            if is_new {
+                inner.trackers.remove(entry.id);
+            }
+            return;
         }
-        params.have = state.have.clone();
-        shard.command(Command::Add(Box::new(Added::new(entry.id, entry.info.clone(), params))));
+        content.have = state.have.clone();
+        if is_new {
+            let mut params = engine::Params::new(inner.engine.clone(), entry.hashes, content);
+            params.upload = entry.upload;
+            shard.command(Command::Add(Box::new(Added::new(entry.id, entry.info().clone(), params))));
+        } else {
+            shard.command(Command::Content(entry.id, entry.info().clone(), Box::new(content)));
+        }
         if let Some(most) = max_peers {
             shard.command(Command::Torrent(entry.id, Brain::MaxPeers(most)));
         }
         if !state.paused {
-            shard.command(Command::Torrent(entry.id, Brain::Start));
-            inner.trackers.tell(entry.id, AnnouncerInput::Start);
+            if is_new {
+                shard.command(Command::Torrent(entry.id, Brain::Start));
+                inner.trackers.tell(entry.id, AnnouncerInput::Start);
+            }
             inner.local.enter(entry);
         }
         (state.stage, state.on_shard) = (Stage::Running, true);

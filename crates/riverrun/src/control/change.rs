@@ -15,13 +15,13 @@ use super::upkeep::review;
 use crate::client::Inner;
 use crate::entry::{Entry, Stage, State, bytes_of};
 use crate::runtime::is_blocked;
-use crate::{Error, SeedGoal, Snapshot};
+use crate::{Error, SeedGoal, Snapshot, TorrentState};
 
 /// The figures of one moment; `live` is what the shard says, if the torrent is there.
 pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapshot {
     let state = entry.state();
     let bytes_wanted = state.bytes_wanted;
-    let bytes_have = bytes_of(&entry.info, &state.have);
+    let bytes_have = bytes_of(entry.info(), &state.have);
     let mut out = Snapshot {
         state: state.public(),
         pieces: state.have.len(),
@@ -29,7 +29,7 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         pieces_wanted: state.wanted.count(),
         pieces_missing: state.missing,
         pieces_partial: 0,
-        bytes: entry.info.geometry().data_len(),
+        bytes: entry.info().geometry().data_len(),
         bytes_have,
         bytes_wanted,
         bytes_left: state.left,
@@ -48,7 +48,15 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         faults: Vec::new(),
     };
     drop(state);
+    if entry.metainfo().is_none() {
+        (out.pieces, out.pieces_wanted, out.pieces_missing) = (0, 0, 0);
+        (out.bytes, out.bytes_wanted, out.bytes_left) = (0, 0, 0);
+    }
     let Some(live) = live else { return out };
+    if let (Some(m), TorrentState::FetchingMetadata { bytes, total, peers }) = (live.metadata, &mut out.state)
+    {
+        (*bytes, *total, *peers) = (m.bytes, m.total, m.peers);
+    }
     out.pieces_partial = live.partial;
     out.bytes_left = live.left;
     out.downloaded += live.downloaded;
@@ -88,7 +96,7 @@ pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     entry.change(|state| {
         (state.paused, state.goal_reached, state.seeding_since) = (false, false, None);
         state.unsaved = true;
-        if state.on_shard && !state.held && state.stage == Stage::Running {
+        if state.on_shard && !state.held && matches!(state.stage, Stage::Running | Stage::Metadata) {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
             inner.local.enter(entry);
@@ -144,7 +152,7 @@ pub(crate) async fn set_wanted(inner: Arc<Inner>, entry: Arc<Entry>, wanted: Vec
         inner.shared.disk.fence(storage.clone(), change).await?;
     }
     let running = entry.change(|state| {
-        state.want(&entry.info, wanted);
+        state.want(entry.info(), wanted);
         state.on_shard
     });
     if running {
@@ -162,6 +170,10 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
         let over = |state: &State| (!matches!(state.stage, Stage::Checking { .. })).then_some(());
         entry.wait(over).await;
         return Ok(());
+    }
+    if entry.metainfo().is_none() {
+        // There is nothing to be checked yet.
+        return entry.obstacle().map_or(Ok(()), Err);
     }
     let busy = entry.busy.lock().await;
     let storage = entry.storage.get().cloned();
@@ -183,7 +195,7 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
     };
     hold(&inner, &entry).await;
     inner.shared.disk.fence(storage.clone(), |storage| storage.accept_changes()).await?;
-    let all = Bitfield::full(entry.info.geometry().pieces());
+    let all = Bitfield::full(entry.info().geometry().pieces());
     let have = match data::check(&inner, &entry, storage, all).await {
         Ok(have) => have,
         Err(error) => {

@@ -92,14 +92,14 @@ pub(crate) async fn find(
 ) -> Result<Found, Error> {
     let probed = storage.clone();
     let states = inner.blocking(move || probed.probe()).await??;
-    let claims = saved.as_ref().and_then(|saved| match saved.claims(&entry.info, &states) {
+    let claims = saved.as_ref().and_then(|saved| match saved.claims(entry.info(), &states) {
         Ok(claims) => Some(claims),
         Err(error) => {
             tracing::warn!(torrent = %entry.hashes, %error, "the saved state is of no use");
             None
         }
     });
-    let pieces = entry.info.geometry().pieces();
+    let pieces = entry.info().geometry().pieces();
     let mut have = claims.as_ref().map_or_else(|| Bitfield::new(pieces), |claims| claims.have.clone());
     let believed = |file: FileIndex| {
         claims
@@ -138,7 +138,7 @@ fn is_known(saved: Option<&ResumeData>, file: FileIndex, now: &[FileState]) -> b
 
 /// Makes what a check found durable, so that it may be claimed. Data that is only read was durable before.
 async fn sync_all(inner: &Inner, entry: &Entry, storage: Arc<dyn Storage>) -> bool {
-    let (total, read_only) = (entry.info.geometry().total_len(), entry.read_only);
+    let (total, read_only) = (entry.info().geometry().total_len(), entry.read_only);
     read_only
         || inner
             .blocking(move || storage.sync(std::slice::from_ref(&(0..total))))
@@ -171,7 +171,7 @@ pub(crate) async fn check(
             });
         }
     };
-    let info = entry.info.clone();
+    let info = entry.info().clone();
     let cancelled = progress.clone();
     let work = inner.blocking(move || {
         let options = CheckOptions::default().pieces(pieces);
@@ -227,10 +227,10 @@ pub(crate) async fn prepare(
 pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, error: StorageError) {
     // A write may run across several files: the path says which one it is about.
     let named = entry
-        .plan
+        .plan()
         .iter()
         .find(|(_, file)| error.path().is_some_and(|path| path == entry.output.join(file.relative())));
-    let at_offset = || entry.info.layout().file_at(offset);
+    let at_offset = || entry.info().layout().file_at(offset);
     let Some(file) = named.map(|(file, _)| file).or_else(at_offset) else { return };
     let Some(storage) = entry.storage.get().cloned() else { return };
     if !entry.state().lost.insert(file) {
@@ -246,7 +246,7 @@ pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, erro
         if entry.obstacle().is_some() || !entry.state().lost.contains(&file) {
             return;
         }
-        let (probed, needed) = (storage.clone(), entry.info.file(file).map_or(0, |f| f.len()));
+        let (probed, needed) = (storage.clone(), entry.info().file(file).map_or(0, |f| f.len()));
         let states = inner.blocking(move || probed.probe()).await;
         let Ok(Ok(states)) = states else { continue };
         let back =
@@ -270,7 +270,7 @@ async fn recount(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storag
         return;
     }
     hold(inner, entry).await;
-    let mut touched = Bitfield::new(entry.info.geometry().pieces());
+    let mut touched = Bitfield::new(entry.info().geometry().pieces());
     entry.pieces_of(file).for_each(|p| _ = touched.insert(p));
     let checked = check(inner, entry, storage, touched.clone()).await;
     let (mut have, mut durable) = {
@@ -322,8 +322,8 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
     let (id, shard) = (entry.id, inner.shard(entry));
     let live = shard.ask(|to| Question::Snapshot(id, to)).await.flatten();
     let unhashed = shard.ask(|to| Question::Unhashed(id, to)).await.unwrap_or_default();
-    let mut data = ResumeData::new(entry.hashes, entry.info.geometry().pieces());
-    if !entry.info.is_private() {
+    let mut data = ResumeData::new(entry.hashes, entry.info().geometry().pieces());
+    if !entry.info().is_private() {
         // Those of a private torrent come from its tracker alone (BEP 27).
         let most = ResumeData::MAX_PEERS;
         data.peers = shard.ask(|to| Question::Addresses(id, most, to)).await.unwrap_or_default();
@@ -335,7 +335,7 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
         (state.unsaved, state.moved) = (false, false);
         data.have = state.durable.clone();
         data.completed = state.missing == 0;
-        if state.tiers != entry.metainfo.tiers() {
+        if entry.metainfo().is_none_or(|metainfo| state.tiers != metainfo.tiers()) {
             data.trackers = state.tiers.clone();
         }
         // One that reached its goal is not the user's doing: the goal is looked at again.
@@ -359,7 +359,11 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
 /// Deletes the saved state.
 pub(crate) fn delete_saved(dir: Option<&Path>, entry: &Entry) -> Result<(), Error> {
     match dir {
-        Some(dir) => Ok(ResumeStore::new(dir).remove(entry.hashes.primary())?),
+        Some(dir) => {
+            // There is none but of a magnet link.
+            let _ = std::fs::remove_file(super::magnet::path_of(dir, entry.hashes));
+            Ok(ResumeStore::new(dir).remove(entry.hashes.primary())?)
+        }
         None => Ok(()),
     }
 }

@@ -60,7 +60,12 @@ impl Local {
 
     /// A torrent takes part in its swarm. A private one is never spoken of (BEP 27).
     pub(crate) fn enter(&self, entry: &Entry) {
-        let privacy = if entry.info.is_private() { Privacy::Private } else { Privacy::Public };
+        // Of a magnet link it is not known yet.
+        let privacy = if entry.metainfo().is_none() || entry.info().is_private() {
+            Privacy::Private
+        } else {
+            Privacy::Public
+        };
         if let (Some(discovery), Some(torrent)) = (&self.discovery, Announceable::new(entry.hashes, privacy))
         {
             discovery.add(torrent);
@@ -154,7 +159,7 @@ pub(crate) async fn neighbours(inner: Arc<Inner>, mut events: Events) {
             let state = entry.state();
             state.on_shard && !state.paused
         };
-        if takes_part && !entry.info.is_private() {
+        if takes_part && entry.metainfo().is_some() && !entry.info().is_private() {
             tracing::debug!(%torrent, %addr, "a neighbour");
             change::addresses(&inner, &entry, PeerSource::Local, vec![addr]);
         }

@@ -7,7 +7,7 @@ use shard::Command;
 use tokio::sync::mpsc;
 use tracker::AnnouncerInput;
 
-use super::data;
+use super::{data, magnet};
 use crate::client::Inner;
 use crate::entry::{Entry, Stage};
 use crate::runtime::FromShard;
@@ -64,6 +64,7 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
             entry.doubt(piece);
             entry.tell(EventKind::PieceDoubtful { piece, trouble: trouble.into() });
         }
+        E::Metadata(bytes) => inner.spawn(magnet::received(inner.clone(), entry.clone(), bytes)),
         E::PieceFailed(piece) => entry.tell(EventKind::PieceFailed { piece }),
         E::Completed => {
             entry.tell(EventKind::Completed);
@@ -85,7 +86,7 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
             entry.tell(EventKind::Recovered);
         }
         E::Contradictory(why) => {
-            let sentence = format!("{}: {why}; get the torrent from another source", entry.info.name());
+            let sentence = format!("{}: {why}; get the torrent from another source", entry.info().name());
             let trouble = Trouble::new("bad_torrent", sentence);
             entry.change(|state| state.stage = Stage::Failed(trouble.clone()));
             entry.tell(EventKind::Failed(trouble));
@@ -99,7 +100,7 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
 /// A panic ended a torrent.
 fn failed(inner: &Inner, id: TorrentId, message: &str) {
     let Some(entry) = inner.entry(id) else { return };
-    let sentence = format!("{}: the engine failed: {message}; please report this", entry.info.name());
+    let sentence = format!("{}: the engine failed: {message}; please report this", entry.info().name());
     let trouble = Trouble::new("internal", sentence);
     let removed = entry.change(|state| {
         let live = std::mem::take(&mut state.live);

@@ -86,7 +86,7 @@ impl Trackers {
     pub(crate) fn add(&self, inner: &Inner, entry: &Entry, tiers: &[Vec<String>]) {
         let tiers = if self.enabled { parse_tiers(tiers) } else { Vec::new() };
         let mut config = AnnouncerConfig::new(entry.hashes, inner.engine.peer_id, tiers);
-        config.private = entry.info.is_private();
+        config.private = entry.info().is_private();
         config.families = self.families.clone();
         config.public_ip = self.public_ip;
         let rng = self.rng.lock().unwrap_or_else(|e| e.into_inner()).fork();

@@ -277,6 +277,7 @@ fn torrent_of(command: &shard::Command) -> Option<TorrentId> {
         shard::Command::Remove(id)
         | shard::Command::Torrent(id, _)
         | shard::Command::Addresses(id, ..)
+        | shard::Command::Content(id, ..)
         | shard::Command::Sync(id) => Some(*id),
         _ => None,
     }

@@ -14,7 +14,8 @@ const MANUAL_PEERS: usize = 200;
 
 #[derive(Debug)]
 struct Row {
-    info: Arc<Info>,
+    /// None while its content is not known.
+    info: Option<Arc<Info>>,
     params: engine::Params,
     started: bool,
     max_peers: Option<u32>,
@@ -47,9 +48,18 @@ impl Rows {
             Command::Add(added) => {
                 let mut params = added.params.clone();
                 // After a panic it is not known any more which blocks lie there unhashed: they are fetched again.
-                params.unhashed = Vec::new();
+                if let Some(content) = &mut params.content {
+                    content.unhashed = Vec::new();
+                }
                 let row = Row::new(added.info.clone(), params);
                 self.rows.insert(added.id, row);
+            }
+            Command::Content(id, info, content) => {
+                if let Some(row) = self.rows.get_mut(id).filter(|row| row.info.is_none()) {
+                    let mut content = (**content).clone();
+                    content.unhashed = Vec::new();
+                    (row.info, row.params.content) = (Some(info.clone()), Some(content));
+                }
             }
             Command::Remove(id) => {
                 self.rows.remove(id);
@@ -97,8 +107,8 @@ impl Rows {
 
     /// Notes a piece that was verified and stored.
     pub(super) fn completed(&mut self, id: TorrentId, piece: PieceIndex) {
-        if let Some(row) = self.rows.get_mut(&id) {
-            row.params.have.insert(piece.0);
+        if let Some(content) = self.rows.get_mut(&id).and_then(|row| row.params.content.as_mut()) {
+            content.have.insert(piece.0);
         }
     }
 
@@ -116,7 +126,11 @@ impl Rows {
     pub(super) fn commands(&self) -> Vec<Command> {
         let mut out = Vec::new();
         for (&id, row) in &self.rows {
-            out.push(Command::Add(Box::new(Added::new(id, row.info.clone(), row.params.clone()))));
+            let added = match &row.info {
+                Some(info) => Added::new(id, info.clone(), row.params.clone()),
+                None => Added::magnet(id, row.params.clone()),
+            };
+            out.push(Command::Add(Box::new(added)));
             out.extend(row.max_peers.map(|n| Command::Torrent(id, engine::Command::MaxPeers(n))));
             out.extend(row.order.map(|order| Command::Torrent(id, engine::Command::Order(order))));
             if !row.manual.is_empty() {
@@ -132,17 +146,21 @@ impl Rows {
 }
 
 impl Row {
-    fn new(info: Arc<Info>, params: engine::Params) -> Row {
+    fn new(info: Option<Arc<Info>>, params: engine::Params) -> Row {
         let (manual, totals) = (BTreeSet::new(), Totals::default());
         Row { info, params, started: false, max_peers: None, order: None, manual, totals }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut engine::Content)) {
+        self.params.content.as_mut().map(change);
     }
 
     fn note(&mut self, command: &engine::Command) {
         match command {
             engine::Command::Start => self.started = true,
             engine::Command::Pause => self.started = false,
-            engine::Command::Want(wanted) => self.params.wanted = wanted.clone(),
-            engine::Command::Have(have) => self.params.have = have.clone(),
+            engine::Command::Want(wanted) => self.change(|content| content.wanted = wanted.clone()),
+            engine::Command::Have(have) => self.change(|content| content.have = have.clone()),
             engine::Command::AllowUpload(allow) => self.params.upload = *allow,
             engine::Command::MaxPeers(n) => self.max_peers = Some(*n),
             engine::Command::Order(order) => self.order = Some(*order),
@@ -164,7 +182,7 @@ mod tests {
         let metainfo = Metainfo::from_bytes(bytes, &Limits::default()).unwrap();
         let config = Arc::new(engine::Config::new(PeerId([0; 20])));
         let geometry = metainfo.info().geometry().clone();
-        let params = engine::Params::new(config, metainfo.info_hashes(), geometry);
+        let params = engine::Params::new(config, metainfo.info_hashes(), engine::Content::new(geometry));
         let mut rows = Rows::default();
         rows.note(&Command::Add(Box::new(Added::new(ID, Arc::new(metainfo.info().clone()), params))));
         rows

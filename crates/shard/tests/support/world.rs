@@ -103,16 +103,17 @@ impl World {
         info: &Arc<Info>,
         disk: Option<&[u8]>,
         blocks: usize,
-        setup: impl FnOnce(&mut engine::Params),
+        setup: impl FnOnce(&mut engine::Content),
     ) -> usize {
         let n = self.nodes.len();
         let engine = Arc::new(engine::Config::new(PeerId([n as u8 + 1; 20])));
         let mut config = Config::new(engine.clone());
         (config.receive_blocks, config.send_blocks) = (blocks, blocks);
         let mut shard = Shard::new(config, self.now, self.rng.fork());
-        let mut params = engine::Params::new(engine, info.info_hashes(), info.geometry().clone());
+        let mut content = engine::Content::new(info.geometry().clone());
         let total = info.geometry().total_len() as usize;
-        setup(&mut params);
+        setup(&mut content);
+        let params = engine::Params::new(engine, info.info_hashes(), content);
         shard.command(self.now, Command::Add(Box::new(Added::new(TORRENT, info.clone(), params))));
         shard.command(self.now, Command::Torrent(TORRENT, engine::Command::Start));
         self.nodes.push(Node {

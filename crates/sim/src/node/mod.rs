@@ -35,6 +35,8 @@ pub(crate) struct NodeSpec {
     /// Changes to the engine's settings.
     pub(crate) tune: fn(&mut engine::Config),
     pub(crate) lease: Option<engine::Lease>,
+    /// Whether it begins with the torrent's name alone.
+    pub(crate) magnet: bool,
 }
 
 impl Default for NodeSpec {
@@ -48,6 +50,7 @@ impl Default for NodeSpec {
             wants: true,
             tune: |_| {},
             lease: None,
+            magnet: false,
         }
     }
 }
@@ -96,6 +99,8 @@ pub(crate) struct Node {
 #[derive(Default, Debug)]
 pub(crate) struct Log {
     pub(crate) completed_at: Option<Time>,
+    /// When the metadata had come.
+    pub(crate) metadata_at: Option<Time>,
     /// Addresses that were banned, and when.
     pub(crate) bans: Vec<(SocketAddr, Time)>,
     pub(crate) failed_pieces: u32,
@@ -169,6 +174,20 @@ impl Node {
         config
     }
 
+    /// What is known of the torrent, from the resume data.
+    fn content(&self, info: &metainfo::Info) -> engine::Content {
+        let mut content = engine::Content::new(info.geometry().clone());
+        content.have = self.resume.have.clone();
+        if !self.spec.wants {
+            content.wanted = Bitfield::new(content.wanted.len());
+        }
+        content.unhashed =
+            self.resume.unhashed.iter().filter(|(p, _)| !content.have.get(p.0)).cloned().collect();
+        content.private = info.is_private();
+        content.info = Some(info.raw().into());
+        content
+    }
+
     /// Begins a life from the resume data.
     ///
     /// # Errors
@@ -181,14 +200,12 @@ impl Node {
         self.life += 1;
         let config = self.shard_config();
         let info = ctx.payload.info.clone();
-        let mut params = Params::new(config.engine.clone(), info.info_hashes(), info.geometry().clone());
-        params.have = self.resume.have.clone();
-        if !self.spec.wants {
-            params.wanted = Bitfield::new(params.wanted.len());
-        }
-        params.unhashed =
-            self.resume.unhashed.iter().filter(|(p, _)| !params.have.get(p.0)).cloned().collect();
-        params.private = info.is_private();
+        let added = if self.spec.magnet && self.log.metadata_at.is_none() {
+            Added::magnet(TORRENT, Params::magnet(config.engine.clone(), info.info_hashes()))
+        } else {
+            let params = Params::new(config.engine.clone(), info.info_hashes(), self.content(&info));
+            Added::new(TORRENT, info, params)
+        };
         let mut shards: Vec<Shard> = (0..self.spec.shards.max(1))
             .map(|_| Shard::new(config.clone(), ctx.now, self.rng.fork()))
             .collect();
@@ -197,7 +214,7 @@ impl Node {
                 shard.command(ctx.now, Command::Lease(lease));
             }
         }
-        shards[0].command(ctx.now, Command::Add(Box::new(Added::new(TORRENT, info, params))));
+        shards[0].command(ctx.now, Command::Add(Box::new(added)));
         shards[0].command(ctx.now, Command::Torrent(TORRENT, engine::Command::Start));
         self.running = Some(Running {
             shards,

@@ -255,6 +255,7 @@ impl Node {
                 }
                 self.log.completed_at.get_or_insert(ctx.now);
             }
+            engine::Event::Metadata(bytes) => self.learn(ctx, bytes)?,
             engine::Event::PieceFailed(_) => self.log.failed_pieces += 1,
             // As `riverrun`: it is claimed again when it was hashed and synced again.
             engine::Event::PieceDoubtful { piece, .. } => {
@@ -269,6 +270,20 @@ impl Node {
             engine::Event::DiskTrouble(_) => self.log.troubles += 1,
             engine::Event::DiskRecovered => self.log.recoveries += 1,
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// The metadata has come: the download begins.
+    fn learn(&mut self, ctx: &Ctx<'_>, bytes: &[u8]) -> Result<(), String> {
+        let info = ctx.payload.info.clone();
+        if bytes != info.raw() {
+            return Err("wrong metadata is called right".to_owned());
+        }
+        self.log.metadata_at.get_or_insert(ctx.now);
+        let content = Box::new(self.content(&info));
+        if let Some(run) = &mut self.running {
+            run.shards[0].command(ctx.now, shard::Command::Content(TORRENT, info, content));
         }
         Ok(())
     }

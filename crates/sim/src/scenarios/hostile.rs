@@ -59,7 +59,7 @@ pub fn hang_up(run: Run) -> Outcome {
 const MOST_FAILED: u32 = 8;
 
 /// Only liars may have been banned.
-fn demand_fair_bans(world: &mut World, liars: &[HostId]) {
+pub(super) fn demand_fair_bans(world: &mut World, liars: &[HostId]) {
     let guilty: Vec<_> = liars.iter().map(|host| crate::net::address(*host).ip()).collect();
     let wrong: Vec<String> = world
         .nodes()

@@ -2,6 +2,7 @@
 
 mod disks;
 mod hostile;
+mod magnet;
 mod order;
 mod readers;
 mod swarm;
@@ -19,6 +20,7 @@ use crate::world::World;
 
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
 pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed};
+pub use magnet::{magnet_join, magnet_liars, magnet_swarm};
 pub use order::{dead_addresses, fair_slots, leased_rates, replay};
 pub use readers::{busy_stream, stream};
 pub use swarm::{
@@ -67,6 +69,9 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(hang_up, "one peer sends damage and hangs up before the verdict"),
     story!(liars, "one liar of every kind"),
     story!(rotten_seed, "a seed whose disk rotted"),
+    story!(magnet_join, "a peer with nothing but the torrent's name"),
+    story!(magnet_liars, "metadata that is wrong, of wrong or changed size, or never comes"),
+    story!(magnet_swarm, "20 peers with nothing but the name, one seed"),
     story!(fair_slots, "one slot for 20 leeches"),
     story!(dead_addresses, "a tracker full of dead addresses that dies"),
     story!(leased_rates, "a rate limit holds"),

@@ -1,0 +1,235 @@
+//! Torrents of which only a magnet link or a hash is known: their metainfo comes from peers, from the web, or from an
+//! earlier run.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::Command as Brain;
+use metainfo::{Info, Limits, Magnet, Metainfo, Obstacle};
+use shard::{Added, Command};
+use storage::ResumeData;
+use tracker::AnnouncerInput;
+use types::{InfoHashes, PeerSource};
+
+use super::add::{BringUp, add_metainfo, bring_up, insert, merge, wanted_files};
+use super::{change, data};
+use crate::add::Existing;
+use crate::client::Inner;
+use crate::entry::{Entry, Stage};
+use crate::{AddTorrent, Error, EventKind, Torrent, Trouble};
+
+/// What waits for the metainfo.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    link: Magnet,
+    wanted: Option<Vec<u32>>,
+    existing: Existing,
+    saved: Option<Box<ResumeData>>,
+}
+
+/// Adds a torrent by its magnet link.
+pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) -> Result<Torrent, Error> {
+    let addr = |node: &metainfo::Node| Some(SocketAddr::new(node.host.parse().ok()?, node.port));
+    let peers: Vec<SocketAddr> = link.peers.iter().filter_map(addr).collect();
+    if add.own_trackers {
+        add.trackers.splice(0..0, link.trackers.iter().cloned());
+    }
+    if let Some(metainfo) = load(&inner, link.hashes).await {
+        add.wanted = add.wanted.or_else(|| selected(&link, metainfo.info()));
+        add.peers.extend(peers);
+        return add_metainfo(inner, metainfo, add).await;
+    }
+    let blank = blank(&link).ok_or_else(|| Error::bad_torrent("a magnet link without a usable name"))?;
+    let saved = data::load(&inner, link.hashes).await.map(Box::new);
+    let entry = match insert(&inner, Some(link.hashes), blank, vec![true], &add, saved.as_deref()) {
+        Ok(entry) => entry,
+        Err(known) => {
+            add.peers.extend(peers);
+            return merge(&inner, known, &add);
+        }
+    };
+    let waiting = Waiting { link, wanted: add.wanted, existing: add.existing, saved };
+    *entry.waiting() = Some(waiting);
+    enter(&inner, &entry, add.max_peers);
+    change::addresses(&inner, &entry, PeerSource::Magnet, peers);
+    change::addresses(&inner, &entry, PeerSource::Manual, add.peers);
+    inner.spawn(from_web(inner.clone(), entry.clone()));
+    Ok(Torrent::new(inner, entry))
+}
+
+/// A torrent of one byte, the least there is, under the name of a link: it is shown to nobody.
+fn blank(link: &Magnet) -> Option<Metainfo> {
+    let describe = |name: &str| {
+        let bytes = format!(
+            "d4:infod6:lengthi1e4:name{}:{name}12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee",
+            name.len()
+        );
+        Metainfo::from_bytes(bytes.as_bytes(), &Limits::default()).ok()
+    };
+    let named = link.name.as_deref().and_then(describe);
+    named.or_else(|| describe(&link.hashes.to_string()))
+}
+
+/// Gives a torrent without content to its shard and its trackers.
+fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, max_peers: Option<u32>) {
+    let mut params = engine::Params::magnet(inner.engine.clone(), entry.hashes);
+    params.upload = entry.upload;
+    let tiers = entry.state().tiers.clone();
+    inner.trackers.add(inner, entry, &tiers);
+    let shard = inner.shard(entry);
+    entry.change(|state| {
+        shard.command(Command::Add(Box::new(Added::magnet(entry.id, params))));
+        if let Some(most) = max_peers {
+            shard.command(Command::Torrent(entry.id, Brain::MaxPeers(most)));
+        }
+        if !state.paused {
+            shard.command(Command::Torrent(entry.id, Brain::Start));
+            inner.trackers.tell(entry.id, AnnouncerInput::Start);
+        }
+        state.on_shard = true;
+    });
+}
+
+/// The info dictionary has come from peers, and its hash is right.
+pub(super) async fn received(inner: Arc<Inner>, entry: Arc<Entry>, bytes: Arc<[u8]>) {
+    let hashes = entry.hashes;
+    let read = move || Info::from_peers(&bytes, &hashes, &Limits::default()).map(Metainfo::from_info);
+    match inner.blocking(read).await {
+        Ok(Ok(metainfo)) => known(&inner, &entry, metainfo).await,
+        Ok(Err(error)) => fail(&inner, &entry, &Error::bad_torrent(error)),
+        Err(_) => {}
+    }
+}
+
+/// Tries the web addresses of a link. What can't be had there may still come from peers.
+async fn from_web(inner: Arc<Inner>, entry: Arc<Entry>) {
+    let is_web = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
+    let urls: Vec<String> = match &*entry.waiting() {
+        Some(Waiting { link, .. }) => {
+            link.exact_sources.iter().chain(&link.acceptable_sources).filter(is_web).cloned().collect()
+        }
+        None => return,
+    };
+    for url in urls {
+        let fetched = tokio::select! {
+            fetched = inner.trackers.fetch(&url) => fetched,
+            () = entry.wait(|state| (state.stage != Stage::Metadata).then_some(())) => return,
+        };
+        let Ok(bytes) = fetched.inspect_err(|error| tracing::info!(%error, "no .torrent there")) else {
+            continue;
+        };
+        let read = inner.blocking(move || Metainfo::from_bytes(&bytes, &Limits::default())).await;
+        match read {
+            Ok(Ok(metainfo)) if agree(entry.hashes, metainfo.info_hashes()) => {
+                return known(&inner, &entry, metainfo).await;
+            }
+            Ok(Ok(_)) => tracing::info!(url, "it is another torrent"),
+            Ok(Err(error)) => tracing::info!(url, %error, "it is no torrent"),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Whether a torrent with the names `found` is the one that `wanted` names. A 20-byte name may be a v2 name that was cut.
+fn agree(wanted: InfoHashes, found: InfoHashes) -> bool {
+    wanted.get_v1().is_none_or(|v1| found.matches(v1))
+        && wanted.get_v2().is_none_or(|v2| found.get_v2() == Some(v2))
+}
+
+/// The files that a link selects (BEP 53); none means all.
+fn selected(link: &Magnet, info: &Info) -> Option<Vec<u32>> {
+    let files = info.files().len() as u32;
+    (!link.select.is_empty()).then(|| (0..files).filter(|n| link.selects(*n)).collect())
+}
+
+/// The metainfo is known: from here on it is a torrent like any other.
+async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
+    let Some(Waiting { link, wanted, existing, saved }) = entry.waiting().take() else { return };
+    if !entry.metadata_only
+        && let Some(obstacle) = metainfo.info().obstacle()
+    {
+        let error = match obstacle {
+            Obstacle::PieceLayers => Error::HashExchangeMissing { hashes: entry.hashes },
+            other => Error::bad_torrent(other),
+        };
+        return fail(inner, entry, &error);
+    }
+    let chosen = wanted.or_else(|| selected(&link, metainfo.info()));
+    let chosen = match chosen.map(|numbers| wanted_files(metainfo.info(), numbers)) {
+        Some(Ok(files)) => files,
+        Some(Err(error)) => return fail(inner, entry, &error),
+        None => vec![true; metainfo.info().files().len()],
+    };
+    let (dir, bytes) = (inner.settings.state_dir.clone(), metainfo.to_bytes());
+    if !entry.learn(metainfo, chosen) {
+        return;
+    }
+    entry.tell(EventKind::MetadataReceived);
+    if let Some(dir) = dir {
+        let path = path_of(&dir, entry.hashes);
+        let saved = inner.blocking(move || save(&path, &bytes)).await;
+        if let Ok(Err(error)) = saved {
+            tracing::warn!(torrent = %entry.hashes, %error, "can't save the metainfo");
+        }
+    }
+    if entry.metadata_only {
+        inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
+        inner.trackers.tell(entry.id, AnnouncerInput::Stop);
+        return;
+    }
+    let start = BringUp { existing, saved, ..BringUp::default() };
+    // What went wrong is in the torrent's state.
+    let _ = bring_up(inner.clone(), entry.clone(), start).await;
+}
+
+/// The metainfo is of no use: the torrent rests in its failure.
+fn fail(inner: &Inner, entry: &Entry, error: &Error) {
+    inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
+    inner.trackers.tell(entry.id, AnnouncerInput::Stop);
+    entry.fail(Trouble::new(error.code(), error.to_string()));
+}
+
+/// Where the metainfo of a magnet link is kept.
+pub(super) fn path_of(dir: &Path, hashes: InfoHashes) -> PathBuf {
+    dir.join(format!("{}.torrent", hashes.primary()))
+}
+
+/// The metainfo that an earlier run fetched.
+async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<Metainfo> {
+    let path = path_of(inner.settings.state_dir.as_deref()?, hashes);
+    let read = move || {
+        let bytes = std::fs::read(path).ok()?;
+        Metainfo::from_bytes(&bytes, &Limits::default()).ok()
+    };
+    let metainfo = inner.blocking(read).await.ok()??;
+    agree(hashes, metainfo.info_hashes()).then_some(metainfo)
+}
+
+/// Writes a file whole or not at all.
+fn save(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    let temporary = path.with_extension("torrent.new");
+    std::fs::write(&temporary, bytes)?;
+    std::fs::File::open(&temporary)?.sync_all()?;
+    std::fs::rename(&temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_link_has_a_name_to_show() {
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        for (dn, name) in [("&dn=a%20b", "a b"), ("", hash)] {
+            let link: Magnet = format!("magnet:?xt=urn:btih:{hash}{dn}").parse().unwrap();
+            let blank = blank(&link).unwrap();
+            assert_eq!(blank.info().name(), name);
+        }
+        let odd: Magnet = format!("magnet:?xt=urn:btih:{hash}&dn=..%2F..%2Fetc").parse().unwrap();
+        assert!(!blank(&odd).unwrap().info().name().contains('/'));
+    }
+}
