@@ -98,6 +98,15 @@ pub enum Input<'a> {
         /// Some of what was hashed was read back from the disk, so that no sender is convicted by it.
         read_back: bool,
     },
+    /// A piece that failed before has passed its hash, which tells whose blocks were wrong then. [`Input::PieceStored`]
+    /// follows.
+    PieceJudged {
+        /// The piece.
+        piece: PieceIndex,
+        /// The connections that sent a block that differs, whether they are still open or not. The other senders of the
+        /// piece are cleared.
+        guilty: &'a [ConnId],
+    },
     /// What is stored of a piece is in doubt: a block of it can't be read, or a sync failed that was to cover it. The data
     /// path hashes it again as soon as that can be done and answers with [`Input::PieceStored`] or
     /// [`Input::PieceFailed`]; until then it is neither served nor fetched.

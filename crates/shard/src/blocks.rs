@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use engine::ConnId;
 use metainfo::{Info, Mismatch};
 use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex};
 
+use crate::digests::Digests;
 use crate::piece::{ActivePiece, End};
 use crate::reread::Reread;
 use crate::{Block, Pool};
@@ -31,6 +33,8 @@ pub(crate) fn stored_for_test(piece: u32) -> StoredPiece {
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Ended {
     Stored(StoredPiece),
+    /// It is about to be stored, and failed before: these sent the blocks that were wrong.
+    Judged(PieceIndex, Vec<ConnId>),
     /// It was right when it was hashed; a failed sync may have lost it since.
     Suspect(PieceIndex),
     Failed {
@@ -54,13 +58,15 @@ pub(crate) struct Blocks {
     touched: BTreeSet<PieceIndex>,
     /// Pieces that ended without a block.
     ended: Vec<Ended>,
+    digests: Digests,
 }
 
 impl Blocks {
     /// The table of a torrent whose content is not known: it takes no block.
     pub(crate) fn empty() -> Blocks {
         let (active, touched, ended) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        Blocks { info: None, geometry: Geometry::EMPTY, have: Bitfield::new(0), active, touched, ended }
+        let (have, digests) = (Bitfield::new(0), Digests::default());
+        Blocks { info: None, geometry: Geometry::EMPTY, have, active, touched, ended, digests }
     }
 
     /// A table in which the pieces of `have` are right and the blocks of `unhashed` lie stored; all of these are hashed
@@ -73,7 +79,7 @@ impl Blocks {
     ) -> Blocks {
         let info = Some(info);
         let (active, touched, ended) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        let mut blocks = Blocks { info, geometry, have, active, touched, ended };
+        let mut blocks = Blocks { info, geometry, have, active, touched, ended, digests: Digests::default() };
         blocks.judge_padding();
         for (piece, stored) in unhashed {
             let open = blocks.geometry.piece_data_len(*piece) > 0 && !blocks.have.get(piece.0);
@@ -109,13 +115,15 @@ impl Blocks {
 
     fn begin(&self, piece: PieceIndex, stored: Option<&Bitfield>) -> Option<ActivePiece> {
         let hash = self.info.as_ref()?.piece_hash(piece);
-        Some(ActivePiece::new(hash, &self.geometry, stored))
+        let active = ActivePiece::new(hash, &self.geometry, stored);
+        Some(if self.digests.knows(piece) { active.with_digests() } else { active })
     }
 
     /// Replaces the set of pieces that are right, after a recheck. Pieces that are half done begin anew: what their running
     /// hashes have seen need not be on the disk any more.
     pub(crate) fn replace_have(&mut self, have: Bitfield, pool: &mut Pool) {
         self.have = have;
+        self.digests.clear();
         self.clear(pool);
         self.judge_padding();
     }
@@ -135,7 +143,7 @@ impl Blocks {
     }
 
     /// A whole block came. Answers it back where it is not needed.
-    pub(crate) fn arrive(&mut self, run: BlockRef, mut block: Block) -> Option<Block> {
+    pub(crate) fn arrive(&mut self, run: BlockRef, from: Option<ConnId>, mut block: Block) -> Option<Block> {
         let Some(at) = self.geometry.exact_block(run) else { return Some(block) };
         if self.have.get(run.piece.0) {
             return Some(block);
@@ -146,7 +154,7 @@ impl Blocks {
         }
         let Some(piece) = self.active.get_mut(&run.piece) else { return Some(block) };
         blank_padding(&self.geometry, run, &mut block);
-        let back = piece.arrive(at.as_usize(), block);
+        let back = piece.arrive(at.as_usize(), from, block);
         if back.is_none() {
             self.touched.insert(run.piece);
         }
@@ -269,10 +277,20 @@ impl Blocks {
             match piece.end() {
                 Some(End::Stored(verified)) => {
                     self.have.insert(index.0);
+                    let judged = self.digests.passed(index, |at| piece.digest(at));
+                    ended.extend(judged.map(|guilty| Ended::Judged(index, guilty)));
                     ended.push(Ended::Stored(StoredPiece(verified.piece())));
                 }
                 Some(End::Suspect) => ended.push(Ended::Suspect(index)),
+                Some(End::Failed { read_back: false, .. }) if piece.wants_inspection() => {
+                    let inspected = piece.to_inspect(&self.geometry);
+                    std::mem::replace(piece, inspected).clear(pool);
+                    continue;
+                }
                 Some(End::Failed { why, read_back }) => {
+                    if !read_back {
+                        self.digests.failed(index, piece.attempt());
+                    }
                     ended.push(Ended::Failed { piece: index, why, read_back });
                 }
                 None => continue,
@@ -386,7 +404,7 @@ mod tests {
         fn arrive(&mut self, run: BlockRef, bytes: &[u8]) -> bool {
             let Some(mut block) = self.pool.take(run.len as usize) else { return false };
             block.as_mut().copy_from_slice(bytes);
-            self.blocks.arrive(run, block).into_iter().for_each(|block| self.pool.give(block));
+            self.blocks.arrive(run, None, block).into_iter().for_each(|block| self.pool.give(block));
             true
         }
 
@@ -551,6 +569,32 @@ mod tests {
             }
             rig.settle_all(&mut Rng::from_number(1));
             assert_eq!(rig.ended[2..], [Ended::Stored(StoredPiece(PieceIndex(1)))]);
+            assert_eq!((rig.stored == payload, rig.pool.out()), (true, 0));
+        }
+    }
+
+    #[test]
+    fn the_sender_of_a_wrong_block_is_told_apart_once_the_piece_passes() {
+        for kind in KINDS {
+            let payload = payload(6, 4 * 16_384);
+            let mut rig = Rig::new(info(kind, &payload, 65_536), 64, Vec::new(), &[]);
+            let (geometry, mut rng) = (rig.blocks.geometry().clone(), Rng::from_number(1));
+            let conn = |n: u32| ConnId::new(n, 0);
+            for liar in [2, 9] {
+                for (n, run) in all_blocks(&geometry).into_iter().enumerate() {
+                    let mut block = rig.pool.take(run.len as usize).unwrap();
+                    block.as_mut().copy_from_slice(bytes_of(&payload, &geometry, run));
+                    // Two senders take turns; the second lies in one of its blocks.
+                    block.as_mut()[7] ^= u8::from(n == 3 && liar == 2);
+                    let from = if liar == 2 { conn(n as u32 % 2 + 1) } else { conn(3) };
+                    assert!(rig.blocks.arrive(run, Some(from), block).is_none());
+                }
+                rig.settle_all(&mut rng);
+            }
+            let (piece, guilty) = (PieceIndex(0), vec![conn(2)]);
+            let ends =
+                [failed(kind, 0, false), Ended::Judged(piece, guilty), Ended::Stored(StoredPiece(piece))];
+            assert_eq!(rig.ended, ends, "{kind:?}");
             assert_eq!((rig.stored == payload, rig.pool.out()), (true, 0));
         }
     }

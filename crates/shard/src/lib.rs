@@ -44,6 +44,7 @@
 
 mod blocks;
 mod conn;
+mod digests;
 mod disk;
 mod drain;
 mod greet;

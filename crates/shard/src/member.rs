@@ -103,7 +103,7 @@ impl Member {
 
     /// A block is whole.
     pub(crate) fn received(&mut self, now: Time, conn: ConnId, run: BlockRef, block: Block, pool: &mut Pool) {
-        self.blocks.arrive(run, block).into_iter().for_each(|block| pool.give(block));
+        self.blocks.arrive(run, Some(conn), block).into_iter().for_each(|block| pool.give(block));
         self.inform(now, Input::BlockReceived { conn, block: run });
     }
 
@@ -134,6 +134,7 @@ impl Member {
                 self.durability.add(now, stored);
                 self.inform(now, Input::PieceStored { piece });
             }
+            Ended::Judged(piece, guilty) => self.inform(now, Input::PieceJudged { piece, guilty: &guilty }),
             Ended::Suspect(piece) => self.rereads.add(now, piece, Reread::Rewrite),
             Ended::Failed { piece, why, read_back } => {
                 self.inform(now, Input::PieceFailed { piece, why, read_back });

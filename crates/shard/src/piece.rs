@@ -1,9 +1,11 @@
 //! One piece on its way: a running hash, and where each of its blocks is.
 
+use engine::ConnId;
 use hash::Sha1;
 use metainfo::{Expected, Mismatch, VerifiedPiece};
 use types::{BLOCK_LEN, Bitfield, BlockIndex, Geometry};
 
+use crate::digests::{Attempt, Digest};
 use crate::{Block, Pool};
 
 /// Blocks read back at once ahead of the hash cursor.
@@ -56,6 +58,14 @@ pub(crate) struct ActivePiece {
     suspect: bool,
     /// Something of it was read back: what was hashed need not be what was sent.
     was_read_back: bool,
+    /// Who sent each block, where known.
+    senders: Vec<Option<ConnId>>,
+    /// The digest of each block, where they are wanted and no leaf is one.
+    digests: Option<Vec<Option<Digest>>>,
+    /// The SHA-1 of the whole.
+    sha1: Option<[u8; 20]>,
+    /// It is read back for its digests alone; this is what it hashed to when it came.
+    inspected: Option<[u8; 20]>,
 }
 
 /// How a piece ended.
@@ -100,6 +110,10 @@ impl ActivePiece {
             rewrites: false,
             suspect: false,
             was_read_back: false,
+            senders: vec![None; places.len()],
+            digests: None,
+            sha1: None,
+            inspected: None,
             expected,
             places,
         }
@@ -112,16 +126,53 @@ impl ActivePiece {
         ActivePiece { rewrites: true, ..piece }
     }
 
+    /// The same piece as it lies on the disk, read back for the digests of its blocks: which hash is wrong is known, which
+    /// block is not.
+    pub(crate) fn to_inspect(&self, geometry: &Geometry) -> ActivePiece {
+        let all = Bitfield::full(geometry.blocks_in(self.expected.piece()));
+        let piece = ActivePiece::new(self.expected.clone(), geometry, Some(&all)).with_digests();
+        ActivePiece { inspected: self.sha1, senders: self.senders.clone(), ..piece }
+    }
+
+    /// Keeps the digest of each block.
+    pub(crate) fn with_digests(mut self) -> ActivePiece {
+        self.digests = self.leaves.is_empty().then(|| vec![None; self.places.len()]);
+        self
+    }
+
+    /// Whether several sent it, and what it takes to tell their blocks apart is not known without reading them back.
+    pub(crate) fn wants_inspection(&self) -> bool {
+        let mut known = self.senders.iter().flatten();
+        let first = known.next();
+        let several = known.any(|sender| Some(sender) != first);
+        several && self.leaves.is_empty() && self.digests.is_none() && self.sha1.is_some()
+    }
+
+    /// The digest of a block.
+    pub(crate) fn digest(&self, at: usize) -> Option<Digest> {
+        match &self.digests {
+            Some(digests) => *digests.get(at)?,
+            None => self.leaves.get(at)?.first_chunk().copied(),
+        }
+    }
+
+    /// Who sent what.
+    pub(crate) fn attempt(&self) -> Attempt {
+        let block = |(at, sender): (usize, &Option<ConnId>)| Some(((*sender)?, self.digest(at)?));
+        self.senders.iter().enumerate().map(block).collect()
+    }
+
     /// A sync has failed: what was written so far may be lost, whatever a later sync says.
     pub(crate) fn sync_failed(&mut self) {
         self.suspect |= self.places.iter().any(|place| !matches!(place, Place::Missing | Place::Arrived(_)));
     }
 
     /// A block came. Answers it back where there is one already.
-    pub(crate) fn arrive(&mut self, at: usize, block: Block) -> Option<Block> {
+    pub(crate) fn arrive(&mut self, at: usize, from: Option<ConnId>, block: Block) -> Option<Block> {
         match self.places.get_mut(at) {
             Some(place @ Place::Missing) => {
                 *place = Place::Arrived(block);
+                self.senders[at] = from;
                 self.fresh.push(at);
                 None
             }
@@ -222,6 +273,10 @@ impl ActivePiece {
 
     /// The job of [`ActivePiece::sha1_job`] is done.
     pub(crate) fn sha1_done(&mut self) {
+        let digest = self.in_memory(self.cursor).filter(|_| self.digests.is_some()).map(hash::sha1);
+        if let Some(slot) = self.digests.as_mut().and_then(|all| all.get_mut(self.cursor)) {
+            *slot = digest;
+        }
         self.release(self.cursor);
         self.cursor += 1;
     }
@@ -250,8 +305,8 @@ impl ActivePiece {
         }
         self.spare.drain(..).for_each(|block| pool.give(block));
         if self.cursor == self.places.len() && self.verdict.is_none() {
-            let sha1 = self.v1.take().map(Sha1::finalize);
-            self.verdict = Some(self.expected.verify(sha1, Some(&self.leaves)));
+            self.sha1 = self.v1.take().map(Sha1::finalize);
+            self.verdict = Some(self.expected.verify(self.sha1, Some(&self.leaves)));
         }
     }
 
@@ -303,7 +358,12 @@ impl ActivePiece {
                 let verified = self.verdict.take().and_then(Result::ok)?;
                 Some(if self.suspect { End::Suspect } else { End::Stored(verified) })
             }
-            Some(Err(why)) if drained => Some(End::Failed { why, read_back: self.was_read_back }),
+            // Read back for its digests it has to be what it was when it came, or the disk is to blame.
+            Some(Err(why)) if drained => {
+                let read_back =
+                    self.was_read_back && (self.inspected.is_none() || self.inspected != self.sha1);
+                Some(End::Failed { why, read_back })
+            }
             _ => None,
         }
     }

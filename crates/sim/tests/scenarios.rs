@@ -42,6 +42,7 @@ scenarios! {
     corrupt_sender: [1, 2, 3, 4, 5];
     hang_up: [1, 2, 3];
     liars: [1, 2];
+    shared_pieces: std::array::from_fn::<u64, 50, _>(|n| n as u64);
     rotten_seed: [1, 2, 3];
     magnet_join: [1, 2, 3];
     magnet_liars: [1, 2, 3];

@@ -454,7 +454,18 @@ impl Picker {
 
     /// Whether a piece is open that this peer gave a block of.
     pub(crate) fn is_open_sender(&self, conn: ConnId) -> bool {
-        self.partials.values().any(|partial| partial.senders().contains(&conn))
+        self.partials.values().any(|partial| partial.senders().contains(&conn)) || self.is_suspect(conn)
+    }
+
+    /// Whether this peer gave a block of a piece that failed and has not passed since.
+    pub(crate) fn is_suspect(&self, conn: ConnId) -> bool {
+        self.partials.values().any(|partial| partial.suspects.contains(&conn))
+    }
+
+    /// The senders of earlier attempts at a piece, whose part in it is settled.
+    pub(crate) fn take_suspects(&mut self, piece: PieceIndex) -> Vec<ConnId> {
+        let partial = self.partials.get_mut(&piece);
+        partial.map(|partial| std::mem::take(&mut partial.suspects)).unwrap_or_default()
     }
 
     /// The piece passed and is stored. Returns who sent it, or None where it was here already.

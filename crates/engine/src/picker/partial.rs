@@ -32,6 +32,8 @@ pub(crate) struct Partial {
     /// Who sent each block that is here, by position in `senders`.
     from: Vec<u8>,
     senders: Vec<ConnId>,
+    /// Who sent a block of an earlier attempt, which failed.
+    pub(crate) suspects: Vec<ConnId>,
 }
 
 impl Partial {
@@ -49,6 +51,7 @@ impl Partial {
             owner: None,
             exclusive: false,
             senders: Vec::new(),
+            suspects: Vec::new(),
         }
     }
 
@@ -141,7 +144,9 @@ impl Partial {
         real.for_each(|state| *state = BlockState::Free);
         self.from.fill(u8::MAX);
         (self.free, self.here) = (self.real, 0);
-        self.senders.clear();
+        self.suspects.append(&mut self.senders);
+        self.suspects.sort_unstable();
+        self.suspects.dedup();
         self.owner = None;
         self.exclusive = true;
     }

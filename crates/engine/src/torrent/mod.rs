@@ -221,6 +221,7 @@ impl Torrent {
             Input::Flushed { conn } => self.flushed(now, conn),
             Input::PieceStored { piece } => self.piece_stored(now, piece),
             Input::PieceFailed { piece, why, read_back } => self.piece_failed(now, piece, why, read_back),
+            Input::PieceJudged { piece, guilty } => self.piece_judged(now, piece, guilty),
             Input::PieceDoubtful { piece, why } => self.piece_doubtful(now, piece, why),
             Input::DiskTrouble(trouble) => self.disk_trouble(now, trouble),
             Input::DiskClear => self.disk_clear(),

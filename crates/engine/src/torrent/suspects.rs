@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use types::{PeerId, Time};
+use types::{PeerId, PieceIndex, Time};
 
 use super::Torrent;
 use crate::peer::{Peer, Who};
@@ -92,6 +92,25 @@ impl Torrent {
         } else if let Some(gone) = self.absent.0.get_mut(&conn) {
             gone.parole = true;
         }
+    }
+
+    /// A piece that failed before passed: its blocks tell who lied. Those who did not are on parole no more, unless for
+    /// another piece.
+    pub(super) fn piece_judged(&mut self, now: Time, piece: PieceIndex, guilty: &[ConnId]) {
+        let suspects = self.picker.take_suspects(piece);
+        for conn in suspects.iter().filter(|conn| !guilty.contains(conn)) {
+            if self.picker.is_suspect(*conn) {
+                continue;
+            }
+            if let Some(peer) = self.peers.get_mut(conn) {
+                peer.trust.parole = false;
+                self.hungry.insert(*conn);
+            } else if let Some(gone) = self.absent.0.get_mut(conn) {
+                gone.parole = false;
+            }
+        }
+        guilty.iter().for_each(|conn| self.convict(now, *conn));
+        self.forget_senders(&suspects);
     }
 
     /// It sent corrupt data: it goes, if it is still here, and its address is shut out, with whoever came back from there

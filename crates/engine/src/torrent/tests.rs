@@ -363,6 +363,40 @@ fn parole_outlasts_the_connection() {
 }
 
 #[test]
+fn a_piece_that_passes_convicts_the_guilty_and_clears_the_rest() {
+    for hangs_up in [false, true] {
+        let (mut t, now) = (leech(2), Time::ZERO);
+        let (liar, honest) = (join(&mut t, now, 1), join(&mut t, now, 2));
+        let first = serve(&mut t, now, liar)[0];
+        let piece = first.piece;
+        give(&mut t, now, liar, first);
+        say(&mut t, now, liar, Message::Choke).unwrap();
+        (1..4).for_each(|n| {
+            let block = BlockRef { begin: n * BLOCK_LEN, ..first };
+            say(&mut t, now, liar, Message::Reject(block)).unwrap();
+        });
+        let mine = |blocks: Vec<BlockRef>| blocks.into_iter().filter(move |block| block.piece == piece);
+        let mut rest: Vec<BlockRef> = mine(serve(&mut t, now, honest)).collect();
+        rest.retain(|block| *block != first);
+        assert_eq!(rest.len(), 3);
+        rest.into_iter().for_each(|block| give(&mut t, now, honest, block));
+        if hangs_up {
+            t.handle(now, Input::Closed { conn: liar, why: Disconnect::ByPeer }).unwrap();
+        }
+        t.handle(now, Input::PieceFailed { piece, why: Mismatch::V1(piece), read_back: false }).unwrap();
+        assert!(t.peers[&honest].trust.parole);
+        t.drain(now);
+        t.handle(now, Input::PieceJudged { piece, guilty: &[liar] }).unwrap();
+        t.handle(now, Input::PieceStored { piece }).unwrap();
+        assert!(!t.peers[&honest].trust.parole);
+        let outputs = t.drain(now);
+        assert!(outputs.contains(&Output::Event(Event::PeerBanned { addr: addr(1) })), "{outputs:?}");
+        join_as(&mut t, now, 1, Origin::Accepted, [1; 20], true);
+        assert_eq!(disconnects(&t.drain(now)), [(conn(1), Disconnect::Banned)]);
+    }
+}
+
+#[test]
 fn of_two_senders_the_corrupt_one_is_found_by_a_piece_alone() {
     let (mut t, now) = (leech(12), Time::ZERO);
     let (honest, liar) = (join(&mut t, now, 1), join(&mut t, now, 2));

@@ -19,7 +19,7 @@ use crate::report::{Failure, Report, Run};
 use crate::world::World;
 
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
-pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed};
+pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed, shared_pieces};
 pub use magnet::{magnet_join, magnet_liars, magnet_swarm};
 pub use order::{dead_addresses, fair_slots, leased_rates, replay};
 pub use readers::{busy_stream, stream};
@@ -68,6 +68,7 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(corrupt_sender, "one peer sends damaged blocks and is found"),
     story!(hang_up, "one peer sends damage and hangs up before the verdict"),
     story!(liars, "one liar of every kind"),
+    story!(shared_pieces, "many senders of each piece, one of them a liar"),
     story!(rotten_seed, "a seed whose disk rotted"),
     story!(magnet_join, "a peer with nothing but the torrent's name"),
     story!(magnet_liars, "metadata that is wrong, of wrong or changed size, or never comes"),
