@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::IoSliceMut;
 use std::sync::{Arc, RwLock};
 
 use engine::{ConnId, DiskTrouble, TorrentId};
@@ -108,6 +109,30 @@ impl Disk {
     /// Takes no more work, finishes writes and syncs, and waits at most so long for that. Returns whether all is done.
     pub(crate) fn close(&self, patience: std::time::Duration) -> bool {
         self.pool.close(patience)
+    }
+
+    /// Reads so many bytes from payload byte `offset` on. Cancel safe.
+    pub(crate) async fn read(
+        &self,
+        storage: Arc<dyn Storage>,
+        offset: u64,
+        len: usize,
+    ) -> Result<Vec<u8>, StorageError> {
+        let (tx, rx) = oneshot::channel();
+        let (give, take) = oneshot::channel();
+        let work = Work::Run(Box::new(move |storage: &dyn Storage| {
+            let mut bytes = vec![0; len];
+            storage.read(offset, &mut [IoSliceMut::new(&mut bytes)])?;
+            // Whoever asked may have gone.
+            let _ = give.send(bytes);
+            Ok(())
+        }));
+        let job = Job { storage, class: Class::Upload, work, tag: Ticket::Task(tx) };
+        if let Err(rejected) = self.pool.submit(job) {
+            turn_away(*rejected.job);
+        }
+        rx.await.unwrap_or(Err(StorageError::Cancelled))?;
+        take.await.map_err(|_| StorageError::Cancelled)
     }
 
     /// Runs a piece of work alone: after all earlier work of its storage, before all later. Cancel safe:

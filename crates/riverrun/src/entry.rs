@@ -1,18 +1,21 @@
 //! What a client knows of one torrent outside of its shard.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use engine::{Figures, TorrentId};
+use engine::{Demand, Figures, ReaderId, TorrentId};
 use metainfo::{FileIndex, Info, Metainfo};
+use shard::Command;
 use storage::{Plan, Progress, ResumeLock, Selection, Storage};
 use tokio::sync::{broadcast, watch};
 use types::{Bitfield, InfoHashes, PieceIndex, Time};
 
 use crate::agenda::{Agenda, Chore};
 use crate::control::{Lost, Waiting};
+use crate::runtime::ShardHandle;
 use crate::{Event, EventKind, SeedGoal, TorrentState, Trouble};
 
 /// What is not saved waits so long at most.
@@ -101,6 +104,10 @@ pub(crate) struct State {
     pub(crate) lost: Lost,
     /// Pieces that are verified and stored.
     pub(crate) have: Bitfield,
+    /// What readers wait for.
+    demands: BTreeMap<ReaderId, Demand>,
+    /// Readers there were.
+    readers: u64,
     /// Of those, the ones that resume data may claim.
     pub(crate) durable: Bitfield,
     /// Files that are wanted; the others only for the bytes they share with wanted pieces.
@@ -177,6 +184,8 @@ impl Entry {
             lost: Lost::new(),
             have: Bitfield::new(pieces),
             durable: Bitfield::new(pieces),
+            demands: BTreeMap::new(),
+            readers: 0,
             wanted_files: new.wanted_files,
             wanted,
             bytes_wanted,
@@ -402,6 +411,53 @@ impl Entry {
     /// Waits until it is removed. Cancel safe.
     pub(crate) async fn removed(&self) {
         self.wait(|state| (state.stage == Stage::Removed).then_some(())).await;
+    }
+
+    /// A number for a new reader.
+    pub(crate) fn new_reader(&self) -> ReaderId {
+        let mut state = self.state();
+        state.readers += 1;
+        ReaderId(state.readers)
+    }
+
+    /// What a reader waits for from now on, told to the torrent's shard.
+    pub(crate) fn demand(
+        &self,
+        shard: &ShardHandle,
+        reader: ReaderId,
+        pieces: impl FnOnce(&State) -> Vec<(PieceIndex, Duration)>,
+    ) {
+        let mut state = self.state();
+        let pieces = pieces(&state);
+        if pieces.is_empty() {
+            if state.demands.remove(&reader).is_none() {
+                return;
+            }
+        } else {
+            state.demands.insert(reader, Demand { reader, pieces: pieces.clone() });
+        }
+        // Under the lock: the torrent may be on its way to the shard or from it.
+        if state.on_shard {
+            let demand = self.reachable(&state, &Demand { reader, pieces });
+            shard.command(Command::Torrent(self.id, engine::Command::Demand(demand)));
+        }
+    }
+
+    /// Tells a shard that has the torrent anew what readers wait for. `state` is its own.
+    pub(crate) fn demand_again(&self, shard: &ShardHandle, state: &State) {
+        for demand in state.demands.values() {
+            let demand = self.reachable(state, demand);
+            shard.command(Command::Torrent(self.id, engine::Command::Demand(demand)));
+        }
+    }
+
+    /// A demand without what may not be fetched: nothing of a file that is gone, and nothing where nothing may be written.
+    fn reachable(&self, state: &State, demand: &Demand) -> Demand {
+        let open = |piece: u32| {
+            !self.read_only && !state.lost.iter().any(|file| self.pieces_of(*file).contains(&piece))
+        };
+        let pieces = demand.pieces.iter().copied().filter(|(piece, _)| open(piece.0)).collect();
+        Demand { reader: demand.reader, pieces }
     }
 
     /// What keeps this torrent from being used, if something does.

@@ -148,6 +148,17 @@ impl Error {
     }
 }
 
+impl From<Error> for std::io::Error {
+    /// The error is found again by [`std::io::Error::get_ref`].
+    fn from(error: Error) -> std::io::Error {
+        let kind = match error {
+            Error::Closed | Error::Removed => std::io::ErrorKind::NotConnected,
+            _ => std::io::ErrorKind::Other,
+        };
+        std::io::Error::new(kind, error)
+    }
+}
+
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Error {
         match error {

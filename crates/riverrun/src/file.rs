@@ -7,11 +7,14 @@ use std::sync::Arc;
 use metainfo::FileIndex;
 use types::PieceIndex;
 
+use crate::Reader;
+use crate::client::Inner;
 use crate::entry::Entry;
 
 /// A file of a torrent.
 #[derive(Clone)]
 pub struct File {
+    inner: Arc<Inner>,
     entry: Arc<Entry>,
     index: FileIndex,
     path: PathBuf,
@@ -25,9 +28,9 @@ impl fmt::Debug for File {
 
 impl File {
     /// `index` is one of the torrent's.
-    pub(crate) fn new(entry: Arc<Entry>, index: FileIndex) -> File {
+    pub(crate) fn new(inner: Arc<Inner>, entry: Arc<Entry>, index: FileIndex) -> File {
         let path = entry.plan().file(index).map(|file| file.relative()).unwrap_or_default();
-        File { entry, index, path }
+        File { inner, entry, index, path }
     }
 
     /// Its number in the torrent, from 0; padding files count.
@@ -62,6 +65,11 @@ impl File {
             piece.end.min(range.end).saturating_sub(piece.start.max(range.start))
         })
         .sum()
+    }
+
+    /// Reads it while it is being fetched, whether it is wanted or not. See [`Reader`].
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.inner.clone(), self.entry.clone(), self.entry.plan().file_range(self.index))
     }
 
     /// Whether all of it is here.

@@ -46,6 +46,7 @@ mod error;
 mod events;
 mod file;
 mod park;
+mod reader;
 mod runtime;
 mod torrent;
 
@@ -57,6 +58,7 @@ pub use error::{Error, Trouble};
 pub use events::{Event, EventKind, Events};
 pub use file::File;
 pub use metainfo::{Magnet, Metainfo};
+pub use reader::{BlockingReader, ReadPosition, Readahead, Reader};
 pub use storage;
 pub use torrent::{Peer, Snapshot, Torrent, TorrentState, TrackerStatus};
 pub use types::{Bitfield, InfoHash, InfoHashV2, InfoHashes, PeerId, PieceIndex};

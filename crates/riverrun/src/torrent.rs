@@ -15,7 +15,7 @@ use crate::client::Inner;
 use crate::control;
 use crate::entry::{Entry, Stage};
 use crate::runtime::Question;
-use crate::{Error, Events, File, SeedGoal, Trouble};
+use crate::{Error, Events, File, Reader, SeedGoal, Trouble};
 
 /// A torrent of a client. Clones are the same torrent.
 #[derive(Clone)]
@@ -262,14 +262,21 @@ impl Torrent {
             return Vec::new();
         }
         let stored = self.entry.info().files().iter().enumerate().filter(|(_, file)| file.is_stored());
-        stored.map(|(n, _)| File::new(self.entry.clone(), FileIndex(n as u32))).collect()
+        stored.map(|(n, _)| File::new(self.inner.clone(), self.entry.clone(), FileIndex(n as u32))).collect()
     }
 
     /// The file of this number, as it stands in the metainfo; none for padding.
     pub fn file(&self, number: u32) -> Option<File> {
         let index = FileIndex(number);
         let file = self.entry.metainfo()?.info().file(index)?;
-        file.is_stored().then(|| File::new(self.entry.clone(), index))
+        file.is_stored().then(|| File::new(self.inner.clone(), self.entry.clone(), index))
+    }
+
+    /// Reads its whole payload, one file after the other as the metainfo has them, padding as zeros. None while only a
+    /// magnet link is known. See [`File::reader`] for one file.
+    pub fn reader(&self) -> Option<Reader> {
+        let len = self.entry.metainfo()?.info().geometry().total_len();
+        Some(Reader::new(self.inner.clone(), self.entry.clone(), 0..len))
     }
 
     /// What it is doing. Cheap.

@@ -247,6 +247,7 @@ pub(crate) fn enter(
         if let Some(most) = max_peers {
             shard.command(Command::Torrent(entry.id, Brain::MaxPeers(most)));
         }
+        entry.demand_again(shard, state);
         if !state.paused {
             if is_new {
                 shard.command(Command::Torrent(entry.id, Brain::Start));

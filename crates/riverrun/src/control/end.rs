@@ -19,6 +19,8 @@ pub(crate) async fn close(inner: Arc<Inner>) -> bool {
     if inner.closing.swap(true, Ordering::AcqRel) {
         return false;
     }
+    // Readers wait for nothing any more.
+    inner.all().iter().for_each(|entry| entry.change(|_| ()));
     let patience = tokio::time::Instant::now() + CLOSE_PATIENCE;
     let trackers = timeout(CLOSE_PATIENCE, inner.trackers.shut_down());
     let shards = timeout(CLOSE_PATIENCE, close_torrents(&inner));

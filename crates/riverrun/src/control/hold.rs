@@ -35,6 +35,7 @@ pub(crate) fn release(inner: &Inner, entry: &Entry, have: Bitfield) -> bool {
         }
         shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
         shard.command(Command::Torrent(entry.id, Brain::Have(have)));
+        entry.demand_again(shard, state);
         if !state.paused {
             shard.command(Command::Torrent(entry.id, Brain::Start));
         }

@@ -20,6 +20,10 @@ struct Row {
     started: bool,
     max_peers: Option<u32>,
     order: Option<Order>,
+    /// What readers wait for.
+    demands: BTreeMap<engine::ReaderId, engine::Demand>,
+    /// How much pieces are wanted.
+    graded: Option<Arc<[(PieceIndex, engine::Priority)]>>,
     /// Addresses that the user named: no tracker will bring them again.
     manual: BTreeSet<SocketAddr>,
     totals: Totals,
@@ -133,6 +137,9 @@ impl Rows {
             out.push(Command::Add(Box::new(added)));
             out.extend(row.max_peers.map(|n| Command::Torrent(id, engine::Command::MaxPeers(n))));
             out.extend(row.order.map(|order| Command::Torrent(id, engine::Command::Order(order))));
+            let graded = row.graded.iter().cloned().map(engine::Command::Prioritize);
+            let demands = row.demands.values().cloned().map(engine::Command::Demand);
+            out.extend(graded.chain(demands).map(|command| Command::Torrent(id, command)));
             if !row.manual.is_empty() {
                 let addrs = row.manual.iter().copied().collect();
                 out.push(Command::Addresses(id, PeerSource::Manual, addrs));
@@ -148,7 +155,17 @@ impl Rows {
 impl Row {
     fn new(info: Option<Arc<Info>>, params: engine::Params) -> Row {
         let (manual, totals) = (BTreeSet::new(), Totals::default());
-        Row { info, params, started: false, max_peers: None, order: None, manual, totals }
+        Row {
+            info,
+            params,
+            started: false,
+            max_peers: None,
+            order: None,
+            demands: BTreeMap::new(),
+            graded: None,
+            manual,
+            totals,
+        }
     }
 
     fn change(&mut self, change: impl FnOnce(&mut engine::Content)) {
@@ -164,6 +181,13 @@ impl Row {
             engine::Command::AllowUpload(allow) => self.params.upload = *allow,
             engine::Command::MaxPeers(n) => self.max_peers = Some(*n),
             engine::Command::Order(order) => self.order = Some(*order),
+            engine::Command::Prioritize(pieces) => self.graded = Some(pieces.clone()),
+            engine::Command::Demand(demand) if demand.pieces.is_empty() => {
+                self.demands.remove(&demand.reader);
+            }
+            engine::Command::Demand(demand) => {
+                self.demands.insert(demand.reader, demand.clone());
+            }
             _ => {}
         }
     }

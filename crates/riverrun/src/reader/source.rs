@@ -1,0 +1,149 @@
+//! What a reader reads from: verified pieces, and the demand for those that are missing.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ReaderId;
+use types::PieceIndex;
+
+use crate::client::Inner;
+use crate::entry::{Entry, Stage, State};
+use crate::runtime::FromShard;
+use crate::{Error, Trouble};
+
+/// The most that one read of the disk brings.
+const CHUNK: usize = 256 << 10;
+/// Pieces of one demand: what the engine takes.
+const PIECES: usize = 512;
+/// Pieces ahead are needed one after the other at this rate, in bytes a second.
+const PACE: f64 = 4e6;
+
+/// A run of a torrent's payload, and one number under which pieces of it are demanded.
+pub(super) struct Source {
+    inner: Arc<Inner>,
+    entry: Arc<Entry>,
+    range: Range<u64>,
+    reader: ReaderId,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("torrent", &self.entry.hashes).field("range", &self.range).finish()
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Source {
+    pub(super) fn new(inner: Arc<Inner>, entry: Arc<Entry>, range: Range<u64>) -> Source {
+        let reader = entry.new_reader();
+        Source { inner, entry, range, reader }
+    }
+
+    /// The same bytes under another number.
+    pub(super) fn twin(&self) -> Source {
+        Source::new(self.inner.clone(), self.entry.clone(), self.range.clone())
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    /// Demands the pieces of these bytes, in order, in place of what was demanded before. Those that are here cost nothing.
+    pub(super) fn demand(&self, bytes: Range<u64>) {
+        let geometry = self.entry.info().geometry();
+        let pieces = geometry.pieces_of(self.at(bytes.start)..self.at(bytes.end));
+        let spacing = Duration::from_secs_f64(f64::from(geometry.piece_len(PieceIndex(0))) / PACE);
+        self.entry.demand(self.inner.shard(&self.entry), self.reader, |state| {
+            let missing = pieces.enumerate().filter(|(_, piece)| !state.have.get(*piece)).take(PIECES);
+            missing.map(|(n, piece)| (PieceIndex(piece), spacing * n as u32)).collect()
+        });
+    }
+
+    /// Demands nothing any more.
+    pub(super) fn release(&self) {
+        self.entry.demand(self.inner.shard(&self.entry), self.reader, |_| Vec::new());
+    }
+
+    /// At least one byte and at most `most` from `at` on; none at the end. Waits for the piece that `at` lies in.
+    pub(super) fn read(
+        &self,
+        at: u64,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<u8>, Error>> + Send + use<> {
+        let (inner, entry) = (self.inner.clone(), self.entry.clone());
+        let (at, end) = (self.at(at), self.range.end);
+        async move {
+            if at >= end || most == 0 {
+                return Ok(Vec::new());
+            }
+            let most = at + (end - at).min(most.min(CHUNK) as u64);
+            let ready = verified(&inner, &entry, at..most).await?;
+            let storage = entry.storage.get().cloned().ok_or(Error::Closed)?;
+            match inner.shared.disk.read(storage, at, (ready - at) as usize).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => {
+                    if error.kind().is_data_lost() {
+                        // The torrent learns of it as it does where a peer asks for the block.
+                        let _ = inner.from_shards.send(FromShard::DataLost(entry.id, at, error.clone()));
+                    }
+                    Err(error.into())
+                }
+            }
+        }
+    }
+
+    fn at(&self, offset: u64) -> u64 {
+        self.range.start.saturating_add(offset).min(self.range.end)
+    }
+}
+
+/// Waits until the first byte of a range is verified; returns how far it is from there.
+async fn verified(inner: &Arc<Inner>, entry: &Arc<Entry>, bytes: Range<u64>) -> Result<u64, Error> {
+    let mut closed = inner.closed.subscribe();
+    let ready = entry.wait(|state| {
+        if inner.is_closing() {
+            return Some(Err(Error::Closed));
+        }
+        look(entry, state, bytes.clone()).transpose()
+    });
+    tokio::select! {
+        biased;
+        result = ready => result,
+        // An error here means that the client is gone, which is the same.
+        _ = closed.wait_for(|closed| *closed) => Err(Error::Closed),
+    }
+}
+
+/// How far the range is verified from its start on; none while its first piece is missing.
+fn look(entry: &Entry, state: &State, bytes: Range<u64>) -> Result<Option<u64>, Error> {
+    match &state.stage {
+        Stage::Failed(trouble) => return Err(Error::Failed(trouble.clone())),
+        Stage::Removed => return Err(Error::Removed),
+        Stage::Running => {}
+        _ => return Ok(None),
+    }
+    let geometry = entry.info().geometry();
+    let pieces = geometry.pieces_of(bytes.clone());
+    let here = pieces.clone().take_while(|piece| state.have.get(*piece)).count() as u32;
+    if here > 0 {
+        let next = pieces.start + here;
+        let end = if next >= pieces.end { bytes.end } else { geometry.piece_range(PieceIndex(next)).start };
+        return Ok(Some(end.min(bytes.end)));
+    }
+    if entry.read_only {
+        let name = entry.info().name();
+        let message = format!(
+            "{name}: piece {} is missing, and the torrent was added to be seeded only; add it without that",
+            pieces.start
+        );
+        return Err(Error::Disk(Trouble::new("read_only", message)));
+    }
+    Ok(None)
+}
