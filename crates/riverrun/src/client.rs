@@ -200,6 +200,28 @@ impl Client {
         inner.all().into_iter().map(|entry| Torrent::new(inner.clone(), entry)).collect()
     }
 
+    /// Waits until every torrent is complete, those that are added meanwhile included. One that fails or is removed is not
+    /// waited for. False when the client closes first. Cancel safe.
+    pub async fn wait_all(&self) -> bool {
+        loop {
+            for torrent in self.torrents() {
+                if let Err(Error::Closed) = torrent.wait_complete().await {
+                    return false;
+                }
+            }
+            let at_work = |t: &Torrent| {
+                use crate::TorrentState as S;
+                !matches!(t.state(), S::Failed(_) | S::Removed) && !t.is_complete()
+            };
+            if *self.guard.inner.closed.borrow() {
+                return false;
+            }
+            if !self.torrents().iter().any(at_work) {
+                return true;
+            }
+        }
+    }
+
     /// What happens from now on, in all torrents.
     pub fn events(&self) -> Events {
         self.guard.inner.listen(None)

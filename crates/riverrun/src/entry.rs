@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use engine::{Demand, Figures, ReaderId, TorrentId};
+use engine::{Demand, Figures, Priority, ReaderId, TorrentId};
 use metainfo::{FileIndex, Info, Metainfo};
 use shard::Command;
 use storage::{Plan, Progress, ResumeLock, Selection, Storage};
@@ -104,6 +104,10 @@ pub(crate) struct State {
     pub(crate) lost: Lost,
     /// Pieces that are verified and stored.
     pub(crate) have: Bitfield,
+    /// How much wanted files are wanted, where that is not the normal priority.
+    pub(crate) grades: BTreeMap<u32, Priority>,
+    /// How much pieces are wanted for themselves.
+    own: BTreeMap<u32, Priority>,
     /// What readers wait for.
     demands: BTreeMap<ReaderId, Demand>,
     /// Readers there were.
@@ -184,6 +188,8 @@ impl Entry {
             lost: Lost::new(),
             have: Bitfield::new(pieces),
             durable: Bitfield::new(pieces),
+            grades: BTreeMap::new(),
+            own: BTreeMap::new(),
             demands: BTreeMap::new(),
             readers: 0,
             wanted_files: new.wanted_files,
@@ -413,6 +419,43 @@ impl Entry {
         self.wait(|state| (state.stage == Stage::Removed).then_some(())).await;
     }
 
+    /// How much a piece is wanted. `state` is its own.
+    pub(crate) fn priority(&self, state: &State, piece: u32) -> Priority {
+        let own = state.own.get(&piece).copied().unwrap_or(Priority::NONE);
+        if !state.wanted.get(piece) {
+            return own;
+        }
+        let files = self.info().layout().files_of_piece(PieceIndex(piece), self.info().geometry());
+        let files = files.filter(|file| state.wanted_files.get(file.as_usize()).copied().unwrap_or(false));
+        let grade = |file: FileIndex| state.grades.get(&file.0).copied().unwrap_or_default();
+        files.map(grade).max().unwrap_or(Priority::NONE).max(own)
+    }
+
+    /// The priorities that are not the normal one, of pieces that are fetched. `state` is its own.
+    pub(crate) fn graded(&self, state: &State) -> Vec<(PieceIndex, Priority)> {
+        if self.read_only || state.grades.is_empty() && state.own.is_empty() {
+            return Vec::new();
+        }
+        let lost = |piece: u32| state.lost.iter().any(|file| self.pieces_of(*file).contains(&piece));
+        let wanted = state.wanted.ones().filter(|piece| !lost(*piece));
+        wanted.map(|piece| (PieceIndex(piece), self.priority(state, piece))).collect()
+    }
+
+    /// Changes how much pieces are wanted for themselves.
+    pub(crate) fn set_own(&self, pieces: Range<u32>, priority: Priority) {
+        self.change(|state| {
+            for piece in pieces {
+                if priority.is_wanted() {
+                    state.own.insert(piece, priority);
+                } else {
+                    state.own.remove(&piece);
+                }
+            }
+            let files = state.wanted_files.clone();
+            state.want(self.info(), files);
+        });
+    }
+
     /// A number for a new reader.
     pub(crate) fn new_reader(&self) -> ReaderId {
         let mut state = self.state();
@@ -443,8 +486,12 @@ impl Entry {
         }
     }
 
-    /// Tells a shard that has the torrent anew what readers wait for. `state` is its own.
+    /// Tells a shard that has the torrent anew what is wanted how much, and what readers wait for. `state` is its own.
     pub(crate) fn demand_again(&self, shard: &ShardHandle, state: &State) {
+        let graded = self.graded(state);
+        if !graded.is_empty() {
+            shard.command(Command::Torrent(self.id, engine::Command::Prioritize(graded.into())));
+        }
         for demand in state.demands.values() {
             let demand = self.reachable(state, demand);
             shard.command(Command::Torrent(self.id, engine::Command::Demand(demand)));
@@ -492,9 +539,16 @@ impl State {
     /// Changes which files are wanted.
     pub(crate) fn want(&mut self, info: &Info, wanted_files: Vec<bool>) {
         self.wanted = wanted_pieces(info, &wanted_files);
+        self.own.keys().for_each(|piece| _ = self.wanted.insert(*piece));
         self.wanted_files = wanted_files;
         self.count(info);
         self.unsaved = true;
+    }
+
+    /// Whether a reader waits for a piece.
+    pub(crate) fn is_demanded(&self, piece: PieceIndex) -> bool {
+        let missing = !self.have.get(piece.0);
+        missing && self.demands.values().any(|demand| demand.pieces.iter().any(|(p, _)| *p == piece))
     }
 
     /// Counts anew what is wanted and missing.

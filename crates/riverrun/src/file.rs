@@ -7,9 +7,10 @@ use std::sync::Arc;
 use metainfo::FileIndex;
 use types::PieceIndex;
 
-use crate::Reader;
 use crate::client::Inner;
+use crate::control;
 use crate::entry::Entry;
+use crate::{Error, FilePiece, PieceState, Priority, Reader};
 
 /// A file of a torrent.
 #[derive(Clone)]
@@ -70,6 +71,55 @@ impl File {
     /// Reads it while it is being fetched, whether it is wanted or not. See [`Reader`].
     pub fn reader(&self) -> Reader {
         Reader::new(self.inner.clone(), self.entry.clone(), self.entry.plan().file_range(self.index))
+    }
+
+    /// How much it is wanted.
+    pub fn priority(&self) -> Priority {
+        let state = self.entry.state();
+        match state.wanted_files.get(self.index.as_usize()) {
+            Some(true) => state.grades.get(&self.index.0).copied().unwrap_or_default(),
+            _ => Priority::NONE,
+        }
+    }
+
+    /// Changes how much it is wanted. A piece that several files share is wanted as much as the file that is wanted most.
+    /// Not kept over restarts, but for whether it is wanted at all.
+    ///
+    /// Cancel safe: the change goes on in the background.
+    ///
+    /// # Errors
+    /// As [`Torrent::set_wanted`](crate::Torrent::set_wanted).
+    pub async fn set_priority(&self, priority: Priority) -> Result<(), Error> {
+        if self.inner.is_closing() {
+            return Err(Error::Closed);
+        }
+        self.entry.obstacle().map_or(Ok(()), Err)?;
+        let (inner, entry) = (self.inner.clone(), self.entry.clone());
+        self.inner.join(control::set_priority(inner, entry, self.index, priority)).await?
+    }
+
+    /// Its path as the torrent has it, for people. It may hold anything: for disks there is [`File::path`].
+    pub fn display_path(&self) -> String {
+        let parts = self.entry.info().file(self.index).map(metainfo::File::raw_path).unwrap_or_default();
+        let parts: Vec<_> = parts.iter().map(|part| String::from_utf8_lossy(part)).collect();
+        parts.join("/")
+    }
+
+    /// The pieces it lies in, with the bytes of the file in each.
+    pub fn pieces(&self) -> Vec<FilePiece> {
+        let range = self.entry.plan().file_range(self.index);
+        let geometry = self.entry.info().geometry();
+        let state = self.entry.state();
+        let piece = |piece: u32| {
+            let bytes = geometry.piece_range(PieceIndex(piece));
+            let (start, end) = (bytes.start.max(range.start), bytes.end.min(range.end));
+            FilePiece {
+                piece: PieceIndex(piece),
+                bytes: start - range.start..end.max(start) - range.start,
+                state: PieceState::of(&self.entry, &state, piece),
+            }
+        };
+        self.entry.pieces_of(self.index).map(piece).collect()
     }
 
     /// Whether all of it is here.

@@ -15,7 +15,9 @@ use crate::client::Inner;
 use crate::control;
 use crate::entry::{Entry, Stage};
 use crate::runtime::Question;
-use crate::{Error, Events, File, Reader, SeedGoal, Trouble};
+use crate::{
+    Error, Events, File, Piece, PieceChanges, PieceRun, PieceState, Priority, Reader, SeedGoal, Trouble,
+};
 
 /// A torrent of a client. Clones are the same torrent.
 #[derive(Clone)]
@@ -277,6 +279,63 @@ impl Torrent {
     pub fn reader(&self) -> Option<Reader> {
         let len = self.entry.metainfo()?.info().geometry().total_len();
         Some(Reader::new(self.inner.clone(), self.entry.clone(), 0..len))
+    }
+
+    /// The piece of this number.
+    pub fn piece(&self, piece: PieceIndex) -> Option<Piece> {
+        let known = self.entry.metainfo()?.info().geometry().has_piece(piece);
+        known.then(|| Piece::new(self.inner.clone(), self.entry.clone(), piece))
+    }
+
+    /// All of its pieces, in runs of those that are alike. Takes as long as there are pieces.
+    pub fn piece_runs(&self) -> Vec<PieceRun> {
+        let state = self.entry.state();
+        let mut runs: Vec<PieceRun> = Vec::new();
+        for piece in 0..state.have.len() {
+            let next = PieceState::of(&self.entry, &state, piece);
+            match runs.last_mut() {
+                Some(run) if run.state == next => run.pieces.end = piece + 1,
+                _ => runs.push(PieceRun { pieces: piece..piece + 1, state: next }),
+            }
+        }
+        runs
+    }
+
+    /// How its pieces change from now on.
+    pub fn subscribe_pieces(&self) -> PieceChanges {
+        PieceChanges { events: self.events(), entry: self.entry.clone() }
+    }
+
+    /// Downloads these pieces, whatever their files are.
+    ///
+    /// # Errors
+    /// As [`Torrent::pause`].
+    pub fn download_pieces(&self, pieces: std::ops::Range<u32>) -> Result<(), Error> {
+        control::prioritize(&self.inner, &self.entry, pieces, Priority::NORMAL)
+    }
+
+    /// Takes [`Torrent::download_pieces`] and [`Piece::set_priority`] back: the pieces are wanted as their files are.
+    ///
+    /// # Errors
+    /// As [`Torrent::pause`].
+    pub fn cancel_pieces(&self, pieces: std::ops::Range<u32>) -> Result<(), Error> {
+        control::prioritize(&self.inner, &self.entry, pieces, Priority::NONE)
+    }
+
+    /// Whether every wanted piece is verified and stored.
+    pub fn is_complete(&self) -> bool {
+        let state = self.entry.state();
+        matches!(state.stage, Stage::Running) && state.missing == 0
+    }
+
+    /// Bytes in verified pieces, wanted or not. Goes down where a check finds a piece bad.
+    pub fn bytes_completed(&self) -> u64 {
+        crate::entry::bytes_of(self.entry.info(), &self.entry.state().have)
+    }
+
+    /// Bytes in all other pieces, wanted or not. Those of wanted ones are in [`Snapshot::bytes_left`].
+    pub fn bytes_missing(&self) -> u64 {
+        self.entry.info().geometry().data_len() - self.bytes_completed()
     }
 
     /// What it is doing. Cheap.

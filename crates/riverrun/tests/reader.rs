@@ -5,7 +5,7 @@ mod support;
 use std::io::{Read, Seek, SeekFrom};
 
 use metainfo::Version;
-use riverrun::{AddTorrent, Client, Error, Readahead, Torrent};
+use riverrun::{AddTorrent, Client, Error, PieceChange, PieceIndex, Priority, Readahead, Torrent};
 use support::{Payload, addr, guard, seeder, settings};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -153,4 +153,50 @@ async fn a_reader_that_is_dropped_takes_its_demand_back() {
     guard(here.read_u8()).await.unwrap();
     assert_eq!(torrent.pieces().ones().collect::<Vec<_>>(), [60]);
     assert!(client.close().await && seed.close().await);
+}
+
+#[tokio::test]
+async fn pieces_and_files_are_wanted_as_much_as_was_said() {
+    let stage = stage(Payload::files(&[100_000, 100_000, 100_000]), Version::V1).await;
+    let torrent = &stage.torrent;
+    let mut changes = torrent.subscribe_pieces();
+    torrent.download_pieces(2..4).unwrap();
+    while torrent.pieces().count() < 2 {
+        let change = guard(changes.recv()).await.unwrap();
+        assert!(matches!(change, PieceChange::Changed { state, .. } if state.complete), "{change:?}");
+    }
+    assert_eq!(torrent.pieces().ones().collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(torrent.bytes_completed(), 2 * u64::from(PIECE));
+    assert_eq!(torrent.bytes_completed() + torrent.bytes_missing(), 300_000);
+    torrent.cancel_pieces(2..4).unwrap();
+    let priority = |n| torrent.piece(PieceIndex(n)).unwrap().state().priority;
+    assert_eq!((priority(2), torrent.piece(PieceIndex(10)).is_none()), (Priority::NONE, true));
+    // Piece 3 is shared by the first two files.
+    let files = torrent.files();
+    guard(files[0].set_priority(Priority::TOP)).await.unwrap();
+    assert_eq!([0, 3, 4].map(priority), [Priority::TOP, Priority::TOP, Priority::NONE]);
+    assert_eq!(files[0].priority(), Priority::TOP);
+    guard(torrent.wait_complete()).await.unwrap();
+    assert!(files[0].is_complete() && torrent.is_complete() && !files[1].is_complete());
+    let bytes: u64 = files[0].pieces().iter().map(|p| p.bytes.end - p.bytes.start).sum();
+    assert_eq!((bytes, files[0].pieces().iter().all(|p| p.state.complete)), (100_000, true));
+    let runs = torrent.piece_runs();
+    assert_eq!(runs.iter().map(|run| run.pieces.clone()).collect::<Vec<_>>(), [0..4, 4..10]);
+    guard(files[0].set_priority(Priority::NONE)).await.unwrap();
+    assert_eq!(files[0].priority(), Priority::NONE);
+    guard(torrent.want_all()).await.unwrap();
+    assert!(guard(stage.client.wait_all()).await);
+    assert_eq!(torrent.bytes_missing(), 0);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn waiting_for_all_ends_with_the_client() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = settings(dir.path()).build().unwrap();
+    client.add(Payload::single(10).metainfo(Version::V1, PIECE, None)).await.unwrap();
+    let other = client.clone();
+    let waiting = tokio::spawn(async move { other.wait_all().await });
+    assert!(client.close().await);
+    assert!(!guard(waiting).await.unwrap());
 }

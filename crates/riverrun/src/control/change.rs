@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::Command as Brain;
 use shard::Command;
 use tracker::AnnouncerInput;
-use types::{Bitfield, PeerSource};
+use types::{Bitfield, PeerSource, PieceIndex};
 
 use super::data;
 use super::hold::{hold, release};
@@ -156,11 +156,71 @@ pub(crate) async fn set_wanted(inner: Arc<Inner>, entry: Arc<Entry>, wanted: Vec
         state.on_shard
     });
     if running {
-        let pieces = entry.to_be_fetched();
-        inner.shard(&entry).command(Command::Torrent(entry.id, Brain::Want(pieces)));
+        tell_wanted(&inner, &entry);
     }
     review(&inner, &entry);
     inner.spawn(data::sync_and_save(inner.clone(), entry));
+    Ok(())
+}
+
+/// Tells the shard which pieces are wanted, and how much.
+fn tell_wanted(inner: &Inner, entry: &Entry) {
+    let (pieces, shard) = (entry.to_be_fetched(), inner.shard(entry));
+    let state = entry.state();
+    shard.command(Command::Torrent(entry.id, Brain::Want(pieces)));
+    let graded = entry.graded(&state);
+    if !graded.is_empty() {
+        shard.command(Command::Torrent(entry.id, Brain::Prioritize(graded.into())));
+    }
+}
+
+/// Changes how much pieces are wanted for themselves.
+pub(crate) fn prioritize(
+    inner: &Arc<Inner>,
+    entry: &Arc<Entry>,
+    pieces: std::ops::Range<u32>,
+    priority: engine::Priority,
+) -> Result<(), Error> {
+    if inner.is_closing() {
+        return Err(Error::Closed);
+    }
+    entry.obstacle().map_or(Ok(()), Err)?;
+    let end = pieces.end.min(entry.info().geometry().pieces());
+    entry.set_own(pieces.start..end, priority);
+    if entry.state().on_shard && entry.metainfo().is_some() {
+        tell_wanted(inner, entry);
+    }
+    review(inner, entry);
+    Ok(())
+}
+
+/// Changes how much a file is wanted.
+pub(crate) async fn set_priority(
+    inner: Arc<Inner>,
+    entry: Arc<Entry>,
+    file: metainfo::FileIndex,
+    priority: engine::Priority,
+) -> Result<(), Error> {
+    let wanted = {
+        let mut state = entry.state();
+        if priority == engine::Priority::NORMAL || !priority.is_wanted() {
+            state.grades.remove(&file.0);
+        } else {
+            state.grades.insert(file.0, priority);
+        }
+        let mut wanted = state.wanted_files.clone();
+        if let Some(file) = wanted.get_mut(file.as_usize()) {
+            *file = priority.is_wanted();
+        }
+        wanted
+    };
+    // What was normal once and is graded no more has to be told so: an empty list says nothing.
+    let all: Vec<_> = entry.pieces_of(file).map(|p| (PieceIndex(p), engine::Priority::NORMAL)).collect();
+    set_wanted(inner.clone(), entry.clone(), wanted).await?;
+    let ungraded = priority == engine::Priority::NORMAL && entry.state().on_shard && !entry.read_only;
+    if ungraded && entry.graded(&entry.state()).is_empty() && entry.state().lost.is_empty() {
+        inner.shard(&entry).command(Command::Torrent(entry.id, Brain::Prioritize(all.into())));
+    }
     Ok(())
 }
 

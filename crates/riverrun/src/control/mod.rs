@@ -12,7 +12,9 @@ mod trackers;
 mod upkeep;
 
 pub(crate) use add::{add, wanted_files};
-pub(crate) use change::{add_trackers, addresses, pause, recheck, resume, set_goal, set_wanted, snapshot};
+pub(crate) use change::{
+    add_trackers, addresses, pause, prioritize, recheck, resume, set_goal, set_priority, set_wanted, snapshot,
+};
 pub(crate) use data::Lost;
 pub(crate) use end::{close, remove};
 pub use local::PortMapping;
