@@ -1,18 +1,20 @@
 //! Downloads a torrent and prints what happens, with a line of progress every second:
-//! `cargo run --example events -- FILE.torrent [PEER:PORT]...`.
+//! `cargo run --example events`.
+
+mod support;
 
 use std::time::Duration;
 
-use riverrun::{AddTorrent, Client, EventKind, Torrent};
+use riverrun::{AddTorrent, EventKind, Torrent};
+use support::{Demo, Result};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
-    let file = args.next().ok_or("usage: events FILE.torrent [PEER:PORT]...")?;
-    let peers: Vec<std::net::SocketAddr> = args.map(|peer| peer.parse()).collect::<Result<_, _>>()?;
-    let client = Client::builder().build()?;
+async fn main() -> Result {
+    let demo = Demo::start(&[("a.bin", 2_000_000)]).await?;
+    let client = demo.client()?.download_rate(1_000_000).build()?;
     let mut events = client.events();
-    let torrent = client.add(AddTorrent::path(file).peers(peers)).await?;
+    let add = AddTorrent::metainfo(demo.metainfo.clone()).peers(demo.seed.listen_addrs());
+    let torrent = client.add(add).await?;
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
@@ -26,10 +28,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     progress(&torrent).await?;
     client.close().await;
+    demo.seed.clone().close().await;
     Ok(())
 }
 
-async fn progress(torrent: &Torrent) -> Result<(), riverrun::Error> {
+async fn progress(torrent: &Torrent) -> Result {
     let now = torrent.snapshot().await?;
     println!(
         "{}: {} of {} bytes, {} B/s from {} peers",

@@ -1,22 +1,24 @@
-//! Seeds a directory that holds the data of a torrent, until its ratio is 1:
-//! `cargo run --example seed -- FILE.torrent DIR`.
+//! Seeds a directory that holds the data of a torrent, until its ratio is 1: `cargo run --example seed`.
 
-use riverrun::{AddTorrent, Client, EventKind, SeedGoal};
+mod support;
+
+use riverrun::{AddTorrent, EventKind, SeedGoal};
+use support::{Demo, Result, loopback};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
-    let (Some(file), Some(dir)) = (args.next(), args.next()) else {
-        return Err("usage: seed FILE.torrent DIR".into());
-    };
-    let client = Client::builder().build()?;
-    let add = AddTorrent::path(file).output(dir).read_only().seed_goal(SeedGoal::none().ratio(1.0));
-    let torrent = client.add(add).await?;
+async fn main() -> Result {
+    let demo = Demo::start(&[("a.bin", 500_000)]).await?;
+    let client = loopback()?.build()?;
+    let add = AddTorrent::metainfo(demo.metainfo.clone()).output(demo.dir.join("seed")).read_only();
+    let torrent = client.add(add.seed_goal(SeedGoal::none().ratio(1.0))).await?;
     torrent.wait_checked().await?;
+    let mut events = torrent.events();
+    // Somebody who wants it.
+    let leech = demo.client()?.build()?;
+    leech.add(AddTorrent::metainfo(demo.metainfo.clone()).peers(client.listen_addrs())).await?;
     let snapshot = torrent.snapshot().await?;
     println!("{}: {} of {} pieces are there", torrent.name(), snapshot.pieces_have, snapshot.pieces);
     println!("listening on {:?}\n{}", client.listen_addrs(), torrent.magnet());
-    let mut events = torrent.events();
     while let Some(event) = events.recv().await {
         match event.kind {
             EventKind::PeerConnected { addr } => println!("{addr} joined"),
@@ -26,5 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     client.close().await;
+    leech.close().await;
+    demo.seed.clone().close().await;
     Ok(())
 }
