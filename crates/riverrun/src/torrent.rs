@@ -248,6 +248,13 @@ impl Torrent {
         self.entry.metainfo()
     }
 
+    /// Its metainfo with the trackers as they are known now, those that were added later included.
+    pub fn metainfo_now(&self) -> Option<Metainfo> {
+        let mut metainfo = self.entry.metainfo()?.clone();
+        metainfo.set_tiers(&self.entry.state().tiers);
+        Some(metainfo)
+    }
+
     /// Its magnet link, with the trackers of its metainfo.
     pub fn magnet(&self) -> Magnet {
         self.entry.metainfo().map_or_else(|| Magnet::new(self.entry.hashes), Metainfo::magnet)

@@ -194,7 +194,12 @@ async fn pieces_and_files_are_wanted_as_much_as_was_said() {
 async fn waiting_for_all_ends_with_the_client() {
     let dir = tempfile::tempdir().unwrap();
     let client = settings(dir.path()).build().unwrap();
-    client.add(Payload::single(10).metainfo(Version::V1, PIECE, None)).await.unwrap();
+    let metainfo = Payload::single(10).metainfo(Version::V1, PIECE, None);
+    let torrent = client.add(metainfo.clone()).await.unwrap();
+    torrent.add_trackers(["http://127.0.0.1:9/announce"]).unwrap();
+    let now = torrent.metainfo_now().unwrap();
+    assert_eq!(now.tiers(), [["http://127.0.0.1:9/announce"]]);
+    assert_eq!((now.info_hashes(), metainfo.tiers().len()), (metainfo.info_hashes(), 0));
     let other = client.clone();
     let waiting = tokio::spawn(async move { other.wait_all().await });
     assert!(client.close().await);
