@@ -9,7 +9,14 @@ use crate::{commands, environment};
 
 /// The option table, each option with its environment variable: the one that is parsed, shown and documented.
 pub(crate) fn command() -> clap::Command {
-    environment::name_variables(Cli::command())
+    accept_negatives(environment::name_variables(Cli::command()))
+}
+
+/// Lets a negative number be an option's value, so that its own rule is what says no, and not a flag by that name.
+fn accept_negatives(command: clap::Command) -> clap::Command {
+    let with_value = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
+    let accept = |arg| if with_value(&arg) { arg.allow_negative_numbers(true) } else { arg };
+    command.mut_args(accept).mut_subcommands(accept_negatives)
 }
 
 /// Reads the arguments of this process and its environment.

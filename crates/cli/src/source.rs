@@ -58,11 +58,18 @@ pub(crate) fn read(text: &str) -> Result<Vec<u8>, Failure> {
         return bounded(std::io::stdin().lock(), text);
     }
     let file = std::fs::File::open(text).map_err(|error| no_file(text, &error))?;
+    if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+        let message = format!("{text}: is a directory; give the path of a file");
+        return Err(Failure::new(Code::Io, message));
+    }
     bounded(file, text)
 }
 
 /// Why `text` can't be opened: often it is something other than a path.
 fn no_file(text: &str, error: &std::io::Error) -> Failure {
+    if text.is_empty() {
+        return Failure::usage("an empty word names no file; give a path, an http(s) URL, or `-` for stdin");
+    }
     if error.kind() != std::io::ErrorKind::NotFound {
         return Failure::io(text, error);
     }
@@ -77,7 +84,10 @@ fn no_file(text: &str, error: &std::io::Error) -> Failure {
         Some((scheme, rest)) if is_scheme(scheme) && rest.starts_with("//") => Failure::usage(format!(
             "{scheme}: this scheme is not supported; give an http or https URL, or the path of a file"
         )),
-        _ => Failure::io(text, error),
+        _ => Failure::new(
+            Code::Io,
+            format!("{text}: {error}; give the path of a file, an http(s) URL, or `-` for stdin"),
+        ),
     }
 }
 

@@ -105,6 +105,14 @@ pub(crate) fn time(span: Duration) -> String {
     }
 }
 
+/// `1 file`, `2 files`.
+pub(crate) fn count(n: impl Into<u64>, what: &str) -> String {
+    match n.into() {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -126,3 +126,45 @@ fn a_tracker_with_an_address_of_one_kind_is_no_trouble() {
     assert_eq!(code, Some(130));
     assert!(!seen.contains("tracker_failed") && !stderr.contains("address"), "{seen}{stderr}");
 }
+
+/// Up to 20 files in pieces that are mostly padding: neither sizes nor progress count any of it.
+#[test]
+fn padding_is_not_shown() {
+    let scene = Scene::bare();
+    for n in 1..=20 {
+        scene.write(&format!("many/{n}"), &noise(n * 100, n as u64));
+    }
+    const LEN: u64 = 21_000;
+    scene.expect("create many --hybrid -l 1M", 0, "", "20 files, 20.51 KiB, 20 pieces of 1.00 MiB");
+    let mut seed = scene.start("seed many.torrent --no-trackers --listen 127.0.0.1:0 --state-dir s");
+    let begun = seed.complaint();
+    let addr = begun.strip_prefix("seeding many on ").unwrap();
+    let words = "download many.torrent -o out --no-trackers --listen 127.0.0.1:0 --state-dir d --json --peer";
+    let lines = scene.json(&format!("{words} {addr}"));
+    let progress: Vec<_> = lines.iter().filter(|line| line["event"] == "progress").collect();
+    assert!(progress.iter().all(|p| p["bytes"] == LEN && p["bytes_left"].as_u64() <= Some(LEN)), "{lines:?}");
+    let last = progress.last().unwrap();
+    assert_eq!(
+        (&last["bytes_left"], &last["downloaded"], &last["wasted"]),
+        (&0.into(), &LEN.into(), &0.into())
+    );
+    assert_eq!(lines.last().unwrap()["exit_code"], 0);
+    let (code, _, stderr) = seed.interrupt();
+    assert_eq!(code, Some(130));
+    assert!(stderr.contains("many: 20.51 KiB of 20.51 KiB, seeding"), "{stderr}");
+}
+
+#[test]
+fn details_tell_how_the_port_stands_and_quiet_tells_nothing() {
+    let scene = Scene::new();
+    let words = "data.torrent --no-trackers --listen 127.0.0.1:0 --state-dir s";
+    let loud = scene.run(&format!("-v download {words} -o out --timeout 1s"));
+    assert_eq!(loud.code, Some(4), "{loud:?}");
+    assert!(loud.stderr.contains("info: port forwarding: off"), "{loud:?}");
+    let quiet = scene.run(&format!("-q download {words} -o out --timeout 1s"));
+    assert_eq!((quiet.code, quiet.text().as_str()), (Some(4), ""), "{quiet:?}");
+    assert_eq!(quiet.stderr, "torrent: nothing came for 1s\n");
+    for words in ["create data -o q.torrent", "verify data.torrent"] {
+        scene.expect(&format!("-q {words}"), 0, "", "");
+    }
+}

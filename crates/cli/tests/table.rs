@@ -66,6 +66,8 @@ rows! {
     wrong_address: "blocklist lookup data.torrent 1.2.3" => 2, "", "invalid value '1.2.3'";
     wrong_listen_address: "tracker --http nowhere" => 2, "", "invalid value 'nowhere'";
     no_tracker_at_all: "tracker --no-http --no-udp" => 2, "", "cannot be used with";
+    negative_peers: "download data.torrent --max-peers -1" => 2, "", "invalid value '-1' for '--max-peers";
+    negative_piece_length: "create data -l -4" => 2, "", "invalid value '-4' for '--piece-length";
     wrong_shell: "completions tcsh" => 2, "", "invalid value 'tcsh'";
 
     // Missing files: 6, and the path.
@@ -79,7 +81,9 @@ rows! {
     no_file_bencode: "bencode json none" => 6, "", "torrent: none: No such file";
     no_file_blocklist: "blocklist stats none" => 6, "", "torrent: none: No such file";
     no_file_announce: "announce http://127.0.0.1:1/announce none" => 6, "", "torrent: none: No such file";
-    a_directory_for_a_torrent: "metainfo data" => 6, "", "torrent: data: Is a directory";
+    a_directory_for_a_torrent: "metainfo data" => 6, "", "torrent: data: is a directory; give the path of a file";
+    a_device_to_share: "create /dev/null -o n" => 6, "", "torrent: /dev/null: not a regular file";
+    a_word_that_names_nothing: "download none" => 6, "", "; give the path of a file, an http(s) URL, or `-` for stdin";
 
     // What can't be read: 3, with key and offset.
     no_torrent: "metainfo data/a.bin" => 3, "", "torrent: data/a.bin: ";

@@ -55,6 +55,70 @@ async fn a_directory_where_a_file_should_be() {
     .await;
 }
 
+#[tokio::test]
+async fn a_file_where_the_download_directory_should_be() {
+    stalls_and_recovers(
+        "not_a_directory",
+        "data: ",
+        |data| std::fs::write(data, "in the way").unwrap(),
+        |data| std::fs::remove_file(data).unwrap(),
+    )
+    .await;
+}
+
+/// Without a peer there is nothing to write, and it is told all the same.
+#[tokio::test]
+async fn a_file_above_the_download_directory_is_told_before_any_peer_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let way = dir.path().join("way");
+    std::fs::write(&way, "").unwrap();
+    let client = settings(dir.path()).download_dir(way.join("deep")).build().unwrap();
+    let mut events = client.events();
+    let metainfo = Payload::single(50_000).metainfo(Version::V1, 32_768, None);
+    let torrent = client.add(AddTorrent::metainfo(metainfo)).await.unwrap();
+    let mut kinds = Vec::new();
+    while !kinds.iter().any(|kind| matches!(kind, EventKind::Recovered)) {
+        kinds.push(guard(events.recv()).await.unwrap().kind);
+        if let Some(EventKind::Stalled(trouble)) = kinds.last() {
+            assert_eq!(trouble.code, "not_a_directory");
+            assert!(trouble.message.starts_with(way.to_str().unwrap()), "{trouble}");
+            std::fs::remove_file(&way).unwrap();
+        }
+    }
+    let stalls = kinds.iter().filter(|kind| matches!(kind, EventKind::Stalled(_)));
+    assert_eq!(stalls.count(), 1, "{kinds:?}");
+    guard(torrent.wait_checked()).await.unwrap();
+    assert!(client.close().await);
+}
+
+/// Runs a test of this file once more, as a user who is not the superuser: that one may write everywhere. The program is
+/// copied, since its own place may be the superuser's alone.
+#[cfg(unix)]
+fn run_as_nobody(test: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    const AGAIN: &str = "RIVERRUN_TEST_AS_NOBODY";
+    assert!(std::env::var_os(AGAIN).is_none(), "nobody may write everywhere, too");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let program = dir.path().join("test");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let place = dir.path().join("place");
+    std::fs::create_dir(&place).unwrap();
+    std::os::unix::fs::chown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
+    let again = std::process::Command::new(program)
+        .args(["--exact", test])
+        .envs([(AGAIN, "1".as_ref()), ("TMPDIR", place.as_os_str())])
+        .current_dir(&place)
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success() && said.contains("1 passed"), "{said}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_directory_that_may_not_be_written() {
@@ -63,8 +127,7 @@ async fn a_directory_that_may_not_be_written() {
     let dir = tempfile::tempdir().unwrap();
     mode(dir.path(), 0o555);
     if std::fs::write(dir.path().join("try"), "").is_ok() {
-        // The superuser may write everywhere.
-        return;
+        return run_as_nobody("a_directory_that_may_not_be_written");
     }
     stalls_and_recovers(
         "permission",

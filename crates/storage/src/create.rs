@@ -130,6 +130,9 @@ pub fn walk(path: &Path, options: WalkOptions) -> Result<Tree, MakeError> {
         tree.files.push(found(path.into(), Vec::new(), &meta));
         return Ok(tree);
     }
+    if !meta.is_dir() {
+        return Err(StorageError::NotAFile { path: path.into() }.into());
+    }
     let mut open = vec![Dir { path: path.into(), components: Vec::new(), left: Vec::new() }];
     while let Some(dir) = open.pop() {
         let fail = |e| StorageError::from_io(&dir.path, Op::Read, e);

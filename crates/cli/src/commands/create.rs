@@ -252,8 +252,9 @@ fn dry_run(tree: &Tree, pieces: u32, piece_length: u32) -> Result<(), Failure> {
         let path = if tree.is_file { tree.name.clone() } else { file.components.join(&b'/') };
         output::line(format!("{}\t{}", file.len, output::printable(&String::from_utf8_lossy(&path))))?;
     }
-    let (files, total) = (tree.files.len(), units::size(tree.content_len()));
-    output::say(format!("{files} files, {total}, {pieces} pieces of {}", units::size(piece_length.into())));
+    let (files, pieces) = (units::count(tree.files.len() as u64, "file"), units::count(pieces, "piece"));
+    let (total, each) = (units::size(tree.content_len()), units::size(piece_length.into()));
+    output::say(format!("{files}, {total}, {pieces} of {each}"));
     Ok(())
 }
 
@@ -282,11 +283,11 @@ fn tell(
     }
     if !global.quiet {
         output::say(format!(
-            "{}: {} files, {}, {} pieces of {}, info hash {}",
+            "{}: {}, {}, {} of {}, info hash {}",
             if target == "-" { info.name() } else { target },
-            tree.files.len(),
+            units::count(tree.files.len() as u64, "file"),
             units::size(info.content_len()),
-            info.geometry().pieces(),
+            units::count(info.geometry().pieces(), "piece"),
             units::size(info.piece_len().into()),
             infohashes(torrent).join(" and "),
         ));

@@ -246,8 +246,8 @@ fn verdict(report: &CheckReport, shown: &Shown, silent: bool) -> Result<(), Fail
     if !silent {
         let bytes = shown.files.iter().map(|file| file.length).sum();
         output::say(format!(
-            "all {checked} pieces are right: {} files, {}",
-            shown.files.len(),
+            "all {checked} pieces are right: {}, {}",
+            units::count(shown.files.len() as u64, "file"),
             units::size(bytes)
         ));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use riverrun::{Client, Event, EventKind, Events, Snapshot, Torrent, TorrentState};
+use riverrun::{Client, Event, EventKind, Events, PortMapping, Snapshot, Torrent, TorrentState};
 use types::InfoHashes;
 
 use super::progress::Progress;
@@ -40,6 +40,7 @@ struct Seen {
     /// When payload last came, or the torrent was not downloading.
     moved: Instant,
     downloaded: u64,
+    mapping: Option<PortMapping>,
 }
 
 impl Watch {
@@ -70,8 +71,9 @@ impl Watch {
             goals: BTreeSet::new(),
             moved: Instant::now(),
             downloaded: 0,
+            mapping: None,
         };
-        let rules = Rules { torrents: &torrents, until, timeout, json };
+        let rules = Rules { client: &client, torrents: &torrents, until, timeout, json };
         let start = Instant::now();
         let outcome = tokio::select! {
             outcome = rules.work(&mut seen, events) => outcome,
@@ -131,6 +133,7 @@ fn may_end(kind: &EventKind) -> bool {
 
 /// What holds while the work goes on.
 struct Rules<'a> {
+    client: &'a Client,
     torrents: &'a [Torrent],
     until: Until,
     timeout: Option<Duration>,
@@ -181,6 +184,7 @@ impl Rules<'_> {
 
     /// Looks at every torrent. Whether the work is done.
     async fn look(&self, seen: &mut Seen) -> Result<bool, Failure> {
+        self.tell_mapping(seen);
         let (mut complete, mut downloaded, mut waiting) = (true, 0, false);
         let mut stalled = None;
         for (i, torrent) in self.torrents.iter().enumerate() {
@@ -219,6 +223,24 @@ impl Rules<'_> {
             Until::Goal => self.torrents.iter().all(|t| seen.goals.contains(&t.info_hashes())),
             Until::Interrupted => false,
         })
+    }
+
+    /// Says how the port stands on the gateway, when that changed, to whoever wants details.
+    fn tell_mapping(&self, seen: &mut Seen) {
+        let now = self.client.port_mapping();
+        if seen.mapping.as_ref() == Some(&now) {
+            return;
+        }
+        match &now {
+            PortMapping::Off => tracing::info!("port forwarding: off"),
+            PortMapping::Searching => tracing::info!("port forwarding: looking for a gateway"),
+            PortMapping::Mapped { method, external } => {
+                tracing::info!("port forwarding: {external} on the gateway is ours, by {method}");
+            }
+            PortMapping::Failed { reason } => tracing::info!("port forwarding: none, {reason}"),
+            other => tracing::info!("port forwarding: {other:?}"),
+        }
+        seen.mapping = Some(now);
     }
 
     fn show(&self, seen: &mut Seen, i: usize, torrent: &Torrent, snapshot: &Snapshot) -> Result<(), Failure> {

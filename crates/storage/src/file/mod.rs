@@ -56,6 +56,20 @@ impl Access {
     }
 }
 
+impl Root {
+    /// Whether files could be below it, as far as that can be seen without making anything: what is there of the path
+    /// to it must be directories.
+    fn check(&self) -> Result<(), StorageError> {
+        let first_there = self.path().ancestors().find_map(|path| Some((path, path.metadata().ok()?)));
+        match first_there {
+            Some((path, meta)) if !meta.is_dir() => {
+                Err(StorageError::NotADirectory { path: path.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 struct Opened {
     file: File,
     created: bool,
@@ -314,6 +328,7 @@ impl Storage for FileStorage {
     }
 
     fn prepare(&self) -> Result<(), StorageError> {
+        self.root.check()?;
         let mut homes = self.exclusive();
         let selection = homes.selection.clone();
         self.settle(&mut homes, &selection)?;

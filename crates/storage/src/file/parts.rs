@@ -68,7 +68,10 @@ impl PartFile {
     ) -> Result<Option<PartFile>, StorageError> {
         let file = match OpenOptions::new().read(true).write(writable).open(path) {
             Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // Something in the way of its directory is told by whoever wants to write there.
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(e) if writable => match StorageError::from_io(path, Op::Open, e) {
                 StorageError::Permission { .. } | StorageError::ReadOnly { .. } => {
                     return PartFile::open(path, name, false);

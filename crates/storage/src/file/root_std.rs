@@ -23,6 +23,11 @@ impl Root {
         Root { path }
     }
 
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The full path of a file, for messages.
     pub(crate) fn full(&self, relative: &str) -> PathBuf {
         let mut path = self.path.clone();

@@ -144,7 +144,7 @@ fn what_stands_in_the_way_is_named() {
     // The cause goes away, and the same storage works again.
     fs::remove_file(root.join("t")).unwrap();
     write(&*storage, 0, b"x").unwrap();
-    let below_a_file = FileFactory::new(root.join("t/a/deeper")).open(&request(two()));
+    let below_a_file = FileFactory::new(root.join("t/a/deeper")).open(&request(two())).unwrap().prepare();
     assert_eq!(below_a_file.unwrap_err().kind(), ErrorKind::NotADirectory);
 }
 
@@ -385,4 +385,21 @@ fn a_read_only_disk_is_still_read() {
     });
     unmount(dir.path(), UnmountFlags::DETACH).unwrap();
     result.unwrap();
+}
+
+#[test]
+fn a_file_in_the_way_of_the_root_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let way = dir.path().join("way");
+    for root in [way.clone(), way.join("deeper/still")] {
+        fs::write(&way, "").unwrap();
+        let storage = open(&root, two());
+        let error = storage.prepare().unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::NotADirectory, Some(&*way)));
+        fs::remove_file(&way).unwrap();
+        storage.prepare().unwrap();
+        write(&*storage, 0, &[7; 50]).unwrap();
+        assert_eq!(fs::read(root.join("t/a")).unwrap(), [7; 50]);
+        fs::remove_dir_all(&way).unwrap();
+    }
 }
