@@ -109,6 +109,8 @@ pub struct AddTorrent {
     pub(crate) source: Source,
     pub(crate) output: Option<PathBuf>,
     pub(crate) wanted: Option<Vec<u32>>,
+    /// The saved selection does not count.
+    pub(crate) all_files: bool,
     pub(crate) trackers: Vec<String>,
     pub(crate) own_trackers: bool,
     pub(crate) peers: Vec<SocketAddr>,
@@ -134,6 +136,7 @@ impl AddTorrent {
             source,
             output: None,
             wanted: None,
+            all_files: false,
             trackers: Vec::new(),
             own_trackers: true,
             peers: Vec::new(),
@@ -171,6 +174,12 @@ impl AddTorrent {
     /// Download these files only (default: as saved, else all), by number from 0. Bytes of others that share a piece with them are kept in a part file.
     pub fn wanted(mut self, files: impl IntoIterator<Item = u32>) -> AddTorrent {
         self.wanted = Some(files.into_iter().collect());
+        self
+    }
+
+    /// Download every file, whatever selection was saved. A magnet link's own (`so`, BEP 53) still holds.
+    pub fn all_files(mut self) -> AddTorrent {
+        (self.wanted, self.all_files) = (None, true);
         self
     }
 

@@ -156,9 +156,9 @@ impl Client {
             seat.start(start, shards.clone()).map_err(|e| Error::system("start a shard thread", e))?;
         }
         inner.lease(&vec![engine::Usage::default(); shards.len()]);
-        inner.spawn(pump(inner.clone(), told));
-        inner.spawn(upkeep(inner.clone()));
-        inner.spawn(announce_loop(inner.clone(), announces));
+        inner.spawn_vital("event pump", pump(inner.clone(), told));
+        inner.spawn_vital("upkeep", upkeep(inner.clone()));
+        inner.spawn_vital("announcer", announce_loop(inner.clone(), announces));
         if let Some(heard) = heard {
             inner.spawn(neighbours(inner.clone(), heard));
         }
@@ -287,6 +287,11 @@ impl Client {
         self.guard.inner.clone()
     }
 
+    /// Waits until the control plane has heard what shards told.
+    pub(crate) async fn barrier_for_tests(&self) {
+        crate::control::barrier(&self.guard.inner).await;
+    }
+
     /// The way to the first shard.
     pub(crate) fn shard_for_tests(&self) -> ShardHandle {
         self.guard.inner.shards[0].clone()
@@ -308,9 +313,35 @@ impl Inner {
         }
     }
 
-    /// Runs a task on the control thread.
+    /// Runs a task on the control thread. A panic in it is logged.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+        let task = self.tasks.spawn(task);
+        self.tasks.spawn(async move {
+            if let Some(message) = panic_of(task.await) {
+                tracing::error!(message, "a task of the client panicked");
+            }
+        });
+    }
+
+    /// Runs a task of one torrent. A panic in it fails the torrent.
+    pub(crate) fn spawn_for(&self, entry: &Arc<Entry>, task: impl Future<Output = ()> + Send + 'static) {
+        let (task, entry) = (self.tasks.spawn(task), entry.clone());
+        self.tasks.spawn(async move {
+            if let Some(message) = panic_of(task.await) {
+                entry.fail(internal(&entry, &message));
+            }
+        });
+    }
+
+    /// Runs a task without which no torrent can go on. A panic in it fails them all: each says so.
+    fn spawn_vital(self: &Arc<Inner>, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (task, inner) = (self.tasks.spawn(task), Arc::downgrade(self));
+        self.tasks.spawn(async move {
+            let Some(message) = panic_of(task.await) else { return };
+            tracing::error!(message, "the client's {name} panicked");
+            let all = inner.upgrade().map_or_else(Vec::new, |inner| inner.all());
+            all.iter().for_each(|entry| entry.fail(internal(entry, &message)));
+        });
     }
 
     /// Runs a task on the control thread and waits for it. The task goes on when the caller does not.
@@ -435,3 +466,15 @@ fn shared(
 
 /// How long [`Client::close`] takes at most.
 pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_millis(4_800);
+
+/// What a task said when it panicked, if it did.
+fn panic_of(ended: Result<(), tokio::task::JoinError>) -> Option<String> {
+    let panic = ended.err()?.try_into_panic().ok()?;
+    Some(crate::runtime::panic_message(&*panic))
+}
+
+/// What a user is told of a panic.
+fn internal(entry: &Entry, message: &str) -> crate::Trouble {
+    let sentence = format!("{}: the engine failed: {message}; please report this", entry.info().name());
+    crate::Trouble::new("internal", sentence)
+}

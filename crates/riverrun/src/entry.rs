@@ -95,7 +95,8 @@ pub(crate) enum Stage {
 pub(crate) struct State {
     pub(crate) stage: Stage,
     pub(crate) paused: bool,
-    pub(crate) stalled: Option<Trouble>,
+    /// What the disk refuses at present.
+    pub(crate) disk_trouble: Option<Trouble>,
     /// Whether its shard knows it.
     pub(crate) on_shard: bool,
     /// Its shard must leave its data alone, since it is being checked.
@@ -182,7 +183,7 @@ impl Entry {
                 Stage::Checking { checked: 0, total: 0 }
             },
             paused: new.paused,
-            stalled: None,
+            disk_trouble: None,
             on_shard: false,
             held: false,
             lost: Lost::new(),
@@ -342,7 +343,7 @@ impl Entry {
 
     /// A piece does not count until it is completed again.
     pub(crate) fn doubt(&self, piece: PieceIndex) {
-        let len = u64::from(self.info().geometry().piece_len(piece));
+        let len = u64::from(self.info().geometry().piece_data_len(piece));
         self.change(|state| {
             if state.have.remove(piece.0) && state.wanted.get(piece.0) {
                 state.missing += 1;
@@ -384,7 +385,7 @@ impl Entry {
     pub(crate) fn to_be_fetched(&self) -> Bitfield {
         let state = self.state();
         let mut wanted = if self.read_only { state.have.clone() } else { state.wanted.clone() };
-        for piece in state.lost.iter().flat_map(|file| self.pieces_of(*file)) {
+        for piece in state.lost.keys().flat_map(|file| self.pieces_of(*file)) {
             wanted.remove(piece);
         }
         wanted
@@ -501,7 +502,7 @@ impl Entry {
     /// A demand without what may not be fetched: nothing of a file that is gone, and nothing where nothing may be written.
     fn reachable(&self, state: &State, demand: &Demand) -> Demand {
         let open = |piece: u32| {
-            !self.read_only && !state.lost.iter().any(|file| self.pieces_of(*file).contains(&piece))
+            !self.read_only && !state.lost.keys().any(|file| self.pieces_of(*file).contains(&piece))
         };
         let pieces = demand.pieces.iter().copied().filter(|(piece, _)| open(piece.0)).collect();
         Demand { reader: demand.reader, pieces }
@@ -518,6 +519,11 @@ impl Entry {
 }
 
 impl State {
+    /// What holds it up: a disk that refuses to work, or else a file that is gone.
+    pub(crate) fn stalled(&self) -> Option<&Trouble> {
+        self.disk_trouble.as_ref().or_else(|| self.lost.values().next())
+    }
+
     /// The state as users see it.
     pub(crate) fn public(&self) -> TorrentState {
         match &self.stage {
@@ -528,7 +534,7 @@ impl State {
             Stage::Failed(trouble) => TorrentState::Failed(trouble.clone()),
             Stage::Removed => TorrentState::Removed,
             Stage::Running if self.paused => TorrentState::Paused,
-            Stage::Running => match &self.stalled {
+            Stage::Running => match self.stalled() {
                 Some(trouble) => TorrentState::Stalled(trouble.clone()),
                 None if self.missing == 0 => TorrentState::Seeding,
                 None => TorrentState::Downloading,

@@ -562,6 +562,10 @@ impl Torrent {
 
 #[cfg(test)]
 impl Torrent {
+    pub(crate) fn entry_for_tests(&self) -> &Entry {
+        &self.entry
+    }
+
     pub(crate) fn id_for_tests(&self) -> engine::TorrentId {
         self.entry.id
     }

@@ -270,6 +270,9 @@ async fn add(options: &Options, client: &Client, found: Found) -> Result<Torrent
     let mut add = options.client.dress(add)?.output(&options.output);
     if let Some(files) = found.chosen {
         add = add.wanted(files);
+    } else {
+        // Without `--select` everything is meant, whatever an earlier run selected.
+        add = add.all_files();
     }
     if options.verify {
         add = add.existing(Existing::Check);

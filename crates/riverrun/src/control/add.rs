@@ -44,11 +44,11 @@ pub(super) async fn add_metainfo(
     let saved = data::load(&inner, metainfo.info_hashes()).await.map(Box::new);
     let wanted_files = match (add.wanted.clone(), &saved) {
         (Some(numbers), _) => wanted_files(metainfo.info(), numbers)?,
-        (None, Some(saved)) => (0..metainfo.info().files().len() as u32)
+        (None, Some(saved)) if !add.all_files => (0..metainfo.info().files().len() as u32)
             .map(FileIndex)
             .map(|f| saved.selection.wants(f))
             .collect(),
-        (None, None) => vec![true; metainfo.info().files().len()],
+        (None, _) => vec![true; metainfo.info().files().len()],
     };
     let entry = match insert(&inner, None, metainfo, wanted_files, &add, saved.as_deref()) {
         Ok(entry) => entry,
@@ -56,10 +56,11 @@ pub(super) async fn add_metainfo(
     };
     let start = BringUp { existing: add.existing, saved, peers: add.peers, max_peers: add.max_peers };
     let (to, of) = (inner.clone(), entry.clone());
-    inner.spawn(async move {
+    let task = async move {
         // What went wrong is in the torrent's state.
         let _ = bring_up(to, of, start).await;
-    });
+    };
+    inner.spawn_for(&entry, task);
     Ok(Torrent::new(inner, entry))
 }
 

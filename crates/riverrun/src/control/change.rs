@@ -47,6 +47,7 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         eta: None,
         faults: Vec::new(),
     };
+    let lost = !state.lost.is_empty();
     drop(state);
     if entry.metainfo().is_none() {
         (out.pieces, out.pieces_wanted, out.pieces_missing) = (0, 0, 0);
@@ -58,7 +59,8 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         (*bytes, *total, *peers) = (m.bytes, m.total, m.peers);
     }
     out.pieces_partial = live.partial;
-    out.bytes_left = live.left;
+    // The shard was told not to want what is gone; the user still does.
+    out.bytes_left = if lost { out.bytes_left } else { live.left };
     out.downloaded += live.downloaded;
     out.uploaded += live.uploaded;
     (out.session_downloaded, out.session_uploaded) = (live.downloaded, live.uploaded);
@@ -224,6 +226,17 @@ pub(crate) async fn set_priority(
     Ok(())
 }
 
+/// Takes the files as they are, and hashes every piece.
+async fn check_all(
+    inner: &Arc<Inner>,
+    entry: &Arc<Entry>,
+    storage: Arc<dyn storage::Storage>,
+) -> Result<Bitfield, storage::StorageError> {
+    inner.shared.disk.fence(storage.clone(), |storage| storage.accept_changes()).await?;
+    let all = Bitfield::full(entry.info().geometry().pieces());
+    data::check(inner, entry, storage, all).await
+}
+
 /// Hashes everything again.
 pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), Error> {
     if matches!(entry.state().stage, Stage::Checking { .. }) {
@@ -244,7 +257,7 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
         state.stage = Stage::Checking { checked: 0, total: 0 };
         if storage.is_some() {
             state.lost.clear();
-            state.stalled = None;
+            state.disk_trouble = None;
         }
         Ok(())
     })?;
@@ -254,9 +267,7 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
         return super::add::bring_up(inner, entry.clone(), Default::default()).await;
     };
     hold(&inner, &entry).await;
-    inner.shared.disk.fence(storage.clone(), |storage| storage.accept_changes()).await?;
-    let all = Bitfield::full(entry.info().geometry().pieces());
-    let have = match data::check(&inner, &entry, storage, all).await {
+    let have = match check_all(&inner, &entry, storage.clone()).await {
         Ok(have) => have,
         Err(error) => {
             entry.state().held = false;
@@ -264,7 +275,10 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
             return Err(error.into());
         }
     };
-    entry.set_have(have.clone(), have.clone());
+    // What was only just written may pass its hash and still be lost with the power.
+    let durable =
+        if data::sync_all(&inner, &entry, storage).await { have.clone() } else { Bitfield::new(have.len()) };
+    entry.set_have(have.clone(), durable);
     entry.change(|state| {
         if state.stage != Stage::Removed {
             state.stage = Stage::Running;

@@ -1,6 +1,6 @@
 //! A torrent's data on disk: finding it, checking it, and saving what is known of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,7 +137,7 @@ fn is_known(saved: Option<&ResumeData>, file: FileIndex, now: &[FileState]) -> b
 }
 
 /// Makes what a check found durable, so that it may be claimed. Data that is only read was durable before.
-async fn sync_all(inner: &Inner, entry: &Entry, storage: Arc<dyn Storage>) -> bool {
+pub(crate) async fn sync_all(inner: &Inner, entry: &Entry, storage: Arc<dyn Storage>) -> bool {
     let (total, read_only) = (entry.info().geometry().total_len(), entry.read_only);
     read_only
         || inner
@@ -203,10 +203,10 @@ pub(crate) async fn prepare(
             Err(error) => return Err(error.into()),
         };
         let trouble = Trouble::from(crate::disk::trouble(&error));
-        if entry.state().stalled.as_ref() != Some(&trouble) {
+        if entry.state().disk_trouble.as_ref() != Some(&trouble) {
             entry.change(|state| {
                 if state.stage != Stage::Removed {
-                    (state.stage, state.stalled) = (Stage::Running, Some(trouble.clone()));
+                    (state.stage, state.disk_trouble) = (Stage::Running, Some(trouble.clone()));
                 }
             });
             entry.tell(EventKind::Stalled(trouble));
@@ -216,7 +216,7 @@ pub(crate) async fn prepare(
             () = entry.removed() => return Err(Error::Removed),
         }
     }
-    if entry.change(|state| state.stalled.take()).is_some() {
+    if entry.change(|state| state.disk_trouble.take()).is_some() {
         entry.tell(EventKind::Recovered);
     }
     Ok(())
@@ -233,17 +233,16 @@ pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, erro
     let at_offset = || entry.info().layout().file_at(offset);
     let Some(file) = named.map(|(file, _)| file).or_else(at_offset) else { return };
     let Some(storage) = entry.storage.get().cloned() else { return };
-    if !entry.state().lost.insert(file) {
+    let trouble = Trouble::from(crate::disk::trouble(&error));
+    if entry.change(|state| state.lost.insert(file, trouble.clone())).is_some() {
         return;
     }
-    let trouble = Trouble::from(crate::disk::trouble(&error));
     tracing::warn!(torrent = %entry.hashes, %trouble, "verified data is gone");
-    entry.tell(EventKind::Stalled(trouble.clone()));
-    entry.change(|state| state.stalled = Some(trouble));
+    entry.tell(EventKind::Stalled(trouble));
     recount(&inner, &entry, storage.clone(), file).await;
     loop {
         tokio::time::sleep(RETRY).await;
-        if entry.obstacle().is_some() || !entry.state().lost.contains(&file) {
+        if entry.obstacle().is_some() || !entry.state().lost.contains_key(&file) {
             return;
         }
         let (probed, needed) = (storage.clone(), entry.info().file(file).map_or(0, |f| f.len()));
@@ -251,13 +250,12 @@ pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, erro
         let Ok(Ok(states)) = states else { continue };
         let back =
             states.get(file.as_usize()).is_some_and(|s| s.in_part_file || s.present && s.size >= needed);
-        if back && entry.state().lost.remove(&file) {
+        if back && entry.change(|state| state.lost.remove(&file)).is_some() {
             break;
         }
     }
     recount(&inner, &entry, storage, file).await;
-    if entry.state().lost.is_empty() {
-        entry.change(|state| state.stalled = None);
+    if entry.state().stalled().is_none() {
         entry.tell(EventKind::Recovered);
     }
 }
@@ -293,15 +291,15 @@ pub(crate) async fn sync_and_save(inner: Arc<Inner>, entry: Arc<Entry>) {
     entry.state().unsynced = false;
     inner.shard(&entry).command(Command::Sync(entry.id));
     // The sync ends when it ends; what it covers is saved with the next round at the latest.
-    let mut unsaved = {
+    tokio::select! {
+        () = entry.wait(|state| (state.have == state.durable).then_some(())) => {}
+        () = tokio::time::sleep(RETRY) => {}
+    }
+    let changed = {
         let state = entry.state();
         state.unsaved || state.moved
     };
-    tokio::select! {
-        () = entry.wait(|state| (state.have == state.durable).then_some(())) => unsaved = true,
-        () = tokio::time::sleep(RETRY) => {}
-    }
-    if !unsaved {
+    if !changed {
         return;
     }
     if let Err(error) = save(&inner, &entry).await {
@@ -368,5 +366,5 @@ pub(crate) fn delete_saved(dir: Option<&Path>, entry: &Entry) -> Result<(), Erro
     }
 }
 
-/// The files whose loss holds pieces back.
-pub(crate) type Lost = BTreeSet<FileIndex>;
+/// The files whose loss holds pieces back, and what became of each.
+pub(crate) type Lost = BTreeMap<FileIndex, Trouble>;

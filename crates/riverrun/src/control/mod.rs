@@ -17,6 +17,8 @@ pub(crate) use change::{
 };
 pub(crate) use data::Lost;
 pub(crate) use end::{close, remove};
+#[cfg(test)]
+pub(crate) use hold::barrier;
 pub use local::PortMapping;
 pub(crate) use local::{Local, neighbours};
 pub(crate) use magnet::Waiting;

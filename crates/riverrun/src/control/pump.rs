@@ -24,6 +24,11 @@ pub(crate) async fn pump(inner: Arc<Inner>, mut told: mpsc::UnboundedReceiver<Fr
                 }
             }
             FromShard::Panicked(id, message) => failed(&inner, id, &message),
+            FromShard::Ended(shard, message) => {
+                tracing::error!(shard, message, "a shard ended");
+                let lost = inner.all().into_iter().filter(|entry| entry.shard == shard);
+                lost.for_each(|entry| failed(&inner, entry.id, &message));
+            }
             FromShard::DataLost(id, offset, error) => {
                 if let Some(entry) = inner.entry(id) {
                     inner.spawn(data::lost(inner.clone(), entry, offset, error));
@@ -36,6 +41,8 @@ pub(crate) async fn pump(inner: Arc<Inner>, mut told: mpsc::UnboundedReceiver<Fr
 fn happened(inner: &Arc<Inner>, entry: &Arc<Entry>, event: shard::Event) {
     match event {
         shard::Event::Engine(event) => engine_event(inner, entry, event),
+        // The answer to a sync that had nothing to do.
+        shard::Event::Durable(pieces) if pieces.is_empty() => {}
         shard::Event::Durable(pieces) => entry.change(|state| {
             for piece in pieces {
                 // A recheck may have found meanwhile that it is gone.
@@ -78,12 +85,17 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
         E::PeerBanned { addr } => entry.tell(EventKind::PeerBanned { addr }),
         E::DiskTrouble(trouble) => {
             let trouble = Trouble::from(trouble);
-            entry.change(|state| state.stalled = Some(trouble.clone()));
+            entry.change(|state| state.disk_trouble = Some(trouble.clone()));
             entry.tell(EventKind::Stalled(trouble));
         }
         E::DiskRecovered => {
-            entry.change(|state| state.stalled = None);
-            entry.tell(EventKind::Recovered);
+            let over = entry.change(|state| {
+                state.disk_trouble = None;
+                state.stalled().is_none()
+            });
+            if over {
+                entry.tell(EventKind::Recovered);
+            }
         }
         E::Contradictory(why) => {
             let sentence = format!("{}: {why}; get the torrent from another source", entry.info().name());

@@ -73,19 +73,20 @@ impl Driver {
     }
 
     /// Runs until it is told to stop, or nobody is left who could tell it.
-    pub(super) fn run(mut self) {
+    ///
+    /// # Errors
+    /// The system's poller does not work any more.
+    pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1_024);
         while !self.stopped {
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    tracing::error!(shard = self.index, %error, "the poller failed; this shard ends");
-                    return;
-                }
+                Err(error) => return Err(error),
             }
             self.turn(&events);
         }
+        Ok(())
     }
 
     /// One readiness pass.
@@ -176,6 +177,10 @@ impl Driver {
             ToShard::Stop => self.stopped = true,
             ToShard::StopListening => self.doors.close(),
             ToShard::Ask(Question::Quiet(of, answer)) => self.desk.when_idle(of, answer),
+            // The client's upkeep must not wait for the disk work of a broken shard: without one there are no figures.
+            ToShard::Ask(question @ (Question::Usage(_) | Question::Rates(_) | Question::Figures(_))) => {
+                self.answer(question);
+            }
             command if !self.cell.is_whole() => self.inbox.late.push(command),
             ToShard::Command(command) => {
                 self.cell.rows.note(&command);
@@ -262,6 +267,7 @@ impl Driver {
         if let shard::Event::Engine(event) = &event {
             match event {
                 engine::Event::PieceCompleted(piece) => self.cell.rows.completed(id, *piece),
+                engine::Event::PieceDoubtful { piece, .. } => self.cell.rows.doubted(id, *piece),
                 engine::Event::PeerConnected { addr } => self.links.joined(*addr, id),
                 engine::Event::PeerDisconnected { addr, .. } => self.links.left(*addr),
                 _ => {}

@@ -20,6 +20,7 @@ mod traffic;
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -29,6 +30,7 @@ use net::tcp::{DialOptions, Listener, Stream};
 use tokio::sync::{mpsc, oneshot};
 use types::{Bitfield, PieceIndex, Rng};
 
+pub(crate) use cell::panic_message;
 pub(crate) use clock::Clock;
 use driver::Driver;
 
@@ -79,6 +81,8 @@ pub(crate) enum FromShard {
     Event(TorrentId, shard::Event),
     /// A panic ended a torrent.
     Panicked(TorrentId, String),
+    /// This shard's thread is gone, with everything on it.
+    Ended(usize, String),
     /// A read at this payload byte found that data which was verified is gone.
     DataLost(TorrentId, u64, storage::StorageError),
     /// Answered when everything that was told before has been dealt with.
@@ -164,8 +168,19 @@ impl Seat {
     /// No thread can be started, or a listener can't be polled.
     pub(crate) fn start(self, start: Start, others: Vec<ShardHandle>) -> io::Result<thread::JoinHandle<()>> {
         let name = format!("riverrun-shard-{}", start.index);
+        let (index, events) = (start.index, start.events.clone());
         let driver = Driver::new(self, start, others)?;
-        thread::Builder::new().name(name).spawn(move || driver.run())
+        let body = move || {
+            let run = std::panic::catch_unwind(AssertUnwindSafe(|| driver.run()));
+            let message = match run {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => format!("its poller failed: {error}"),
+                Err(panic) => panic_message(&*panic),
+            };
+            // Fails only when the client is gone.
+            let _ = events.send(FromShard::Ended(index, message));
+        };
+        thread::Builder::new().name(name).spawn(body)
     }
 }
 

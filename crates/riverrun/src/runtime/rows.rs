@@ -116,6 +116,13 @@ impl Rows {
         }
     }
 
+    /// Notes a piece that may be lost: a shard built anew must not serve it.
+    pub(super) fn doubted(&mut self, id: TorrentId, piece: PieceIndex) {
+        if let Some(content) = self.rows.get_mut(&id).and_then(|row| row.params.content.as_mut()) {
+            content.have.remove(piece.0);
+        }
+    }
+
     /// Forgets a torrent.
     pub(super) fn remove(&mut self, id: TorrentId) {
         self.rows.remove(&id);

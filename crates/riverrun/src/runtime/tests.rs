@@ -38,6 +38,8 @@ async fn a_panic_ends_its_torrent_and_no_other() {
     let id = both[1].id_for_tests();
     assert!(shard.ask(|to| Question::Snapshot(id, to)).await.flatten().is_some());
     shard.tell(ToShard::Panic(None));
+    // Upkeep is answered also while the shard is being built anew.
+    assert!(shard.ask(Question::Usage).await.is_some());
     assert!(shard.ask(|to| Question::Snapshot(id, to)).await.flatten().is_some());
     assert_eq!(both[1].state(), TorrentState::Downloading);
     assert!(client.close().await);
@@ -64,6 +66,29 @@ async fn torrents_at_rest_are_in_no_answer() {
         shard.ask(Question::Usage).await.unwrap();
         assert!(shard.ask(Question::Figures).await.unwrap().is_empty());
     }
+    assert!(client.close().await);
+    // Only where the test made it.
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+#[tokio::test]
+async fn a_sync_with_nothing_to_do_leaves_nothing_to_save() {
+    let listen = ["127.0.0.1:0".parse().unwrap()];
+    let dir = std::env::temp_dir().join(format!("riverrun-sync-{}", std::process::id()));
+    let settings = Client::builder().listen(listen).ipv4_only().shards(1).no_trackers();
+    let client = settings.download_dir(&dir).build().unwrap();
+    let torrent = client.add(crate::AddTorrent::bytes(TORRENTS[0])).await.unwrap();
+    torrent.wait_checked().await.unwrap();
+    let id = torrent.id_for_tests();
+    torrent.entry_for_tests().state().unsaved = false;
+    let shard = client.shard_for_tests();
+    shard.command(shard::Command::Sync(id));
+    // Outputs are drained after the turn of the commands; then the control plane hears of them.
+    for _ in 0..2 {
+        shard.ask(Question::Figures).await.unwrap();
+    }
+    client.barrier_for_tests().await;
+    assert!(!torrent.entry_for_tests().state().unsaved, "or it would be saved for ever");
     assert!(client.close().await);
     // Only where the test made it.
     let _ = std::fs::remove_dir_all(dir);
