@@ -437,7 +437,7 @@ impl Entry {
         if self.read_only || state.grades.is_empty() && state.own.is_empty() {
             return Vec::new();
         }
-        let lost = |piece: u32| state.lost.iter().any(|file| self.pieces_of(*file).contains(&piece));
+        let lost = |piece: u32| state.lost.keys().any(|file| self.pieces_of(*file).contains(&piece));
         let wanted = state.wanted.ones().filter(|piece| !lost(*piece));
         wanted.map(|piece| (PieceIndex(piece), self.priority(state, piece))).collect()
     }
