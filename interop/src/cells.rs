@@ -1,6 +1,7 @@
 //! The table of cells, by group. One more group is one file and one line here.
 
 mod agreement;
+mod exchange;
 mod gateway;
 mod local;
 mod matrix;
@@ -10,7 +11,14 @@ use crate::cell::Cell;
 
 /// Every cell.
 pub(crate) fn all() -> Vec<Cell> {
-    let groups = [agreement::cells(), matrix::cells(), scenarios::cells(), local::cells(), gateway::cells()];
+    let groups = [
+        agreement::cells(),
+        matrix::cells(),
+        scenarios::cells(),
+        local::cells(),
+        exchange::cells(),
+        gateway::cells(),
+    ];
     groups.into_iter().flatten().collect()
 }
 

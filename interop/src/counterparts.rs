@@ -44,6 +44,8 @@ pub(crate) struct Job<'a> {
     pub(crate) up_rate: u64,
     /// Whether it looks for peers on the local network (BEP 14).
     pub(crate) lsd: bool,
+    /// Whether it exchanges peers (BEP 11), where that can be switched.
+    pub(crate) pex: bool,
     /// A directory of its own, for settings and logs.
     pub(crate) scratch: &'a Path,
 }

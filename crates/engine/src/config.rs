@@ -28,6 +28,8 @@ pub struct Config {
     pub public_v6: Option<Ipv6Addr>,
     /// The port we accept connections on, told to peers we dial (BEP 10, `p`). None where we don't listen.
     pub listen_port: Option<u16>,
+    /// Whether peers and we tell each other of peers (BEP 11); never in a private torrent (BEP 27). Default yes.
+    pub pex: bool,
     /// Most connections of one torrent, both ways. Default 80.
     pub max_peers: u32,
     /// Most dials of one torrent under way. Default 25.
@@ -89,6 +91,7 @@ impl Config {
             public_v4: None,
             public_v6: None,
             listen_port: None,
+            pex: true,
             max_peers: types::DEFAULT_MAX_PEERS,
             max_half_open: 25,
             upload_slots: 8,

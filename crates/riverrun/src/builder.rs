@@ -68,6 +68,7 @@ pub struct ClientBuilder {
     pub(crate) trackers: bool,
     pub(crate) local_trackers: bool,
     pub(crate) lsd: bool,
+    pub(crate) pex: bool,
     pub(crate) port_forward: bool,
     pub(crate) upload: bool,
     pub(crate) public_ip: Option<IpAddr>,
@@ -111,6 +112,7 @@ impl Default for ClientBuilder {
             trackers: true,
             local_trackers: false,
             lsd: true,
+            pex: true,
             port_forward: true,
             upload: true,
             public_ip: None,
@@ -228,6 +230,13 @@ impl ClientBuilder {
     /// is, and nothing is announced where only loopback is listened on. Default: yes.
     pub fn lsd(mut self, announce: bool) -> Self {
         self.lsd = announce;
+        self
+    }
+
+    /// Whether peers are told of each other, and what they tell of others is believed (BEP 11). Never done for a private
+    /// torrent (BEP 27). Default: yes.
+    pub fn pex(mut self, exchange: bool) -> Self {
+        self.pex = exchange;
         self
     }
 

@@ -436,6 +436,7 @@ fn engine_config(
     config.client_name = settings.client_name.clone();
     config.listen_port = port;
     config.max_peers = settings.max_peers;
+    config.pex = settings.pex;
     config.validate().map_err(|e| Error::Config { setting: e.field, allowed: e.allowed })?;
     Ok(config)
 }

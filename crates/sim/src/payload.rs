@@ -14,12 +14,14 @@ pub(crate) struct Shape {
     pub(crate) piece_len: u32,
     /// Lengths of its files, in bytes; none is 0.
     pub(crate) files: Vec<u64>,
+    /// Peers are named by its tracker alone (BEP 27).
+    pub(crate) private: bool,
 }
 
 impl Shape {
     /// A v1 torrent of one file.
     pub(crate) fn one_file(len: u64, piece_len: u32) -> Shape {
-        Shape { version: Version::V1, piece_len, files: vec![len] }
+        Shape { version: Version::V1, piece_len, files: vec![len], private: false }
     }
 }
 
@@ -140,6 +142,9 @@ fn metainfo_of(shape: &Shape, starts: &[u64], bytes: &[u8]) -> Vec<u8> {
         let pieces: Vec<u8> = bytes.chunks(shape.piece_len as usize).flat_map(hash::sha1).collect();
         out.key("pieces").bytes(pieces);
     }
+    if shape.private {
+        out.key("private").int(1);
+    }
     out.end();
     let layers: BTreeMap<merkle::Hash, Vec<u8>> =
         trees.into_iter().filter(|t| !t.layer.is_empty()).map(|t| (t.root, t.layer.concat())).collect();
@@ -183,7 +188,12 @@ mod tests {
     #[test]
     fn every_version_has_the_hashes_of_its_payload() {
         for version in [Version::V1, Version::V2, Version::Hybrid] {
-            let shape = Shape { version, piece_len: 32 << 10, files: vec![100_000, 1, 16_384, 70_001] };
+            let shape = Shape {
+                version,
+                piece_len: 32 << 10,
+                files: vec![100_000, 1, 16_384, 70_001],
+                private: false,
+            };
             let payload = Payload::new(&shape, &mut Rng::from_number(3));
             assert_eq!(payload.info.version(), version);
             assert_eq!(payload.info.obstacle(), None);

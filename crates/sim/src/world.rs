@@ -1,5 +1,6 @@
 //! The world: one clock, one heap, one seed.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,6 +119,12 @@ impl World {
         let Actor::Node(node) = &mut self.actors[host.index()] else { return };
         let result = node.start(&mut ctx!(self));
         self.note(host, result);
+    }
+
+    /// Tells a node that is running of others.
+    pub(crate) fn introduce(&mut self, host: HostId, others: Vec<SocketAddr>) {
+        let life = self.node(host).life;
+        self.queue.push(self.now, Event::Answer(host, life, others));
     }
 
     pub(crate) fn start_all(&mut self) {

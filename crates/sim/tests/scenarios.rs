@@ -47,6 +47,8 @@ scenarios! {
     magnet_join: [1, 2, 3];
     magnet_liars: [1, 2, 3];
     magnet_swarm: [1, 2];
+    pex_chain: [1, 2, 3];
+    private_chain: [1];
     fair_slots: [1, 21];
     dead_addresses: [1, 2];
     leased_rates: [1, 2, 3];

@@ -74,6 +74,9 @@ pub(crate) fn command(job: &Job<'_>) -> Result<Command> {
     if !job.lsd {
         command.arg("--no-lsd");
     }
+    if !job.pex {
+        command.arg("--no-pex");
+    }
     if job.up_rate > 0 {
         command.args(["--upload-rate", &job.up_rate.to_string()]);
     }

@@ -68,7 +68,7 @@ fn settings(job: &Job<'_>, rpc: SocketAddr) -> serde_json::Value {
         "incomplete-dir-enabled": false,
         "dht-enabled": false,
         "lpd-enabled": job.lsd,
-        "pex-enabled": false,
+        "pex-enabled": job.pex,
         "utp-enabled": false,
         "port-forwarding-enabled": false,
         // 0: what comes encrypted is taken, what goes out is plain.

@@ -32,6 +32,9 @@ pub(crate) struct ClientOptions {
     /// Announce nothing on the local network, and find nobody there
     #[arg(long, env = "RIVERRUN_NO_LSD")]
     pub(crate) no_lsd: bool,
+    /// Tell peers of no other peers, and believe nothing they tell of others
+    #[arg(long, env = "RIVERRUN_NO_PEX")]
+    pub(crate) no_pex: bool,
     /// Do not ask the gateway of the local network to pass connections on
     #[arg(long, env = "RIVERRUN_NO_PORT_FORWARD")]
     pub(crate) no_port_forward: bool,
@@ -98,6 +101,7 @@ impl ClientOptions {
         let mut builder = Client::builder()
             .allow_local_trackers(self.allow_local_trackers)
             .lsd(!self.no_lsd)
+            .pex(!self.no_pex)
             .port_forward(!self.no_port_forward)
             .download_rate(self.download_rate.filter(|rate| *rate > 0))
             .upload_rate(self.upload_rate.filter(|rate| *rate > 0))

@@ -6,6 +6,8 @@
 
 pub(crate) mod metadata;
 pub(crate) mod serve;
+mod pex;
+mod scope;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,6 +15,7 @@ use types::Time;
 use wire::extended::{ExtendedHandshake, Extensions, name};
 
 use crate::Config;
+pub(crate) use pex::{Heard, Told, Verdict};
 
 /// The id of the first extension of a user.
 pub(crate) const FIRST_CUSTOM: u8 = 17;
@@ -51,7 +54,7 @@ const BUILT_IN: [Extension; 5] =
     [Extension::Metadata, Extension::Pex, Extension::DontHave, Extension::Holepunch, Extension::UploadOnly];
 
 /// Those that are offered to peers: what stands here has an arm in `Torrent::extension`.
-const OFFERED: [Extension; 2] = [Extension::Metadata, Extension::UploadOnly];
+const OFFERED: [Extension; 3] = [Extension::Metadata, Extension::Pex, Extension::UploadOnly];
 
 impl Extension {
     /// By which id peers send it to us.
@@ -120,8 +123,12 @@ pub(crate) struct Ours {
 /// The payload of the handshake that we send.
 pub(crate) fn handshake(config: &Config, ours: Ours) -> Vec<u8> {
     let custom = (0..config.extensions.len()).map(|n| Extension::Custom(n as u8));
-    let private = |e: &Extension| ours.private && matches!(e, Extension::Pex | Extension::Holepunch);
-    let offered = OFFERED.into_iter().filter(|e| !private(e)).chain(custom);
+    let refused = |e: &Extension| match e {
+        Extension::Pex => ours.private || !config.pex,
+        Extension::Holepunch => ours.private,
+        _ => false,
+    };
+    let offered = OFFERED.into_iter().filter(|e| !refused(e)).chain(custom);
     let extensions: Extensions = offered.map(|e| (e.name(config), e.id())).collect();
     let handshake = ExtendedHandshake {
         extensions,
@@ -148,6 +155,8 @@ pub(crate) struct Theirs {
     custom: Vec<u8>,
     /// It downloads nothing (BEP 21).
     pub(crate) upload_only: bool,
+    /// It would rather have its connections encrypted.
+    pub(crate) prefers_encryption: bool,
     /// Other addresses of it.
     pub(crate) ipv4: Option<Ipv4Addr>,
     pub(crate) ipv6: Option<Ipv6Addr>,
@@ -163,6 +172,7 @@ impl Theirs {
             built_in: [0; BUILT_IN.len()],
             custom: Vec::new(),
             upload_only: false,
+            prefers_encryption: false,
             ipv4: None,
             ipv6: None,
             allowance: (BURST, now),
@@ -184,6 +194,7 @@ impl Theirs {
             *slot = named(name).unwrap_or(*slot);
         }
         self.upload_only = handshake.upload_only.unwrap_or(self.upload_only);
+        self.prefers_encryption = handshake.prefers_encryption.unwrap_or(self.prefers_encryption);
         self.ipv4 = handshake.ipv4.or(self.ipv4);
         self.ipv6 = handshake.ipv6.or(self.ipv6);
     }

@@ -10,7 +10,7 @@ use types::{PeerId, Time};
 use wire::Reserved;
 
 use crate::choker::Candidate;
-use crate::extension::{Theirs, serve};
+use crate::extension::{Heard, Theirs, Told, serve};
 use crate::picker::Pieces;
 use crate::{ConnId, Origin, PeerSnapshot, Speed};
 
@@ -35,6 +35,9 @@ pub(crate) struct Peer {
     pub(crate) metadata: serve::Requests,
     /// What it said about its pieces before we could understand it.
     pub(crate) early: Early,
+    /// What it was told of other peers, and what it told us (BEP 11).
+    pub(crate) told: Told,
+    pub(crate) heard: Heard,
     pub(crate) trust: Trust,
     pub(crate) clock: Clock,
 }
@@ -84,6 +87,17 @@ pub(crate) struct Clock {
     pub(crate) spoke: Time,
 }
 
+impl Who {
+    /// Where it accepts connections, as far as we know.
+    pub(crate) fn reachable_at(&self) -> Option<SocketAddr> {
+        let known = match self.origin {
+            Origin::Dialed => Some(self.addr),
+            Origin::Accepted => self.listens,
+        };
+        known.map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+    }
+}
+
 impl Peer {
     pub(crate) fn new(now: Time, who: Who, pieces: u32, max_requests: u32) -> Peer {
         Peer {
@@ -96,6 +110,8 @@ impl Peer {
             theirs: Theirs::new(now),
             metadata: serve::Requests::default(),
             early: Early::default(),
+            told: Told::new(now),
+            heard: Heard::new(now),
             trust: Trust::default(),
             clock: Clock { joined: now, heard: now, spoke: now },
         }

@@ -65,6 +65,7 @@ impl Torrent {
     ) -> Result<(), Fault> {
         match extension {
             Extension::Metadata => self.metadata(now, conn, payload),
+            Extension::Pex => self.told_of_peers(now, conn, payload),
             Extension::UploadOnly => self.upload_only(conn, payload),
             Extension::Custom(n) => self.custom(now, conn, n, payload),
             // Not offered, so that `Extension::of` does not find it.
@@ -89,6 +90,7 @@ impl Torrent {
         }
         if first {
             self.tell_extensions(conn);
+            self.state.next_tick = self.state.next_tick.min(now + super::upkeep::TICK);
         }
         self.metadata_offered(now, conn, &handshake)?;
         self.without_effect(conn)

@@ -5,6 +5,7 @@
 //! file owns the table of peers and the queue of outputs.
 
 mod content;
+mod exchange;
 mod extended;
 mod fetch;
 mod messages;

@@ -6,6 +6,7 @@ use types::{BLOCK_LEN, InfoHash, PeerSource};
 use super::*;
 use crate::WaitReason;
 
+mod exchange;
 mod extended;
 mod metadata;
 mod turnover;

@@ -50,6 +50,7 @@ impl Torrent {
             self.watch_peers(now);
             self.turn_over(now);
             self.fetch_metadata(now);
+            self.tell_peers(now);
             self.dial(now);
         }
         if self.state.next_hurry.is_due(now) && self.picker.has_demand() {

@@ -3,6 +3,7 @@
 mod disks;
 mod hostile;
 mod magnet;
+mod meeting;
 mod order;
 mod readers;
 mod swarm;
@@ -21,6 +22,7 @@ use crate::world::World;
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
 pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed, shared_pieces};
 pub use magnet::{magnet_join, magnet_liars, magnet_swarm};
+pub use meeting::{pex_chain, private_chain};
 pub use order::{dead_addresses, fair_slots, leased_rates, replay};
 pub use readers::{busy_stream, stream};
 pub use swarm::{
@@ -73,6 +75,8 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(magnet_join, "a peer with nothing but the torrent's name"),
     story!(magnet_liars, "metadata that is wrong, of wrong or changed size, or never comes"),
     story!(magnet_swarm, "20 peers with nothing but the name, one seed"),
+    story!(pex_chain, "peers found through peer exchange alone"),
+    story!(private_chain, "nobody is found where nobody may be told"),
     story!(fair_slots, "one slot for 20 leeches"),
     story!(dead_addresses, "a tracker full of dead addresses that dies"),
     story!(leased_rates, "a rate limit holds"),

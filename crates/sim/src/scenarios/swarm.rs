@@ -44,7 +44,7 @@ const MOST_WASTE: f64 = 2.0;
 
 fn many_files(version: Version) -> Shape {
     let files = vec![1, 16_383, 16_384, 16_385, 700_001, 32 << 10, 5, 1_200_000, 65_537];
-    Shape { version, piece_len: 32 << 10, files }
+    Shape { version, piece_len: 32 << 10, files, private: false }
 }
 
 /// A hybrid torrent of many files, with nodes of two shards that hand connections over.
@@ -65,7 +65,8 @@ pub fn v1_swarm(run: Run) -> Outcome {
 /// A hybrid torrent of small files in large pieces: nearly all of it is padding, which nobody sends and nothing counts.
 pub fn padding(run: Run) -> Outcome {
     let files = (0..24).map(|n| 1 + n * 1_777).collect();
-    let mut world = World::new(&run, &Shape { version: Version::Hybrid, piece_len: 256 << 10, files });
+    let mut world =
+        World::new(&run, &Shape { version: Version::Hybrid, piece_len: 256 << 10, files, private: false });
     crowd(&mut world, 1, 500_000, &seed_spec());
     let leeches = crowd(&mut world, 4, 500_000, &NodeSpec::default());
     world.start_all();

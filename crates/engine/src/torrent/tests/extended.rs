@@ -13,9 +13,14 @@ fn with_custom(pieces: u32) -> Torrent {
 
 /// A peer with the extension protocol joins; answers what it is sent.
 pub(super) fn meet(t: &mut Torrent, now: Time, n: u32) -> Vec<Output> {
+    meet_at(t, now, n, addr(n), Origin::Dialed)
+}
+
+/// The same at an address.
+pub(super) fn meet_at(t: &mut Torrent, now: Time, n: u32, addr: SocketAddr, origin: Origin) -> Vec<Output> {
     let reserved = Reserved::NONE.with_fast(true).with_extension_protocol(true);
-    let (conn, addr, peer_id) = (conn(n), addr(n), PeerId([n as u8; 20]));
-    t.handle(now, Input::Connected { conn, addr, origin: Origin::Dialed, reserved, peer_id }).unwrap();
+    let (conn, peer_id) = (conn(n), PeerId([n as u8; 20]));
+    t.handle(now, Input::Connected { conn, addr, origin, reserved, peer_id }).unwrap();
     t.drain(now)
 }
 
@@ -30,8 +35,8 @@ pub(super) fn extended(outputs: &[Output], to: ConnId) -> Vec<(u8, Vec<u8>)> {
         .collect()
 }
 
-fn tell(t: &mut Torrent, n: u32, id: u8, payload: &[u8]) -> Result<(), Fault> {
-    say(t, Time::ZERO, conn(n), Message::Extended { id, payload })
+pub(super) fn tell(t: &mut Torrent, now: Time, n: u32, id: u8, payload: &[u8]) -> Result<(), Fault> {
+    say(t, now, conn(n), Message::Extended { id, payload })
 }
 
 #[test]
@@ -53,13 +58,13 @@ fn messages_before_the_handshake_and_with_unknown_ids_only_spend_patience() {
         let mut t = with_custom(2);
         meet(&mut t, Time::ZERO, 1);
         if greeting {
-            tell(&mut t, 1, 0, b"d1:mdee").unwrap();
+            tell(&mut t, Time::ZERO, 1, 0, b"d1:mdee").unwrap();
         }
         t.drain(Time::ZERO);
-        assert_eq!(tell(&mut t, 1, id, payload), Ok(()));
+        assert_eq!(tell(&mut t, Time::ZERO, 1, id, payload), Ok(()));
         assert!(t.drain(Time::ZERO).is_empty());
         assert!(!t.peers(Time::ZERO)[0].upload_only, "it was not read");
-        let end = (0..1_100).map(|_| tell(&mut t, 1, id, payload)).find(Result::is_err);
+        let end = (0..1_100).map(|_| tell(&mut t, Time::ZERO, 1, id, payload)).find(Result::is_err);
         assert_eq!(end, Some(Err(Fault::MessageFlood)), "{id}");
     }
 }
@@ -70,8 +75,8 @@ fn payloads_that_are_too_long_or_no_dictionary_are_faults() {
     for (id, payload) in [(5, &b"\x01\x01"[..]), (17, &long), (0, b"no"), (0, &long)] {
         let mut t = with_custom(2);
         meet(&mut t, Time::ZERO, 1);
-        tell(&mut t, 1, 0, b"d1:mdee").unwrap();
-        assert_eq!(tell(&mut t, 1, id, payload), Err(Fault::BadMessage), "{id}");
+        tell(&mut t, Time::ZERO, 1, 0, b"d1:mdee").unwrap();
+        assert_eq!(tell(&mut t, Time::ZERO, 1, id, payload), Err(Fault::BadMessage), "{id}");
         assert_eq!(disconnects(&t.drain(Time::ZERO))[0].1, Disconnect::Fault(Fault::BadMessage));
     }
 }
@@ -80,9 +85,9 @@ fn payloads_that_are_too_long_or_no_dictionary_are_faults() {
 fn upload_only_comes_with_the_handshake_and_later_and_goes_to_others() {
     let (mut t, now) = (leech(1), Time::ZERO);
     meet(&mut t, now, 1);
-    tell(&mut t, 1, 0, b"d1:md11:upload_onlyi77ee11:upload_onlyi1ee").unwrap();
+    tell(&mut t, Time::ZERO, 1, 0, b"d1:md11:upload_onlyi77ee11:upload_onlyi1ee").unwrap();
     assert!(t.peers(now)[0].upload_only);
-    tell(&mut t, 1, 5, b"\0").unwrap();
+    tell(&mut t, Time::ZERO, 1, 5, b"\0").unwrap();
     assert!(!t.peers(now)[0].upload_only);
     t.drain(now);
     t.handle(now, Input::Command(Command::Want(Bitfield::new(1)))).unwrap();
@@ -96,9 +101,9 @@ fn upload_only_comes_with_the_handshake_and_later_and_goes_to_others() {
 fn users_extensions_go_both_ways() {
     let (mut t, now) = (with_custom(2), Time::ZERO);
     (1..=3).for_each(|n| drop(meet(&mut t, now, n)));
-    tell(&mut t, 1, 0, b"d1:md7:xy_chati40eee").unwrap();
-    tell(&mut t, 2, 0, b"d1:md7:xy_chati41e8:xy_otheri42eee").unwrap();
-    tell(&mut t, 3, 0, b"d1:mdee").unwrap();
+    tell(&mut t, Time::ZERO, 1, 0, b"d1:md7:xy_chati40eee").unwrap();
+    tell(&mut t, Time::ZERO, 2, 0, b"d1:md7:xy_chati41e8:xy_otheri42eee").unwrap();
+    tell(&mut t, Time::ZERO, 3, 0, b"d1:mdee").unwrap();
     let names = |names: &[&str]| names.iter().map(|n| Arc::from(*n)).collect::<Vec<Arc<str>>>();
     assert_eq!(
         t.drain(now),
@@ -122,14 +127,14 @@ fn users_extensions_go_both_ways() {
     assert_eq!(send(&mut t, Some(addr(3)), "xy_chat", b"x"), nothing);
     assert_eq!(send(&mut t, None, "xy_unknown", b"x"), nothing);
     assert_eq!(send(&mut t, None, "xy_chat", &vec![0; 64 * 1024 + 1]), nothing);
-    tell(&mut t, 1, 0, b"d1:md7:xy_chati0eee").unwrap();
+    tell(&mut t, Time::ZERO, 1, 0, b"d1:md7:xy_chati0eee").unwrap();
     assert_eq!(send(&mut t, Some(addr(1)), "xy_chat", b"x"), nothing, "switched off");
 
-    tell(&mut t, 2, 18, b"hello").unwrap();
+    tell(&mut t, Time::ZERO, 2, 18, b"hello").unwrap();
     let event = Event::Extension { addr: addr(2), name: "xy_other".into(), payload: b"hello"[..].into() };
     assert_eq!(t.drain(now), [Output::Event(event)]);
     let big = vec![7; 60_000];
-    tell(&mut t, 2, 17, &big).unwrap();
-    tell(&mut t, 2, 17, &big).unwrap();
+    tell(&mut t, Time::ZERO, 2, 17, &big).unwrap();
+    tell(&mut t, Time::ZERO, 2, 17, &big).unwrap();
     assert_eq!(t.drain(now).len(), 1, "more than a peer may send at once is dropped");
 }

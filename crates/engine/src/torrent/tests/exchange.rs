@@ -1,0 +1,142 @@
+//! Peer exchange, with the bytes of honest and hostile peers.
+
+use super::extended::{extended, meet_at, tell};
+use super::*;
+use wire::extended::{ExtendedHandshake, Pex, PexFlags, PexPeer};
+
+const FAR: &str = "8.8.8.8:6881";
+
+fn torrent(edit: impl FnOnce(&mut Params)) -> Torrent {
+    torrent_with(2, edit)
+}
+
+fn silent(p: &mut Params) {
+    let mut config = Config::new(PeerId([9; 20]));
+    config.pex = false;
+    p.config = Arc::new(config);
+}
+
+/// A peer that understands PEX by its id 33, at an address.
+fn meet(t: &mut Torrent, now: Time, n: u32, addr: &str, origin: Origin, rest: &str) {
+    meet_at(t, now, n, addr.parse().unwrap(), origin);
+    tell(t, now, n, 0, format!("d1:md6:ut_pexi33ee{rest}e").as_bytes()).unwrap();
+    t.drain(now);
+}
+
+fn tick(t: &mut Torrent, now: Time) -> Vec<Output> {
+    t.handle(now, Input::Timer).unwrap();
+    t.drain(now)
+}
+
+fn pex_to(outputs: &[Output], n: u32) -> Vec<Pex> {
+    let all = extended(outputs, conn(n));
+    all.iter().filter(|(id, _)| *id == 33).map(|(_, payload)| Pex::decode(payload).unwrap()).collect()
+}
+
+fn dials(outputs: &[Output]) -> Vec<SocketAddr> {
+    let all = outputs.iter().filter_map(|o| if let Output::Dial { addr } = o { Some(*addr) } else { None });
+    let mut all: Vec<SocketAddr> = all.collect();
+    all.sort();
+    all
+}
+
+fn naming(addrs: &[&str]) -> Vec<u8> {
+    let peer = |addr: &&str| PexPeer { addr: addr.parse().unwrap(), flags: PexFlags::NONE };
+    Pex { added: addrs.iter().map(peer).collect(), ..Pex::default() }.encode()
+}
+
+#[test]
+fn peers_are_told_of_those_whose_port_is_known_with_their_flags() {
+    let (mut t, now) = (torrent(|_| {}), Time::ZERO);
+    meet(&mut t, now, 1, FAR, Origin::Dialed, "");
+    meet(&mut t, now, 2, "9.9.9.9:50000", Origin::Accepted, "1:pi6882e");
+    meet(&mut t, now, 3, "9.9.9.8:50000", Origin::Accepted, "");
+    meet(&mut t, now, 4, "[2001:db8::4]:7", Origin::Dialed, "");
+    tell(&mut t, now, 4, 0, b"d1:ei1e1:md12:ut_holepunchi4ee11:upload_onlyi1ee").unwrap();
+    let out = tick(&mut t, Time::from_secs(1));
+    let [pex] = &pex_to(&out, 1)[..] else { panic!("one message") };
+    let flags = PexFlags(0x01 | 0x02 | 0x08 | 0x10);
+    assert_eq!(
+        pex.added,
+        [
+            PexPeer { addr: "9.9.9.9:6882".parse().unwrap(), flags: PexFlags::NONE },
+            PexPeer { addr: "[2001:db8::4]:7".parse().unwrap(), flags },
+        ]
+    );
+    assert_eq!(pex_to(&out, 3)[0].added.len(), 3, "whoever is not named is told all the same");
+    t.handle(now, Input::Closed { conn: conn(2), why: Disconnect::ByPeer }).unwrap();
+    for second in 2..61 {
+        assert!(pex_to(&tick(&mut t, Time::from_secs(second)), 1).is_empty(), "{second} s");
+    }
+    let pex = &pex_to(&tick(&mut t, Time::from_secs(61)), 1)[0];
+    assert_eq!((pex.added.len(), &pex.dropped[..]), (0, &["9.9.9.9:6882".parse().unwrap()][..]));
+}
+
+#[test]
+fn named_peers_are_dialed_and_lan_addresses_only_when_named_from_the_lan() {
+    let names = ["1.2.3.4:5", "10.0.0.99:6", "127.0.0.1:7", "[fe80::1]:8", "0.0.0.0:9", "1.2.3.4:0"];
+    for (from, expected) in [(FAR, 1), ("10.0.0.7:1", 3), ("127.0.0.1:1", 4)] {
+        let mut t = torrent(|_| {});
+        meet(&mut t, Time::ZERO, 1, from, Origin::Dialed, "");
+        tell(&mut t, Time::ZERO, 1, 2, &naming(&names)).unwrap();
+        assert_eq!(dials(&t.drain(Time::ZERO)).len(), expected, "{from}");
+    }
+}
+
+#[test]
+fn a_private_torrent_neither_offers_nor_sends_nor_takes() {
+    for edit in [|p: &mut Params| p.private = true, silent] {
+        let mut t = torrent(edit);
+        let now = Time::ZERO;
+        let greeting = meet_at(&mut t, now, 1, FAR.parse().unwrap(), Origin::Dialed);
+        let h = ExtendedHandshake::decode(&extended(&greeting, conn(1))[0].1).unwrap();
+        assert_eq!(h.extensions.id("ut_pex"), None);
+        tell(&mut t, now, 1, 0, b"d1:md6:ut_pexi33eee").unwrap();
+        meet(&mut t, now, 2, "9.9.9.9:1", Origin::Dialed, "");
+        assert!(pex_to(&tick(&mut t, Time::from_secs(1)), 1).is_empty());
+        tell(&mut t, now, 1, 2, &naming(&["1.2.3.4:5"])).unwrap();
+        assert!(dials(&t.drain(now)).is_empty() && t.snapshot(now).known == 0);
+    }
+}
+
+#[test]
+fn a_pex_flood_ends_the_connection() {
+    let mut t = torrent(|_| {});
+    meet(&mut t, Time::ZERO, 1, FAR, Origin::Dialed, "");
+    let mut send = |n: u32| tell(&mut t, Time::ZERO, 1, 2, &naming(&[&format!("1.2.3.4:{n}")]));
+    assert_eq!((1..50).map(&mut send).find(Result::is_err), Some(Err(Fault::MessageFlood)));
+    assert_eq!(t.snapshot(Time::ZERO).known, 4, "what four messages named");
+    assert_eq!(disconnects(&t.drain(Time::ZERO))[0].1, Disconnect::Fault(Fault::MessageFlood));
+}
+
+#[test]
+fn messages_that_are_too_long_or_full_of_addresses_are_bounded() {
+    let mut t = torrent(|_| {});
+    meet(&mut t, Time::ZERO, 1, FAR, Origin::Dialed, "");
+    let many: Vec<String> = (0..180).map(|n| format!("1.2.3.{n}:1")).collect();
+    let many: Vec<&str> = many.iter().map(|addr| &**addr).collect();
+    tell(&mut t, Time::ZERO, 1, 2, &naming(&many)).unwrap();
+    assert_eq!(t.snapshot(Time::ZERO).known, 100);
+    tell(&mut t, Time::ZERO, 1, 2, b"nonsense").unwrap();
+    assert_eq!(t.snapshot(Time::ZERO).known, 100);
+    let long = vec![b'd'; Pex::MAX_LEN + 1];
+    assert_eq!(tell(&mut t, Time::ZERO, 1, 2, &long), Err(Fault::BadMessage));
+}
+
+#[test]
+fn a_message_before_the_handshake_is_not_read() {
+    let (mut t, now) = (torrent(|_| {}), Time::ZERO);
+    meet_at(&mut t, now, 1, FAR.parse().unwrap(), Origin::Dialed);
+    tell(&mut t, now, 1, 2, &naming(&["1.2.3.4:5"])).unwrap();
+    assert!(dials(&t.drain(now)).is_empty());
+}
+
+#[test]
+fn a_seed_has_no_use_for_seeds() {
+    let mut t = torrent(|p| p.have = Bitfield::full(2));
+    meet(&mut t, Time::ZERO, 1, FAR, Origin::Dialed, "");
+    let peer = |addr: &str, flags| PexPeer { addr: addr.parse().unwrap(), flags };
+    let added = vec![peer("1.2.3.4:5", PexFlags::UPLOAD_ONLY), peer("1.2.3.5:5", PexFlags::NONE)];
+    tell(&mut t, Time::ZERO, 1, 2, &Pex { added, ..Pex::default() }.encode()).unwrap();
+    assert_eq!(dials(&t.drain(Time::ZERO)), ["1.2.3.5:5".parse().unwrap()]);
+}
