@@ -1,6 +1,7 @@
 //! One connection as the brain sees it.
 
 mod early;
+mod fast;
 mod requests;
 mod uploads;
 
@@ -15,6 +16,7 @@ use crate::picker::Pieces;
 use crate::{ConnId, Origin, PeerSnapshot, Speed};
 
 pub(crate) use early::Early;
+pub(crate) use fast::Fast;
 pub(crate) use requests::Requests;
 pub(crate) use uploads::{Asked, Uploads};
 
@@ -27,6 +29,8 @@ pub(crate) struct Peer {
     pub(crate) requests: Requests,
     /// What it asks of us.
     pub(crate) uploads: Uploads,
+    /// What goes without a slot, both ways (BEP 6).
+    pub(crate) sets: Fast,
     pub(crate) interest: Interest,
     pub(crate) down: Speed,
     /// What it said about itself and its extensions.
@@ -105,6 +109,7 @@ impl Peer {
             pieces: Pieces::Some(types::Bitfield::new(pieces)),
             requests: Requests::new(now, max_requests),
             uploads: Uploads::new(now),
+            sets: Fast::default(),
             interest: Interest { ours: false, theirs: false, choked: true },
             down: Speed::new(now),
             theirs: Theirs::new(now),
@@ -125,6 +130,14 @@ impl Peer {
     /// Whether it may be counted on for blocks.
     pub(crate) fn serves(&self) -> bool {
         !self.interest.choked && !self.trust.parole && !self.requests.is_snubbed()
+    }
+
+    /// How many pieces of `total` it has.
+    pub(crate) fn has(&self, total: u32) -> u32 {
+        match &self.pieces {
+            Pieces::All => total,
+            Pieces::Some(bits) => bits.count(),
+        }
     }
 
     pub(crate) fn is_seed(&self) -> bool {
@@ -153,10 +166,7 @@ impl Peer {
             addr: self.who.addr,
             client: self.who.client.clone().unwrap_or_else(|| wire::client_name(&self.who.peer_id)),
             origin: self.who.origin,
-            pieces: match &self.pieces {
-                Pieces::All => total,
-                Pieces::Some(bits) => bits.count(),
-            },
+            pieces: self.has(total),
             we_are_interested: self.interest.ours,
             chokes_us: self.interest.choked,
             is_interested: self.interest.theirs,

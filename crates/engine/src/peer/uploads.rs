@@ -56,16 +56,23 @@ impl Uploads {
         self.waiting.len() + self.leaving as usize
     }
 
-    /// A request has come. Without end they are a flood.
-    pub(crate) fn ask(&mut self, block: BlockRef, limit: usize) -> Result<Asked, Fault> {
-        if self.choked {
-            // Requests that crossed our choke are honest; hundreds are not.
+    /// A request has come. Without end they are a flood: of a peer that is choked its whole queue may have crossed our
+    /// choke; of one that said that it wants nothing, not so many. `free` is what needs no slot.
+    pub(crate) fn ask(
+        &mut self,
+        block: BlockRef,
+        limit: usize,
+        interested: bool,
+        free: bool,
+    ) -> Result<Asked, Fault> {
+        if self.choked && !free {
             self.excess += 1;
-            return if self.excess > limits::CHOKED_REQUESTS {
-                Err(Fault::RequestFlood)
+            let most = if interested {
+                limit.max(limits::CHOKED_REQUESTS as usize)
             } else {
-                Ok(Asked::Refused)
+                limits::CHOKED_REQUESTS as usize
             };
+            return if self.excess as usize > most { Err(Fault::RequestFlood) } else { Ok(Asked::Refused) };
         }
         if self.waiting.contains(&block) {
             return Ok(Asked::Queued);
@@ -94,7 +101,7 @@ impl Uploads {
 
     /// The next block for the data path, while it holds fewer than `ahead`.
     pub(crate) fn next(&mut self, ahead: u32) -> Option<BlockRef> {
-        if self.choked || self.leaving >= ahead {
+        if self.leaving >= ahead {
             return None;
         }
         let block = self.waiting.pop_front()?;
@@ -120,10 +127,10 @@ impl Uploads {
         (self.choked, self.since, self.served, self.excess) = (false, now, 0, 0);
     }
 
-    /// Takes the slot. Returns what waited; what is leaving still leaves.
-    pub(crate) fn choke(&mut self, now: Time) -> Vec<BlockRef> {
+    /// Takes the slot. Returns what waited, apart from what needs no slot; what is leaving still leaves.
+    pub(crate) fn choke(&mut self, now: Time, free: impl Fn(PieceIndex) -> bool) -> Vec<BlockRef> {
         (self.choked, self.since, self.served, self.excess) = (true, now, 0, 0);
-        self.waiting.drain(..).collect()
+        self.withdraw(free)
     }
 }
 
@@ -139,9 +146,23 @@ mod tests {
     fn a_choked_peer_is_refused_and_then_a_flood() {
         let mut up = Uploads::new(Time::ZERO);
         for n in 0..limits::CHOKED_REQUESTS {
-            assert_eq!(up.ask(block(n), 10), Ok(Asked::Refused));
+            assert_eq!(up.ask(block(n), 10, false, false), Ok(Asked::Refused));
         }
-        assert_eq!(up.ask(block(0), 10), Err(Fault::RequestFlood));
+        assert_eq!(up.ask(block(0), 10, false, false), Err(Fault::RequestFlood));
+    }
+
+    #[test]
+    fn a_queue_that_crossed_our_choke_is_no_flood_and_what_needs_no_slot_is_queued() {
+        let mut up = Uploads::new(Time::ZERO);
+        assert!((0..2_000).all(|n| up.ask(block(n), 2_000, true, false) == Ok(Asked::Refused)));
+        assert_eq!(up.ask(block(0), 2_000, true, false), Err(Fault::RequestFlood));
+        let mut up = Uploads::new(Time::ZERO);
+        assert_eq!(up.ask(block(7), 2_000, false, true), Ok(Asked::Queued));
+        assert_eq!(up.next(2), Some(block(7)));
+        up.unchoke(Time::ZERO);
+        (0..4).for_each(|n| _ = up.ask(block(n), 10, true, false));
+        assert_eq!(up.choke(Time::ZERO, |piece| piece.0 == 2), [block(0), block(1), block(3)]);
+        assert_eq!(up.next(9), Some(block(2)));
     }
 
     #[test]
@@ -149,12 +170,15 @@ mod tests {
         let mut up = Uploads::new(Time::ZERO);
         up.unchoke(Time::ZERO);
         (0..4).for_each(|n| {
-            assert_eq!(up.ask(block(n), 3), Ok(if n < 3 { Asked::Queued } else { Asked::Refused }))
+            assert_eq!(
+                up.ask(block(n), 3, true, false),
+                Ok(if n < 3 { Asked::Queued } else { Asked::Refused })
+            )
         });
-        assert_eq!(up.ask(block(1), 3), Ok(Asked::Queued), "asked twice is queued once");
+        assert_eq!(up.ask(block(1), 3, true, false), Ok(Asked::Queued), "asked twice is queued once");
         assert_eq!((up.next(2), up.next(2), up.next(2)), (Some(block(0)), Some(block(1)), None));
         assert!(!up.cancel(block(0)) && up.cancel(block(2)));
         up.sent(Time::ZERO, 1);
-        assert_eq!((up.len(), up.choke(Time::ZERO)), (1, vec![]));
+        assert_eq!((up.len(), up.choke(Time::ZERO, |_| false)), (1, vec![]));
     }
 }

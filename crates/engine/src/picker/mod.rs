@@ -64,6 +64,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) alone: bool,
     /// How soon it would bring what is urgent.
     pub(crate) pace: Pace,
+    /// What it would rather send: preferred among equals (BEP 6).
+    pub(crate) suggested: &'a [PieceIndex],
 }
 
 /// What the arrival of a block means.
@@ -298,7 +300,9 @@ impl Picker {
             self.pick_begun(asker, count, &mut out, |p| p.owner.is_none() || crowded && !p.exclusive);
         }
         while out.len() < count {
-            let Some(piece) = self.next_piece(asker, rng) else { break };
+            let Some(piece) = self.next_piece(asker, rng).map(|best| self.suggestion(asker, best)) else {
+                break;
+            };
             let partial = self.begin(piece);
             (partial.owner, partial.exclusive) = (Some(asker.conn), asker.parole);
             self.pick_begun(asker, count, &mut out, |partial| partial.owner == Some(asker.conn));
@@ -335,6 +339,37 @@ impl Picker {
                 out.push(geometry.block(piece, block));
             }
         }
+    }
+
+    /// Up to `count` blocks of these pieces alone, for a peer that sends nothing else; they count as asked.
+    pub(crate) fn pick_of(&mut self, asker: Asker<'_>, pieces: &[PieceIndex], count: usize) -> Vec<BlockRef> {
+        let mut out = Vec::new();
+        for &piece in pieces.iter().filter(|piece| asker.pieces.has(**piece)) {
+            if self.rarity.contains(piece) && out.len() < count {
+                let partial = self.begin(piece);
+                (partial.owner, partial.exclusive) = (Some(asker.conn), asker.parole);
+            }
+            let Some(partial) = self.partials.get_mut(&piece) else { continue };
+            let apart = partial.exclusive || asker.parole;
+            if !self.wanted.get(piece.0) || apart && partial.owner != Some(asker.conn) {
+                continue;
+            }
+            let free = partial.iter().filter(|(_, state)| *state == BlockState::Free).map(|(block, _)| block);
+            let free: Vec<BlockIndex> = free.take(count - out.len()).collect();
+            free.iter().for_each(|block| partial.ask(*block));
+            out.extend(free.into_iter().map(|block| self.geometry.block(piece, block)));
+        }
+        out
+    }
+
+    /// What the peer would rather send, where that is no more common than the best piece; else that.
+    fn suggestion(&self, asker: Asker<'_>, best: PieceIndex) -> PieceIndex {
+        let (rarity, most) = (&self.rarity, self.rarity.availability(best));
+        let equal = |piece: &&PieceIndex| {
+            rarity.contains(**piece) && asker.pieces.has(**piece) && rarity.availability(**piece) <= most
+        };
+        let latest = asker.suggested.iter().rev().find(equal).filter(|_| self.order == Order::RarestFirst);
+        latest.copied().unwrap_or(best)
     }
 
     /// Free blocks of pieces that are begun and that `may` let this peer in.

@@ -41,16 +41,21 @@ impl Torrent {
         let parole = self.peers.get(&conn).is_some_and(|peer| peer.trust.parole);
         let alone = parole && !self.peers.values().any(Peer::serves);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if peer.interest.choked || !peer.interest.ours {
+        let choked = peer.interest.choked;
+        if !peer.interest.ours || choked && peer.sets.allowed().is_empty() {
             return;
         }
         let room = peer.requests.room();
         let idle = peer.requests.len() == 0;
         let open = peer.requests.open(&peer.pieces, self.geometry.pieces());
         let pace = urgent::pace(peer, now, patience);
-        let asker = Asker { conn, pieces: open.as_ref().unwrap_or(&peer.pieces), parole, alone, pace };
-        let blocks = self.picker.pick(asker, room, &mut self.rng);
-        if blocks.is_empty() && idle && room > 0 {
+        let pieces = open.as_ref().unwrap_or(&peer.pieces);
+        let asker = Asker { conn, pieces, parole, alone, pace, suggested: peer.sets.suggested() };
+        let blocks = match choked {
+            true => self.picker.pick_of(asker, peer.sets.allowed(), room),
+            false => self.picker.pick(asker, room, &mut self.rng),
+        };
+        if blocks.is_empty() && idle && room > 0 && !choked {
             return self.ask_nothing_new(now, conn);
         }
         blocks.iter().for_each(|block| peer.requests.ask(now, *block));
@@ -87,6 +92,7 @@ impl Torrent {
             parole: peer.trust.parole,
             alone: false,
             pace: urgent::pace(peer, now, Duration::ZERO),
+            suggested: &[],
         };
         let Some((block, _)) = owed.into_iter().find(|(block, _)| self.picker.ask_again(asker, *block))
         else {

@@ -59,14 +59,13 @@ impl Torrent {
                 self.without_effect(conn)
             }
             Message::Reject(block) if fast => self.rejected(conn, block),
-            Message::HaveAll | Message::HaveNone | Message::Reject(_) => Err(Fault::NotNegotiated),
-            Message::Suggest(piece) | Message::AllowedFast(piece) => {
-                // Suggestions are free to be ignored (BEP 6), but not to be nonsense.
-                if !self.geometry.has_piece(piece) {
-                    return Err(Fault::PieceOutOfRange);
-                }
-                self.without_effect(conn)
-            }
+            Message::Suggest(piece) if fast => self.offered(conn, piece, false),
+            Message::AllowedFast(piece) if fast => self.offered(conn, piece, true),
+            Message::HaveAll
+            | Message::HaveNone
+            | Message::Reject(_)
+            | Message::Suggest(_)
+            | Message::AllowedFast(_) => Err(Fault::NotNegotiated),
             Message::HashRequest(range) => {
                 self.send(now, conn, Message::HashReject(range));
                 self.without_effect(conn)
@@ -85,6 +84,21 @@ impl Torrent {
         if peer.trust.idle_messages > IDLE_MESSAGES { Err(Fault::MessageFlood) } else { Ok(()) }
     }
 
+    /// The peer would rather send this piece, or sends it although it chokes us (BEP 6).
+    fn offered(&mut self, conn: ConnId, piece: PieceIndex, allowed: bool) -> Result<(), Fault> {
+        if !self.geometry.has_piece(piece) {
+            return Err(Fault::PieceOutOfRange);
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        if !allowed {
+            peer.sets.suggest(piece);
+        } else if peer.sets.allow(piece) {
+            self.hungry.insert(conn);
+            return Ok(());
+        }
+        self.without_effect(conn)
+    }
+
     fn choked(&mut self, now: Time, conn: ConnId) -> Result<(), Fault> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         if peer.interest.choked {
@@ -95,6 +109,7 @@ impl Torrent {
             // All requests are void; what is on its way may still come (BEP 3).
             self.take_back(now, conn, false);
         }
+        self.hungry.insert(conn);
         self.without_effect(conn)
     }
 
@@ -165,6 +180,7 @@ impl Torrent {
         let wanted = self.picker.is_interesting(&peer.pieces);
         self.set_interest(now, conn, wanted);
         self.part_from_seeds(now);
+        self.grant_fast(now, conn);
         Ok(())
     }
 
@@ -188,6 +204,7 @@ impl Torrent {
             return if cancelled { Ok(()) } else { self.without_effect(conn) };
         }
         peer.requests.rejected(block);
+        peer.sets.refused(block.piece);
         self.picker.release(block);
         let choked = peer.interest.choked;
         // Another one may have it; asking the same peer at once again for it would be a loop.

@@ -59,12 +59,25 @@ impl Torrent {
 
     fn choke(&mut self, now: Time, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let (dropped, fast) = (peer.uploads.choke(now), peer.fast());
+        let (fast, has) = (peer.fast(), peer.has(self.geometry.pieces()));
+        let free = |piece| self.state.upload && fast && peer.sets.grants(piece, has);
+        let dropped = peer.uploads.choke(now, free);
         self.send(now, conn, Message::Choke);
         // With the fast extension every request gets an answer; without it a choke is the answer to all (BEP 6).
         for block in dropped.into_iter().filter(|_| fast) {
             self.send(now, conn, Message::Reject(block));
         }
+    }
+
+    /// Tells a peer that begins which pieces it may have without a slot: the same set whatever we have (BEP 6).
+    pub(super) fn grant_fast(&mut self, now: Time, conn: ConnId) {
+        let (pieces, piece_len) = (self.geometry.pieces(), self.geometry.nominal_piece_len());
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.fast() && self.state.upload) else {
+            return;
+        };
+        let (ip, has, torrent) = (peer.who.addr.ip(), peer.has(pieces), self.hashes.primary());
+        let set = peer.sets.grant(ip, torrent, pieces, piece_len, has).to_vec();
+        set.into_iter().for_each(|piece| self.send(now, conn, Message::AllowedFast(piece)));
     }
 
     /// A peer asks for a block.
@@ -78,7 +91,10 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         // Nobody needs runs longer than a block; clients that ask for them take a refusal.
         let here = self.picker.have().get(block.piece.0) && block.len <= BLOCK_LEN;
-        let asked = if here { peer.uploads.ask(block, limit)? } else { Asked::Refused };
+        let has = peer.has(self.geometry.pieces());
+        let free = here && self.state.upload && peer.uploads.is_choked() && peer.sets.spend(block, has);
+        let interested = peer.interest.theirs;
+        let asked = if here { peer.uploads.ask(block, limit, interested, free)? } else { Asked::Refused };
         match (asked, peer.fast()) {
             (Asked::Queued, _) => self.serve(now, conn),
             (Asked::Refused, true) => self.send(now, conn, Message::Reject(block)),
