@@ -132,6 +132,19 @@ impl Book {
         Some(addr)
     }
 
+    /// A third peer says that this one calls us: whether it may be dialed at once. It then counts as being dialed.
+    pub(crate) fn call(&mut self, now: Time, addr: SocketAddr, rng: &mut Rng) -> bool {
+        let addr = canonical(addr);
+        self.add(now, addr, PeerSource::Pex, rng);
+        let free = self.dialing < self.limits.half_open && ban_end(&self.banned, addr, None).is_due(now);
+        let entry = self.entries.get_mut(&addr).filter(|e| free && matches!(e.state, State::Waiting(_)));
+        let Some(entry) = entry else { return false };
+        entry.state = State::Dialing;
+        self.reindex(addr);
+        self.dialing += 1;
+        true
+    }
+
     /// When an address may be dialed, where any may.
     pub(crate) fn next_due(&self) -> Time {
         if self.dialing >= self.limits.half_open {

@@ -199,6 +199,12 @@ pub enum Output {
         /// Where to.
         addr: SocketAddr,
     },
+    /// The same from the port that we listen on, where that can be done: the other end dials us at this moment, and what
+    /// we send opens the way through a NAT (BEP 55).
+    Punch {
+        /// Where to.
+        addr: SocketAddr,
+    },
     /// Send these framed messages, in order with [`Output::SendBlock`] of the same connection.
     Send {
         /// The connection.

@@ -462,6 +462,7 @@ fn shared(
         disk: Arc::new(Disk::new(settings.disk_threads, blocks, lost)),
         blocklist: settings.blocklist.clone(),
         dial: settings.dial_options(),
+        listen_port: shard.engine.listen_port,
     }
 }
 

@@ -90,7 +90,8 @@ impl Shard {
                 return;
             };
             match action {
-                Action::Dial { addr } => self.lobby.dial(id, addr),
+                Action::Dial { addr } => self.lobby.dial(id, addr, false),
+                Action::Punch { addr } => self.lobby.dial(id, addr, true),
                 Action::Send { conn, bytes } => self.queue_bytes(now, conn, bytes),
                 Action::SendBlock { conn, block } => self.queue_block(now, conn, block),
                 Action::Flush { conn } => self.queue_mark(now, conn),

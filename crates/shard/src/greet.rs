@@ -106,13 +106,13 @@ impl Shard {
 
     /// Opens connections for dials that have room.
     pub(crate) fn dial_waiting(&mut self, now: Time) {
-        while let Some((id, addr)) = self.lobby.next_dial(self.conns.len()) {
+        while let Some((id, addr, punch)) = self.lobby.next_dial(self.conns.len()) {
             let Some(member) = self.members.get_mut(id) else { continue };
             let deadline = now + self.config.engine.handshake_timeout;
             let conn = self.conns.insert(Conn::new(addr, Origin::Dialed, State::Dialing(id), deadline));
             member.conns.insert(conn);
             self.lobby.enter(conn, deadline, false);
-            self.outputs.push_back(Output::Dial { conn, addr });
+            self.outputs.push_back(Output::Dial { conn, addr, punch });
         }
     }
 }

@@ -148,6 +148,8 @@ pub enum Output {
         conn: ConnId,
         /// Where to.
         addr: SocketAddr,
+        /// From the port that is listened on, where that can be done (BEP 55).
+        punch: bool,
     },
     /// Drop the socket. What it had queued is not sent.
     Close {

@@ -14,8 +14,8 @@ const MAX_ACCEPTED: usize = 200;
 pub(crate) struct Lobby {
     deadlines: BTreeSet<(Time, ConnId)>,
     accepted: usize,
-    /// Dials for which the lease has no room, in order.
-    waiting: VecDeque<(TorrentId, SocketAddr)>,
+    /// Dials for which the lease has no room, in order; whether from the port that is listened on.
+    waiting: VecDeque<(TorrentId, SocketAddr, bool)>,
     /// Connections that the lease allows.
     limit: usize,
 }
@@ -36,18 +36,18 @@ impl Lobby {
     }
 
     /// Queues a dial.
-    pub(crate) fn dial(&mut self, torrent: TorrentId, addr: SocketAddr) {
-        self.waiting.push_back((torrent, addr));
+    pub(crate) fn dial(&mut self, torrent: TorrentId, addr: SocketAddr, punch: bool) {
+        self.waiting.push_back((torrent, addr, punch));
     }
 
     /// The next dial that has room beside `open` connections.
-    pub(crate) fn next_dial(&mut self, open: usize) -> Option<(TorrentId, SocketAddr)> {
+    pub(crate) fn next_dial(&mut self, open: usize) -> Option<(TorrentId, SocketAddr, bool)> {
         if open < self.limit { self.waiting.pop_front() } else { None }
     }
 
     /// Drops the dials of a torrent that leaves.
     pub(crate) fn forget(&mut self, torrent: TorrentId) {
-        self.waiting.retain(|(owner, _)| *owner != torrent);
+        self.waiting.retain(|(owner, ..)| *owner != torrent);
     }
 
     pub(crate) fn enter(&mut self, conn: ConnId, deadline: Time, accepted: bool) {
@@ -91,8 +91,8 @@ mod tests {
         lobby.set_limit(199);
         assert!(!lobby.may_accept(199));
         let addr = SocketAddr::from(([127, 0, 0, 1], 1));
-        lobby.dial(TorrentId(1), addr);
+        lobby.dial(TorrentId(1), addr, false);
         assert_eq!(lobby.next_dial(199), None);
-        assert_eq!(lobby.next_dial(198), Some((TorrentId(1), addr)));
+        assert_eq!(lobby.next_dial(198), Some((TorrentId(1), addr, false)));
     }
 }

@@ -49,6 +49,7 @@ scenarios! {
     magnet_swarm: [1, 2];
     pex_chain: [1, 2, 3];
     private_chain: [1];
+    holepunch: [1, 2, 3];
     fair_slots: [1, 21];
     dead_addresses: [1, 2];
     leased_rates: [1, 2, 3];

@@ -4,10 +4,11 @@
 //! [`FIRST_CUSTOM`], in the order of [`Config::extensions`](crate::Config::extensions). What a peer's handshake names is
 //! looked up once and kept as a short row of numbers, so that a peer can't make it grow.
 
+mod holepunch;
 pub(crate) mod metadata;
-pub(crate) mod serve;
 mod pex;
 mod scope;
+pub(crate) mod serve;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,7 +16,9 @@ use types::Time;
 use wire::extended::{ExtendedHandshake, Extensions, name};
 
 use crate::Config;
+pub(crate) use holepunch::{Meetings, Ration, Target, relay};
 pub(crate) use pex::{Heard, Told, Verdict};
+pub(crate) use scope::may_speak_of;
 
 /// The id of the first extension of a user.
 pub(crate) const FIRST_CUSTOM: u8 = 17;
@@ -54,7 +57,8 @@ const BUILT_IN: [Extension; 5] =
     [Extension::Metadata, Extension::Pex, Extension::DontHave, Extension::Holepunch, Extension::UploadOnly];
 
 /// Those that are offered to peers: what stands here has an arm in `Torrent::extension`.
-const OFFERED: [Extension; 3] = [Extension::Metadata, Extension::Pex, Extension::UploadOnly];
+const OFFERED: [Extension; 5] =
+    [Extension::Metadata, Extension::Pex, Extension::DontHave, Extension::Holepunch, Extension::UploadOnly];
 
 impl Extension {
     /// By which id peers send it to us.
@@ -153,8 +157,8 @@ pub(crate) struct Theirs {
     /// The ids it wants our messages under, 0 for what it does not understand.
     built_in: [u8; BUILT_IN.len()],
     custom: Vec<u8>,
-    /// It downloads nothing (BEP 21).
-    pub(crate) upload_only: bool,
+    /// Since when it downloads nothing (BEP 21).
+    pub(crate) upload_only: Option<Time>,
     /// It would rather have its connections encrypted.
     pub(crate) prefers_encryption: bool,
     /// Other addresses of it.
@@ -171,7 +175,7 @@ impl Theirs {
             greeted: false,
             built_in: [0; BUILT_IN.len()],
             custom: Vec::new(),
-            upload_only: false,
+            upload_only: None,
             prefers_encryption: false,
             ipv4: None,
             ipv6: None,
@@ -180,7 +184,7 @@ impl Theirs {
     }
 
     /// Takes in a handshake, the first or a later one: what it names changes, all else stays (BEP 10).
-    pub(crate) fn update(&mut self, config: &Config, handshake: &ExtendedHandshake) {
+    pub(crate) fn update(&mut self, now: Time, config: &Config, handshake: &ExtendedHandshake) {
         self.greeted = true;
         self.custom.resize(config.extensions.len(), 0);
         let named = |name: &str| {
@@ -193,10 +197,17 @@ impl Theirs {
         for (name, slot) in config.extensions.iter().zip(&mut self.custom) {
             *slot = named(name).unwrap_or(*slot);
         }
-        self.upload_only = handshake.upload_only.unwrap_or(self.upload_only);
+        if let Some(on) = handshake.upload_only {
+            self.say_upload_only(now, on);
+        }
         self.prefers_encryption = handshake.prefers_encryption.unwrap_or(self.prefers_encryption);
         self.ipv4 = handshake.ipv4.or(self.ipv4);
         self.ipv6 = handshake.ipv6.or(self.ipv6);
+    }
+
+    /// The peer says that it downloads nothing, or that it does.
+    pub(crate) fn say_upload_only(&mut self, now: Time, on: bool) {
+        self.upload_only = on.then(|| self.upload_only.unwrap_or(now));
     }
 
     /// The id under which the peer wants messages of this extension, where it understands it.
@@ -273,9 +284,9 @@ mod tests {
     fn a_later_handshake_changes_what_it_names() {
         let (config, mut theirs) = (config(), Theirs::new(Time::ZERO));
         let mut say = |bytes: &[u8]| {
-            theirs.update(&config, &ExtendedHandshake::decode(bytes).unwrap());
+            theirs.update(Time::ZERO, &config, &ExtendedHandshake::decode(bytes).unwrap());
             let all = [Extension::Metadata, Extension::Pex, Extension::Custom(1)];
-            (all.map(|e| theirs.id(e)), theirs.upload_only)
+            (all.map(|e| theirs.id(e)), theirs.upload_only.is_some())
         };
         assert_eq!(say(b"d1:md11:ut_metadatai9e6:ut_pexi3eee"), ([Some(9), Some(3), None], false));
         assert_eq!(

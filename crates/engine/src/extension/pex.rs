@@ -130,7 +130,6 @@ impl Heard {
     }
 
     /// What the peer said of someone it is connected to.
-    #[cfg(test)]
     pub(crate) fn flags_of(&self, addr: SocketAddr) -> Option<PexFlags> {
         self.named.get(&addr).copied()
     }

@@ -51,6 +51,11 @@ impl Fast {
         left.is_some()
     }
 
+    /// Whether a peer that has so many pieces may still have some without a slot.
+    pub(crate) fn is_open(&self, has: u32) -> bool {
+        has as usize <= ALLOWED_FAST_SIZE && self.left > 0
+    }
+
     /// Whether the piece is among those granted to a peer that has so many by now.
     pub(crate) fn grants(&self, piece: PieceIndex, has: u32) -> bool {
         has as usize <= ALLOWED_FAST_SIZE && self.granted.contains(&piece)

@@ -11,7 +11,7 @@ use types::{PeerId, Time};
 use wire::Reserved;
 
 use crate::choker::Candidate;
-use crate::extension::{Heard, Theirs, Told, serve};
+use crate::extension::{Heard, Ration, Theirs, Told, serve};
 use crate::picker::Pieces;
 use crate::{ConnId, Origin, PeerSnapshot, Speed};
 
@@ -42,6 +42,9 @@ pub(crate) struct Peer {
     /// What it was told of other peers, and what it told us (BEP 11).
     pub(crate) told: Told,
     pub(crate) heard: Heard,
+    /// Meetings it may ask us for, and those others may ask it for through us (BEP 55).
+    pub(crate) knocks: Ration,
+    pub(crate) called: Ration,
     pub(crate) trust: Trust,
     pub(crate) clock: Clock,
 }
@@ -117,6 +120,8 @@ impl Peer {
             early: Early::default(),
             told: Told::new(now),
             heard: Heard::new(now),
+            knocks: Ration::new(now),
+            called: Ration::new(now),
             trust: Trust::default(),
             clock: Clock { joined: now, heard: now, spoke: now },
         }
@@ -147,10 +152,15 @@ impl Peer {
         }
     }
 
+    /// Whether it wants something, and downloads at all (BEP 21).
+    pub(crate) fn wants_slot(&self) -> bool {
+        self.interest.theirs && self.theirs.upload_only.is_none()
+    }
+
     pub(crate) fn candidate(&mut self, now: Time) -> Candidate {
         Candidate {
             conn: self.who.conn,
-            interested: self.interest.theirs,
+            interested: self.wants_slot(),
             snubbed: self.requests.is_snubbed(),
             unchoked: !self.uploads.is_choked(),
             since: self.uploads.since,
@@ -171,7 +181,7 @@ impl Peer {
             chokes_us: self.interest.choked,
             is_interested: self.interest.theirs,
             we_choke: self.uploads.is_choked(),
-            upload_only: self.theirs.upload_only,
+            upload_only: self.theirs.upload_only.is_some(),
             snubbed: self.requests.is_snubbed(),
             requests: self.requests.len() as u32,
             inbound_requests: self.uploads.len() as u32,

@@ -139,6 +139,19 @@ impl Requests {
         true
     }
 
+    /// The peer lost a piece: what is owed of it is not waited for.
+    pub(crate) fn forgive_piece(&mut self, piece: PieceIndex) -> Vec<BlockRef> {
+        let owed: Vec<BlockRef> = self.owed.iter().map(|(b, _)| *b).filter(|b| b.piece == piece).collect();
+        owed.iter().for_each(|block| _ = self.forgive(*block));
+        self.refusals += owed.len() as u32;
+        owed
+    }
+
+    /// Whether a peer that gave blocks up may be asked for others at once.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.refusals < REFUSALS
+    }
+
     /// The peer said it will not send the block (BEP 6). Whether it was asked for it.
     pub(crate) fn rejected(&mut self, block: BlockRef) -> bool {
         if let Some(i) = self.owed.iter().position(|(b, _)| *b == block) {

@@ -260,6 +260,11 @@ impl Picker {
         self.rarity.change(piece, true);
     }
 
+    /// A peer lost a piece.
+    pub(crate) fn peer_lost(&mut self, piece: PieceIndex) {
+        self.rarity.change(piece, false);
+    }
+
     /// Whether a peer has something to be had.
     pub(crate) fn is_interesting(&self, pieces: &Pieces) -> bool {
         match pieces {

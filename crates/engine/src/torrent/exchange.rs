@@ -20,7 +20,8 @@ impl Torrent {
     /// Tells everyone whose minute has passed what changed.
     pub(super) fn tell_peers(&mut self, now: Time) {
         let listens = |peer: &Peer| peer.theirs.id(Extension::Pex).is_some() && peer.told.is_due(now);
-        if !self.exchanges() || !self.peers.values().any(listens) {
+        // What is known by its name alone may turn out to be private.
+        if !self.exchanges() || !self.is_known() || !self.peers.values().any(listens) {
             return;
         }
         let connected = self.connected();
@@ -68,7 +69,7 @@ impl Torrent {
 fn flags(peer: &Peer) -> PexFlags {
     let sets = [
         (peer.theirs.prefers_encryption, PexFlags::ENCRYPTION),
-        (peer.theirs.upload_only || peer.is_seed(), PexFlags::UPLOAD_ONLY),
+        (peer.theirs.upload_only.is_some() || peer.is_seed(), PexFlags::UPLOAD_ONLY),
         (peer.theirs.id(Extension::Holepunch).is_some(), PexFlags::HOLEPUNCH),
         (peer.who.origin == Origin::Dialed, PexFlags::REACHABLE),
     ];

@@ -66,10 +66,10 @@ impl Torrent {
         match extension {
             Extension::Metadata => self.metadata(now, conn, payload),
             Extension::Pex => self.told_of_peers(now, conn, payload),
-            Extension::UploadOnly => self.upload_only(conn, payload),
+            Extension::DontHave => self.peer_lost(now, conn, payload),
+            Extension::Holepunch => self.holepunch(now, conn, payload),
+            Extension::UploadOnly => self.upload_only(now, conn, payload),
             Extension::Custom(n) => self.custom(now, conn, n, payload),
-            // Not offered, so that `Extension::of` does not find it.
-            _ => self.without_effect(conn),
         }
     }
 
@@ -77,7 +77,7 @@ impl Torrent {
         let handshake = ExtendedHandshake::decode(payload).map_err(|_| Fault::BadMessage)?;
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let first = !peer.theirs.greeted;
-        peer.theirs.update(&self.config, &handshake);
+        peer.theirs.update(now, &self.config, &handshake);
         if let Some(reqq) = handshake.request_queue {
             peer.requests.limit(reqq);
         }
@@ -88,6 +88,7 @@ impl Torrent {
         if let (Some(port), Origin::Accepted) = (handshake.port, origin) {
             self.peer_listens(now, conn, SocketAddr::new(addr.ip(), port));
         }
+        self.part_from_seeds(now);
         if first {
             self.tell_extensions(conn);
             self.state.next_tick = self.state.next_tick.min(now + super::upkeep::TICK);
@@ -117,20 +118,13 @@ impl Torrent {
         }
     }
 
-    /// The peer stops to download, or begins again (BEP 21).
-    fn upload_only(&mut self, conn: ConnId, payload: &[u8]) -> Result<(), Fault> {
-        if let (Ok(UploadOnly(on)), Some(peer)) = (UploadOnly::decode(payload), self.peers.get_mut(&conn)) {
-            peer.theirs.upload_only = on;
-        }
-        self.without_effect(conn)
-    }
-
     /// Tells everyone that nothing is wanted any more, or again, where that is news (BEP 21).
     pub(super) fn tell_upload_only(&mut self, now: Time) {
         let upload_only = self.picker.is_content();
         if std::mem::replace(&mut self.state.upload_only, upload_only) == upload_only {
             return;
         }
+        self.state.upload_only_since = now;
         let payload = UploadOnly(upload_only).encode();
         let all: Vec<ConnId> = self.peers.keys().copied().collect();
         for conn in all {

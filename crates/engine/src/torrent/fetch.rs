@@ -9,7 +9,7 @@ use wire::Message;
 use super::{Torrent, urgent};
 use crate::peer::Peer;
 use crate::picker::{Asker, Received, Senders};
-use crate::{Arrival, ConnId, Disconnect, DiskTrouble, Event, Fault, Output};
+use crate::{Arrival, ConnId, DiskTrouble, Event, Fault, Output};
 
 /// Blocks never asked for that a peer may send before it is dropped; crossed cancels and restarts explain a few.
 const UNASKED: u32 = 64;
@@ -214,16 +214,6 @@ impl Torrent {
         self.choke_round(now);
     }
 
-    /// Two ends that want nothing of each other make room for others.
-    pub(super) fn part_from_seeds(&mut self, now: Time) {
-        if !self.is_known() || !self.picker.have().is_full() {
-            return;
-        }
-        let seeds: Vec<ConnId> =
-            self.peers.values().filter(|peer| peer.is_seed()).map(|peer| peer.who.conn).collect();
-        seeds.into_iter().for_each(|conn| self.part_with(now, conn, Disconnect::Useless));
-    }
-
     /// The hash failed. A piece of one sender convicts it, unless it went over a disk that may be to blame; of several, each
     /// gets its next piece alone. A torrent whose own hashes contradict each other is nobody's fault, and asking again would never end.
     pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex, why: Mismatch, read_back: bool) {
@@ -250,6 +240,8 @@ impl Torrent {
         if self.picker.doubt(piece) {
             self.state.withdrawn.insert(piece);
             self.refuse_withdrawn(now);
+            self.retract(now, piece);
+            self.tell_upload_only(now);
         }
         self.out.push_back(Output::Event(Event::PieceDoubtful { piece, trouble: why.clone() }));
     }
@@ -288,8 +280,10 @@ impl Torrent {
         let fresh = self.picker.replace_have(have);
         self.absent.clear();
         let have = self.picker.have();
-        self.state.withdrawn.extend(before.ones().filter(|&i| !have.get(i)).map(PieceIndex));
+        let lost: Vec<PieceIndex> = before.ones().filter(|&i| !have.get(i)).map(PieceIndex).collect();
+        self.state.withdrawn.extend(&lost);
         self.refuse_withdrawn(now);
+        lost.into_iter().for_each(|piece| self.retract(now, piece));
         fresh.into_iter().for_each(|piece| self.announce(now, piece));
         if self.is_complete() && !was_complete {
             self.completed(now);

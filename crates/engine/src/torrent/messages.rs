@@ -124,7 +124,7 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let changed = peer.interest.theirs != interested;
         peer.interest.theirs = interested;
-        if changed && interested {
+        if changed && peer.wants_slot() {
             self.begin_fairly(conn);
             self.offer_slot(now, conn);
         }

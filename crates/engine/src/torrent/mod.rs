@@ -8,6 +8,8 @@ mod content;
 mod exchange;
 mod extended;
 mod fetch;
+mod holepunch;
+mod losing;
 mod messages;
 mod metadata;
 mod serve;
@@ -26,6 +28,7 @@ use wire::{Message, Reserved};
 
 use crate::book::{self, Book};
 use crate::choker::Choker;
+use crate::extension::Meetings;
 use crate::extension::metadata::Fetch;
 use crate::peer::{Interest, Peer, Who};
 use crate::picker::Picker;
@@ -98,6 +101,8 @@ pub struct Torrent {
     picker: Picker,
     choker: Choker,
     book: Book,
+    /// What relays were asked for (BEP 55).
+    meetings: Meetings,
     peers: BTreeMap<ConnId, Peer>,
     absent: suspects::Absent,
     turnover: turnover::Turnover,
@@ -129,6 +134,8 @@ struct State {
     private: bool,
     /// What peers were told last (BEP 21).
     upload_only: bool,
+    /// Since when.
+    upload_only_since: Time,
     trouble: Option<DiskTrouble>,
     /// How the torrent contradicts itself: for ever.
     contradiction: Option<Mismatch>,
@@ -173,6 +180,7 @@ impl Torrent {
             picker,
             choker: Choker::new(config.upload_slots, config.seed_policy),
             book: Book::new(limits),
+            meetings: Meetings::default(),
             peers: BTreeMap::new(),
             absent: suspects::Absent::default(),
             turnover: turnover::Turnover::new(now),
@@ -182,6 +190,7 @@ impl Torrent {
                 upload,
                 private,
                 upload_only,
+                upload_only_since: now,
                 trouble: None,
                 contradiction: None,
                 withdrawn: BTreeSet::new(),
@@ -438,6 +447,7 @@ impl Torrent {
     fn dial_failed(&mut self, now: Time, addr: SocketAddr, why: Disconnect) {
         if why.may_retry() {
             self.book.failed(now, addr);
+            self.ask_relay(now, addr);
         } else {
             self.book.forget(addr);
         }

@@ -7,7 +7,7 @@ use wire::Message;
 
 use super::Torrent;
 use crate::choker::Candidate;
-use crate::peer::Asked;
+use crate::peer::{Asked, Peer};
 use crate::{ConnId, Fault, Output};
 
 /// A full turn of a slot while seeding, in pieces (libtorrent's measure as well).
@@ -69,12 +69,14 @@ impl Torrent {
         }
     }
 
-    /// Tells a peer that begins which pieces it may have without a slot: the same set whatever we have (BEP 6).
+    /// Tells a peer that begins which pieces it may have without a slot: the same set whatever we have (BEP 6). No more
+    /// peers at a time than there are slots: beside them a slow line would give nobody anything in time.
     pub(super) fn grant_fast(&mut self, now: Time, conn: ConnId) {
         let (pieces, piece_len) = (self.geometry.pieces(), self.geometry.nominal_piece_len());
-        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.fast() && self.state.upload) else {
-            return;
-        };
+        let begins = |peer: &Peer| peer.uploads.is_choked() && peer.sets.is_open(peer.has(pieces));
+        let may =
+            self.state.upload && self.peers.values().filter(|p| begins(p)).count() < self.choker.slots();
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.fast() && may) else { return };
         let (ip, has, torrent) = (peer.who.addr.ip(), peer.has(pieces), self.hashes.primary());
         let set = peer.sets.grant(ip, torrent, pieces, piece_len, has).to_vec();
         set.into_iter().for_each(|piece| self.send(now, conn, Message::AllowedFast(piece)));
@@ -130,7 +132,9 @@ impl Torrent {
     /// Hands waiting blocks to the data path, a few ahead of the socket.
     pub(super) fn serve(&mut self, now: Time, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        while let Some(block) = peer.uploads.next(self.config.send_ahead) {
+        // What needs no slot does not hold up those who have one.
+        let ahead = if peer.uploads.is_choked() { 1 } else { self.config.send_ahead };
+        while let Some(block) = peer.uploads.next(ahead) {
             peer.clock.spoke = now;
             self.out.push_back(Output::SendBlock { conn, block });
         }

@@ -8,8 +8,10 @@ use crate::WaitReason;
 
 mod exchange;
 mod extended;
-mod metadata;
 mod fast;
+mod holepunch;
+mod losing;
+mod metadata;
 mod turnover;
 
 const PIECE: u32 = 4 * BLOCK_LEN;

@@ -51,6 +51,7 @@ impl Torrent {
             self.turn_over(now);
             self.fetch_metadata(now);
             self.tell_peers(now);
+            self.part_from_idle_ends(now);
             self.dial(now);
         }
         if self.state.next_hurry.is_due(now) && self.picker.has_demand() {
@@ -62,7 +63,7 @@ impl Torrent {
         }
     }
 
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         let taken = self.peers.len() + self.book.dialing();
         taken < self.state.max_peers as usize && (self.state.upload || !self.picker.is_content())
     }

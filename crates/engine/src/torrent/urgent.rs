@@ -187,7 +187,8 @@ impl Torrent {
         };
         let Some(peer) = self.peers.get_mut(&best) else { return false };
         let pace = pace(peer, now, Duration::ZERO);
-        let asker = Asker { conn: best, pieces: &peer.pieces, parole: false, alone: false, pace };
+        let asker =
+            Asker { conn: best, pieces: &peer.pieces, parole: false, alone: false, pace, suggested: &[] };
         let asked = self.picker.ask_again(asker, block);
         if asked {
             peer.requests.ask(now, block);

@@ -15,6 +15,9 @@ pub struct DialOptions {
     pub bind_v4: Option<IpAddr>,
     /// The local IPv6 address to dial IPv6 from; the system chooses where there is none.
     pub bind_v6: Option<IpAddr>,
+    /// The local port to dial from, though it is listened on: where two ends dial each other so at once, what each sends
+    /// opens its NAT for the other (BEP 55). Where the port can't be had the system chooses one.
+    pub from_port: Option<u16>,
     /// Never dial IPv6.
     pub ipv4_only: bool,
     /// Never dial IPv4.
@@ -46,7 +49,8 @@ pub fn dial(addr: SocketAddr, options: &DialOptions) -> io::Result<TcpStream> {
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     let bind = if addr.is_ipv4() { options.bind_v4 } else { options.bind_v6 };
-    if let Some(ip) = bind {
+    let shared = options.from_port.is_some_and(|port| share_port(&socket, addr, bind, port).is_ok());
+    if let Some(ip) = bind.filter(|_| !shared) {
         socket.bind(&SocketAddr::new(ip, 0).into())?;
     }
     match socket.connect(&addr.into()) {
@@ -55,6 +59,16 @@ pub fn dial(addr: SocketAddr, options: &DialOptions) -> io::Result<TcpStream> {
         Err(e) => return Err(e),
     }
     Ok(TcpStream::new(mio::net::TcpStream::from_std(socket.into()), addr))
+}
+
+/// Binds to a port that a listener of ours has.
+fn share_port(socket: &Socket, to: SocketAddr, bind: Option<IpAddr>, port: u16) -> io::Result<()> {
+    let any = if to.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_port(true)?;
+    socket.bind(&SocketAddr::new(bind.unwrap_or(any), port).into())
 }
 
 /// Whether this "error" of a non-blocking connect only says that it takes a while.

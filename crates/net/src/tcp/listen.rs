@@ -163,6 +163,9 @@ impl Listener {
                 socket.set_only_v6(true)?;
             }
             socket.bind(&addr.into())?;
+            // Only once it is ours: dials may share it (BEP 55), other listeners may not. Without it they go from other ports.
+            #[cfg(unix)]
+            let _ = socket.set_reuse_port(true);
             socket.listen(BACKLOG)?;
             let local = socket.local_addr()?.as_socket().unwrap_or(addr);
             Ok((socket, local))

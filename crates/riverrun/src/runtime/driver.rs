@@ -248,7 +248,7 @@ impl Driver {
                     self.deadline = deadline;
                     break;
                 }
-                Output::Dial { conn, addr } => self.dial(conn, addr),
+                Output::Dial { conn, addr, punch } => self.dial(conn, addr, punch),
                 Output::Close { conn } => {
                     self.links.remove(self.poll.registry(), conn);
                 }

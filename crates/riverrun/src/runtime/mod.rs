@@ -97,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<Disk>,
     pub(crate) blocklist: Option<Arc<dyn Blocklist>>,
     pub(crate) dial: DialOptions,
+    /// The port that is listened on.
+    pub(crate) listen_port: Option<u16>,
 }
 
 /// The way to one shard thread.

@@ -41,9 +41,11 @@ impl Driver {
         }
     }
 
-    pub(super) fn dial(&mut self, conn: ConnId, addr: SocketAddr) {
+    pub(super) fn dial(&mut self, conn: ConnId, addr: SocketAddr, punch: bool) {
         let blocked = is_blocked(self.shared.blocklist.as_ref(), addr);
-        let stream = if blocked { None } else { net::tcp::dial(addr, &self.shared.dial).ok() };
+        let mut options = self.shared.dial;
+        options.from_port = self.shared.listen_port.filter(|_| punch);
+        let stream = if blocked { None } else { net::tcp::dial(addr, &options).ok() };
         let until = self.shared.clock.now() + CONNECT_TIMEOUT;
         let registry = self.poll.registry();
         let polled =

@@ -29,6 +29,8 @@ pub(crate) struct Link {
     /// Bytes a second it can receive; 0 is no limit.
     pub(crate) down_rate: u64,
     pub(crate) door: Door,
+    /// Behind a NAT: who dials it gets through only where it has sent to him from its own port before.
+    pub(crate) nat: bool,
     /// Hosts of different groups can't reach each other.
     pub(crate) group: u8,
     /// Without power.
@@ -47,6 +49,7 @@ impl Link {
             up: rate,
             down_rate: rate,
             door: Door::Open,
+            nat: false,
             group: 0,
             down: false,
             sends_until: Time::ZERO,

@@ -7,7 +7,7 @@
 mod link;
 mod pipe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Sock {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NetEvent {
     /// A dial reaches the other host.
-    Syn(Sock),
+    Syn { sock: Sock, tries: u32 },
     /// A dial has succeeded.
     Opened(Sock),
     /// A dial has failed.
@@ -96,6 +96,8 @@ struct Conn {
 #[derive(Debug)]
 pub(crate) struct Net {
     links: Vec<Link>,
+    /// Who, behind a NAT, has sent to whom from the port that he listens on.
+    holes: BTreeSet<(HostId, HostId)>,
     conns: BTreeMap<u64, Conn>,
     opened: u64,
     rng: Rng,
@@ -127,6 +129,7 @@ impl Net {
     pub(crate) fn new(rng: Rng) -> Net {
         Net {
             links: Vec::new(),
+            holes: BTreeSet::new(),
             conns: BTreeMap::new(),
             opened: 0,
             rng,
@@ -176,6 +179,11 @@ impl Net {
         delay
     }
 
+    /// A host sends from the port that it listens on: its NAT lets answers in.
+    pub(crate) fn open_nat(&mut self, from: HostId, to: SocketAddr) {
+        self.holes.extend(host_of(to).map(|to| (from, to)));
+    }
+
     /// Begins a dial; [`Notice::Opened`] or [`Notice::Failed`] follows unless it is closed before.
     pub(crate) fn dial(&mut self, now: Time, queue: &mut Queue, from: HostId, addr: SocketAddr) -> Sock {
         *self.dials.entry(addr).or_default() += 1;
@@ -189,7 +197,7 @@ impl Net {
         let door = target.map_or(Door::Silent, |host| self.links[host.index()].door);
         let (at, event) = match door {
             _ if self.cut(from, to) => (now + DIAL_TIMEOUT, NetEvent::Failed(sock)),
-            Door::Open => (now + delay, NetEvent::Syn(sock)),
+            Door::Open => (now + delay, NetEvent::Syn { sock, tries: 0 }),
             Door::Refuses => (now + delay * 2, NetEvent::Failed(sock)),
             Door::Silent => (now + DIAL_TIMEOUT, NetEvent::Failed(sock)),
         };
@@ -199,7 +207,7 @@ impl Net {
 
     pub(crate) fn handle(&mut self, now: Time, queue: &mut Queue, event: NetEvent) {
         match event {
-            NetEvent::Syn(sock) => self.syn(now, queue, sock),
+            NetEvent::Syn { sock, tries } => self.syn(now, queue, sock, tries),
             NetEvent::Opened(sock) => self.dial_opened(now, queue, sock),
             NetEvent::Failed(sock) => self.dial_failed(sock),
             NetEvent::Arrive { from, len, tries } => self.arrive(now, queue, from, len, tries),
@@ -209,10 +217,17 @@ impl Net {
         }
     }
 
-    fn syn(&mut self, now: Time, queue: &mut Queue, sock: Sock) {
+    fn syn(&mut self, now: Time, queue: &mut Queue, sock: Sock, tries: u32) {
         let Some([from, to]) = self.hosts(sock) else { return };
         if self.cut(from, to) {
             queue.push(now + DIAL_TIMEOUT, Event::Net(NetEvent::Failed(sock)));
+            return;
+        }
+        if self.links[to.index()].nat && !self.holes.contains(&(to, from)) {
+            // Dropped without a word: it is sent again, a few times.
+            let (wait, last) = (Duration::from_secs(1 << tries), tries == 3);
+            let event = if last { NetEvent::Failed(sock) } else { NetEvent::Syn { sock, tries: tries + 1 } };
+            queue.push(now + wait, Event::Net(event));
             return;
         }
         let mut addr = address(from);

@@ -158,7 +158,10 @@ impl Node {
     fn carry_out(&mut self, ctx: &mut Ctx<'_>, shard: usize, output: Output) -> Result<(), String> {
         let Some(run) = &mut self.running else { return Ok(()) };
         match output {
-            Output::Dial { conn, addr } => {
+            Output::Dial { conn, addr, punch } => {
+                if punch {
+                    ctx.net.open_nat(self.id, addr);
+                }
                 let sock = ctx.net.dial(ctx.now, ctx.queue, self.id, addr);
                 ctx.trace.event(ctx.now, "dial", self.id.0, sock.number(), conn.as_u64());
                 run.seat(sock, shard, conn, addr, false, ctx.payload);

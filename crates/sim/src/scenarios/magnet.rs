@@ -7,7 +7,7 @@ use crate::liar::{Lie, Script};
 
 /// A torrent whose info dictionary has several pieces of metadata.
 fn long_names() -> Shape {
-    Shape { version: Version::V1, piece_len: 32 << 10, files: vec![1_500; 1_000] }
+    Shape { version: Version::V1, piece_len: 32 << 10, files: vec![1_500; 1_000], private: false }
 }
 
 fn magnet_spec() -> NodeSpec {

@@ -40,6 +40,25 @@ pub fn private_chain(run: Run) -> Outcome {
     Ok(report)
 }
 
+/// Two peers behind NATs, whom nobody can dial, and a third that both can: they meet through it (BEP 55). The third is
+/// slow, and has nothing of its own.
+pub fn holepunch(run: Run) -> Outcome {
+    let mut world = World::new(&run, &Shape::one_file(3 * MIB, 64 << 10));
+    let relay = crowd(&mut world, 1, 4_000, &NodeSpec::default())[0];
+    let seed = crowd(&mut world, 1, 1_000_000, &seed_spec())[0];
+    let leech = crowd(&mut world, 1, 1_000_000, &NodeSpec::default())[0];
+    [seed, leech].into_iter().for_each(|host| world.net.link(host).nat = true);
+    world.tracker.up = false;
+    world.start_all();
+    [seed, leech].into_iter().for_each(|host| world.introduce(host, vec![address(relay)]));
+    let end = Time::from_secs(600);
+    let done =
+        world.run_until(end, |world| world.nodes().nth(2).is_some_and(|n| n.log.completed_at.is_some()));
+    world.demand(done, || "the peers behind NATs did not meet".into());
+    world.figure("seconds_to_complete", world.now.as_secs_f64());
+    world.finish("holepunch")
+}
+
 fn dials_of_the_seed(world: &World) -> u32 {
     world.net.dials.get(&address(HostId(0))).copied().unwrap_or(0)
 }

@@ -22,7 +22,7 @@ use crate::world::World;
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
 pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed, shared_pieces};
 pub use magnet::{magnet_join, magnet_liars, magnet_swarm};
-pub use meeting::{pex_chain, private_chain};
+pub use meeting::{holepunch, pex_chain, private_chain};
 pub use order::{dead_addresses, fair_slots, leased_rates, replay};
 pub use readers::{busy_stream, stream};
 pub use swarm::{
@@ -77,6 +77,7 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(magnet_swarm, "20 peers with nothing but the name, one seed"),
     story!(pex_chain, "peers found through peer exchange alone"),
     story!(private_chain, "nobody is found where nobody may be told"),
+    story!(holepunch, "two peers behind NATs meet through a third"),
     story!(fair_slots, "one slot for 20 leeches"),
     story!(dead_addresses, "a tracker full of dead addresses that dies"),
     story!(leased_rates, "a rate limit holds"),

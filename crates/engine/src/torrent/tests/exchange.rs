@@ -85,7 +85,7 @@ fn named_peers_are_dialed_and_lan_addresses_only_when_named_from_the_lan() {
 
 #[test]
 fn a_private_torrent_neither_offers_nor_sends_nor_takes() {
-    for edit in [|p: &mut Params| p.private = true, silent] {
+    for edit in [|p: &mut Params| content(p).private = true, silent] {
         let mut t = torrent(edit);
         let now = Time::ZERO;
         let greeting = meet_at(&mut t, now, 1, FAR.parse().unwrap(), Origin::Dialed);
@@ -133,7 +133,7 @@ fn a_message_before_the_handshake_is_not_read() {
 
 #[test]
 fn a_seed_has_no_use_for_seeds() {
-    let mut t = torrent(|p| p.have = Bitfield::full(2));
+    let mut t = torrent(|p| content(p).have = Bitfield::full(2));
     meet(&mut t, Time::ZERO, 1, FAR, Origin::Dialed, "");
     let peer = |addr: &str, flags| PexPeer { addr: addr.parse().unwrap(), flags };
     let added = vec![peer("1.2.3.4:5", PexFlags::UPLOAD_ONLY), peer("1.2.3.5:5", PexFlags::NONE)];

@@ -35,7 +35,7 @@ fn greeted(t: &mut Torrent, n: u32, first: Message<'_>) -> Vec<u32> {
 #[test]
 fn every_beginner_gets_the_set_of_his_address_whatever_we_have() {
     let mut sets: Vec<Vec<u32>> = Vec::new();
-    for mut t in [leech(MANY), seed(MANY), torrent_with(MANY, |p| _ = p.have.insert(3))] {
+    for mut t in [leech(MANY), seed(MANY), torrent_with(MANY, |p| _ = content(p).have.insert(3))] {
         sets.push(greeted(&mut t, 1, Message::HaveNone));
         // The last byte of the address does not count: the same network gets the same set.
         sets.push(greeted(&mut t, 2, Message::HaveNone));
@@ -190,4 +190,14 @@ fn requests_while_choked_are_rejected_and_at_last_a_flood() {
     }
     assert_eq!(say(&mut t, now, peer, Message::Request(block(0, 0))), Err(Fault::RequestFlood));
     assert_eq!(disconnects(&t.drain(now)), [(peer, Disconnect::Fault(Fault::RequestFlood))]);
+}
+
+#[test]
+fn no_more_beginners_than_slots_have_a_set_at_a_time() {
+    let mut t = seed(MANY);
+    let slots = t.choker.slots() as u32;
+    let with_set = (1..=2 * slots).filter(|n| !greeted(&mut t, *n, Message::HaveNone).is_empty()).count();
+    assert_eq!(with_set as u32, slots);
+    t.handle(Time::ZERO, Input::Closed { conn: conn(1), why: Disconnect::ByPeer }).unwrap();
+    assert_eq!(greeted(&mut t, 2 * slots + 1, Message::HaveNone).len(), 10);
 }
