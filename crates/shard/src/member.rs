@@ -169,6 +169,7 @@ impl Member {
             return;
         }
         self.blocks.sync_failed();
+        self.rereads.distrust();
         for piece in pieces {
             self.doubt(piece);
             self.rereads.add(now, piece, Reread::Rewrite);

@@ -69,6 +69,11 @@ impl Rereads {
         before.is_none()
     }
 
+    /// A sync failed: what waits to be read may be found in memory and still be lost, so that it is written again too.
+    pub(crate) fn distrust(&mut self) {
+        self.waiting.values_mut().for_each(|how| *how = Reread::Rewrite);
+    }
+
     /// Whether the piece waits for its turn.
     pub(crate) fn is_waiting(&self, piece: PieceIndex) -> bool {
         self.waiting.contains_key(&piece)
@@ -146,5 +151,13 @@ mod tests {
         assert!(rereads.next(now).is_some());
         rereads.done(now);
         assert_eq!((rereads.deadline(), rereads.waiting().count()), (Time::NEVER, 0));
+    }
+
+    #[test]
+    fn after_a_failed_sync_what_waits_is_written_again_too() {
+        let (mut rereads, now) = (Rereads::new(), Time::from_secs(1));
+        rereads.add(now, PieceIndex(3), Reread::Hash);
+        rereads.distrust();
+        assert_eq!(rereads.next(now), Some((PieceIndex(3), Reread::Rewrite)));
     }
 }

@@ -37,7 +37,7 @@ scenarios! {
     churn: [1, 2, 3];
     power_cuts: [1, 2, 3];
     full_disk: [1, 2, 3];
-    flaky_disks: [2, 3, 4];
+    flaky_disks: [1, 2, 3, 12, 48];
     small_pools: [1, 2, 3, 4, 5];
     corrupt_sender: [1, 2, 3, 4, 5];
     hang_up: [1, 2, 3];
