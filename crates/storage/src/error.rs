@@ -67,13 +67,13 @@ pub enum StorageError {
         path: PathBuf,
     },
     /// A file, or the directory it is in, is not there.
-    #[error("{}: not found; put it back, or recheck the torrent to fetch it again (`torrent download` does when it is run again)", .path.display())]
+    #[error("{}: not found; put it back, or recheck the torrent to fetch it again", .path.display())]
     NotFound {
         /// The file.
         path: PathBuf,
     },
     /// A file ends before the bytes that were asked for.
-    #[error("{}: {found} bytes long where at least {expected} are needed; put it back, or recheck the torrent to fetch the rest again (`torrent download` does when it is run again)", .path.display())]
+    #[error("{}: {found} bytes long where at least {expected} are needed; put it back, or recheck the torrent to fetch the rest again", .path.display())]
     Truncated {
         /// The file.
         path: PathBuf,
