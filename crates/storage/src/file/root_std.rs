@@ -24,7 +24,7 @@ impl Root {
     }
 
     /// The directory itself.
-    pub(crate) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
     }
 
