@@ -152,7 +152,17 @@ pub(crate) fn job<'a>(
     peers: &'a [SocketAddr],
     scratch: &'a Path,
 ) -> Job<'a> {
-    Job { torrent: &torrent.path, dir, listen, peers, seed: false, up_rate: 0, lsd: false, pex: false, scratch }
+    Job {
+        torrent: &torrent.path,
+        dir,
+        listen,
+        peers,
+        seed: false,
+        up_rate: 0,
+        lsd: false,
+        pex: false,
+        scratch,
+    }
 }
 
 /// A free address on the IPv4 loopback.

@@ -1,7 +1,6 @@
 //! The table of cells, by group. One more group is one file and one line here.
 
 mod agreement;
-mod exchange;
 mod gateway;
 mod local;
 mod matrix;
@@ -11,14 +10,7 @@ use crate::cell::Cell;
 
 /// Every cell.
 pub(crate) fn all() -> Vec<Cell> {
-    let groups = [
-        agreement::cells(),
-        matrix::cells(),
-        scenarios::cells(),
-        local::cells(),
-        exchange::cells(),
-        gateway::cells(),
-    ];
+    let groups = [agreement::cells(), matrix::cells(), scenarios::cells(), local::cells(), gateway::cells()];
     groups.into_iter().flatten().collect()
 }
 
