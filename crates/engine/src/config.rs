@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use types::PeerId;
 
-use crate::SeedPolicy;
 use crate::extension::{self, MAX_CUSTOM};
+use crate::{SeedPolicy, SlotPolicy};
 
 /// Settings of every torrent of one client. [`Config::validate`] is called by whoever takes one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,8 +34,11 @@ pub struct Config {
     pub max_peers: u32,
     /// Most dials of one torrent under way. Default 25.
     pub max_half_open: u32,
-    /// Regular upload slots of one torrent; one more in five is optimistic. Default 8.
+    /// Regular upload slots of one torrent; one more in five is optimistic, except in a seed that serves everyone in turn.
+    /// Default 8.
     pub upload_slots: u32,
+    /// Whether the slots are so many, or follow the rates. Default fixed.
+    pub slot_policy: SlotPolicy,
     /// Which peers a seed serves first. Default round-robin.
     pub seed_policy: SeedPolicy,
     /// Most blocks asked of one peer at once, whatever its speed: 2,000 (32 MiB) fills 2.5 Gbit/s at 100 ms.
@@ -95,6 +98,7 @@ impl Config {
             max_peers: types::DEFAULT_MAX_PEERS,
             max_half_open: 25,
             upload_slots: 8,
+            slot_policy: SlotPolicy::default(),
             seed_policy: SeedPolicy::default(),
             max_requests: 2_000,
             accept_requests: types::limits::INBOUND_REQUESTS as u32,

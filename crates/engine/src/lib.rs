@@ -30,7 +30,7 @@ mod session;
 mod snapshot;
 mod torrent;
 
-pub use choker::SeedPolicy;
+pub use choker::{SeedPolicy, SlotPolicy};
 pub use config::{Config, ConfigError};
 pub use error::{Blame, Disconnect, Fault};
 pub use ids::{ConnId, TorrentId};

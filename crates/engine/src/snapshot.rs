@@ -110,6 +110,8 @@ pub struct PeerSnapshot {
     pub is_interested: bool,
     /// We don't serve it.
     pub we_choke: bool,
+    /// We serve it to see what it gives, not for what it gave.
+    pub optimistic: bool,
     /// It downloads nothing, as it says (BEP 21).
     pub upload_only: bool,
     /// It owes us blocks for too long.

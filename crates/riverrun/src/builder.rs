@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
+use engine::{SeedPolicy, SlotPolicy};
 use storage::{FileFactory, HandleCache, Preallocate, StorageFactory};
 
 use crate::{Client, Error};
@@ -69,6 +70,9 @@ pub struct ClientBuilder {
     pub(crate) local_trackers: bool,
     pub(crate) lsd: bool,
     pub(crate) pex: bool,
+    pub(crate) upload_slots: u32,
+    pub(crate) slot_policy: SlotPolicy,
+    pub(crate) seed_policy: SeedPolicy,
     pub(crate) port_forward: bool,
     pub(crate) upload: bool,
     pub(crate) public_ip: Option<IpAddr>,
@@ -113,6 +117,9 @@ impl Default for ClientBuilder {
             local_trackers: false,
             lsd: true,
             pex: true,
+            upload_slots: 8,
+            slot_policy: SlotPolicy::default(),
+            seed_policy: SeedPolicy::default(),
             port_forward: true,
             upload: true,
             public_ip: None,
@@ -237,6 +244,25 @@ impl ClientBuilder {
     /// torrent (BEP 27). Default: yes.
     pub fn pex(mut self, exchange: bool) -> Self {
         self.pex = exchange;
+        self
+    }
+
+    /// Peers that one torrent serves at once for what they give, at least 1; one more in five is tried, except by a seed
+    /// that serves everyone in turn. Default 8.
+    pub fn upload_slots(mut self, slots: u32) -> Self {
+        self.upload_slots = slots;
+        self
+    }
+
+    /// Whether a torrent serves so many peers, or as many as it can serve fast. Default [`SlotPolicy::Fixed`].
+    pub fn slot_policy(mut self, policy: SlotPolicy) -> Self {
+        self.slot_policy = policy;
+        self
+    }
+
+    /// Which peers a seed serves first. Default [`SeedPolicy::RoundRobin`].
+    pub fn seed_policy(mut self, policy: SeedPolicy) -> Self {
+        self.seed_policy = policy;
         self
     }
 

@@ -437,6 +437,8 @@ fn engine_config(
     config.listen_port = port;
     config.max_peers = settings.max_peers;
     config.pex = settings.pex;
+    config.upload_slots = settings.upload_slots;
+    (config.slot_policy, config.seed_policy) = (settings.slot_policy, settings.seed_policy);
     config.validate().map_err(|e| Error::Config { setting: e.field, allowed: e.allowed })?;
     Ok(config)
 }

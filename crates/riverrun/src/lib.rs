@@ -55,7 +55,7 @@ pub use add::{AddTorrent, Existing, SeedGoal, Source};
 pub use builder::{Blocklist, ClientBuilder, OpenStorage, Preallocation};
 pub use client::{Client, Stats};
 pub use control::PortMapping;
-pub use engine::Priority;
+pub use engine::{Priority, SeedPolicy, SlotPolicy};
 pub use error::{Error, Trouble};
 pub use events::{Event, EventKind, Events};
 pub use file::File;

@@ -159,6 +159,17 @@ impl Disk {
         self.right = Bitfield::full(self.right.len());
     }
 
+    /// Puts these pieces on it, synced.
+    pub(crate) fn fill_part(&mut self, payload: &Payload, pieces: &Bitfield) {
+        for piece in pieces.ones().map(PieceIndex) {
+            let range = self.info.geometry().piece_range(piece);
+            self.bytes.get_mut()[range.start as usize..range.end as usize]
+                .copy_from_slice(payload.piece(piece));
+            let units = range.start / UNIT..range.end.div_ceil(UNIT);
+            units.for_each(|unit| _ = self.taken.insert(unit as u32));
+        }
+    }
+
     /// Takes work in. Returns its number and when it ends.
     pub(crate) fn submit(&mut self, now: Time, request: DiskRequest) -> Result<(u64, Time), Trespass> {
         let bytes = match &request.op {

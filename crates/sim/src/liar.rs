@@ -40,6 +40,10 @@ pub(crate) enum Script {
     NeverReads,
     /// Offers metadata, and lies about it.
     Metadata(Lie),
+    /// Wants everything and never asks.
+    Squatter,
+    /// Says that it downloads nothing, and wants everything.
+    UploadOnly,
 }
 
 /// How a liar lies about metadata.
@@ -283,13 +287,21 @@ impl Liar {
         let mut tail = [0; 20];
         tail[..4].copy_from_slice(&self.id.0.to_be_bytes());
         let peer_id = PeerId::new(b"-LI0001-", tail.map(|byte| byte.wrapping_mul(7)));
-        let reserved = Reserved::NONE.with_extension_protocol(matches!(self.script, Script::Metadata(_)));
+        let extended = matches!(self.script, Script::Metadata(_) | Script::UploadOnly);
+        let reserved = Reserved::NONE.with_extension_protocol(extended);
         let mut out = Handshake { reserved, info_hash, peer_id }.encode().to_vec();
         let pieces = ctx.payload.info.geometry().pieces();
         match self.script {
             Script::Silent | Script::WrongHash | Script::Garbage => {}
             Script::Oversize => out.extend([0xff, 0xff, 0xff, 0xff, 20, 1, 2, 3]),
-            Script::RequestFlood | Script::NeverReads => Message::Interested.encode(&mut out),
+            Script::RequestFlood | Script::NeverReads | Script::Squatter => {
+                Message::Interested.encode(&mut out);
+            }
+            Script::UploadOnly => {
+                let handshake = ExtendedHandshake { upload_only: Some(true), ..ExtendedHandshake::default() };
+                Message::Extended { id: 0, payload: &handshake.encode() }.encode(&mut out);
+                Message::Interested.encode(&mut out);
+            }
             Script::Metadata(lie) => {
                 let mut handshake = ExtendedHandshake::default();
                 handshake.extensions.set(name::UT_METADATA, METADATA_ID);

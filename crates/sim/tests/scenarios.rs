@@ -51,6 +51,12 @@ scenarios! {
     private_chain: [1];
     holepunch: [1, 2, 3];
     fair_slots: [1, 21];
+    newcomer: [1, 2, 3];
+    rate_slots: [1, 2, 3];
+    fastest_seed: [1, 2, 3];
+    anti_leech: [1, 2, 3];
+    squatters: [1, 2, 3];
+    upload_only_peers: [1, 2, 3];
     dead_addresses: [1, 2];
     leased_rates: [1, 2, 3];
     stream: [1, 2, 3, 4, 5];

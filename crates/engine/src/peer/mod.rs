@@ -157,8 +157,11 @@ impl Peer {
         self.interest.theirs && self.theirs.upload_only.is_none()
     }
 
-    pub(crate) fn candidate(&mut self, now: Time) -> Candidate {
+    /// What the choker needs to know, of a torrent of `total` pieces.
+    pub(crate) fn candidate(&mut self, now: Time, total: u32) -> Candidate {
+        let has = u64::from(self.has(total)) * 1_000 / u64::from(total.max(1));
         Candidate {
+            has: has as u32,
             conn: self.who.conn,
             interested: self.wants_slot(),
             snubbed: self.requests.is_snubbed(),
@@ -171,7 +174,7 @@ impl Peer {
         }
     }
 
-    pub(crate) fn snapshot(&mut self, now: Time, total: u32) -> PeerSnapshot {
+    pub(crate) fn snapshot(&mut self, now: Time, total: u32, optimistic: bool) -> PeerSnapshot {
         PeerSnapshot {
             addr: self.who.addr,
             client: self.who.client.clone().unwrap_or_else(|| wire::client_name(&self.who.peer_id)),
@@ -181,6 +184,7 @@ impl Peer {
             chokes_us: self.interest.choked,
             is_interested: self.interest.theirs,
             we_choke: self.uploads.is_choked(),
+            optimistic,
             upload_only: self.theirs.upload_only.is_some(),
             snubbed: self.requests.is_snubbed(),
             requests: self.requests.len() as u32,

@@ -178,7 +178,7 @@ impl Torrent {
             hashes,
             geometry,
             picker,
-            choker: Choker::new(config.upload_slots, config.seed_policy),
+            choker: Choker::new(config.upload_slots, config.slot_policy, config.seed_policy),
             book: Book::new(limits),
             meetings: Meetings::default(),
             peers: BTreeMap::new(),
@@ -300,7 +300,8 @@ impl Torrent {
     /// Its connections at this moment.
     pub fn peers(&mut self, now: Time) -> Vec<PeerSnapshot> {
         let pieces = self.geometry.pieces();
-        self.peers.values_mut().map(|peer| peer.snapshot(now, pieces)).collect()
+        let optimistic = |conn| self.choker.is_optimistic(conn);
+        self.peers.values_mut().map(|peer| peer.snapshot(now, pieces, optimistic(peer.who.conn))).collect()
     }
 
     /// Whether every wanted piece is here.

@@ -6,7 +6,7 @@ use types::{BLOCK_LEN, BlockRef, Time};
 use wire::Message;
 
 use super::Torrent;
-use crate::choker::Candidate;
+use crate::choker::{Candidate, FULL_TURN};
 use crate::peer::{Asked, Peer};
 use crate::{ConnId, Fault, Output};
 
@@ -17,7 +17,9 @@ impl Torrent {
     /// Hands out the slots anew.
     pub(super) fn choke_round(&mut self, now: Time) {
         let seeding = self.is_complete();
-        let candidates: Vec<Candidate> = self.peers.values_mut().map(|peer| peer.candidate(now)).collect();
+        let pieces = self.geometry.pieces();
+        let candidates: Vec<Candidate> =
+            self.peers.values_mut().map(|peer| peer.candidate(now, pieces)).collect();
         let turn = TURN_PIECES * u64::from(self.geometry.nominal_piece_len());
         let chosen: BTreeSet<ConnId> = match self.state.upload {
             true => self.choker.round(now, seeding, turn, &candidates).into_iter().collect(),
@@ -26,9 +28,21 @@ impl Torrent {
         for peer in candidates {
             match (chosen.contains(&peer.conn), peer.unchoked) {
                 (true, false) => self.unchoke(now, peer.conn),
-                (false, true) => self.choke(now, peer.conn),
+                (false, true) => {
+                    // Who took nothing of its turn has had it all the same: it waits as long as the others for the next.
+                    if seeding && peer.served == 0 && now.since(peer.since) >= FULL_TURN {
+                        self.charge(peer.conn, turn);
+                    }
+                    self.choke(now, peer.conn);
+                }
                 _ => {}
             }
+        }
+    }
+
+    fn charge(&mut self, conn: ConnId, bytes: u64) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.uploads.level += bytes;
         }
     }
 
@@ -44,7 +58,7 @@ impl Torrent {
     /// A peer became interested: a free slot is given at once, not at the next round.
     pub(super) fn offer_slot(&mut self, now: Time, conn: ConnId) {
         let taken = self.peers.values().filter(|peer| !peer.uploads.is_choked()).count();
-        if self.state.upload && taken < self.choker.slots() {
+        if self.state.upload && taken < self.choker.slots(self.is_complete()) {
             self.unchoke(now, conn);
         }
     }
@@ -74,8 +88,8 @@ impl Torrent {
     pub(super) fn grant_fast(&mut self, now: Time, conn: ConnId) {
         let (pieces, piece_len) = (self.geometry.pieces(), self.geometry.nominal_piece_len());
         let begins = |peer: &Peer| peer.uploads.is_choked() && peer.sets.is_open(peer.has(pieces));
-        let may =
-            self.state.upload && self.peers.values().filter(|p| begins(p)).count() < self.choker.slots();
+        let slots = self.choker.slots(self.is_complete());
+        let may = self.state.upload && self.peers.values().filter(|p| begins(p)).count() < slots;
         let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.fast() && may) else { return };
         let (ip, has, torrent) = (peer.who.addr.ip(), peer.has(pieces), self.hashes.primary());
         let set = peer.sets.grant(ip, torrent, pieces, piece_len, has).to_vec();

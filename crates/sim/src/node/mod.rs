@@ -26,6 +26,12 @@ pub(crate) struct NodeSpec {
     pub(crate) disk: DiskSpec,
     /// Whether it begins with the whole payload.
     pub(crate) seed: bool,
+    /// Pieces it begins with besides, by number and of how many.
+    pub(crate) has: fn(u32, u32) -> bool,
+    /// Pieces it wants.
+    pub(crate) wanted: fn(u32, u32) -> bool,
+    /// Whether it serves peers.
+    pub(crate) upload: bool,
     /// Shards; connections are accepted on any, the torrent lives on the first.
     pub(crate) shards: usize,
     pub(crate) receive_blocks: usize,
@@ -44,6 +50,9 @@ impl Default for NodeSpec {
         NodeSpec {
             disk: DiskSpec::default(),
             seed: false,
+            has: |_, _| false,
+            wanted: |_, _| true,
+            upload: true,
             shards: 1,
             receive_blocks: 256,
             send_blocks: 128,
@@ -145,10 +154,16 @@ impl Node {
         let mut disk = Disk::new(spec.disk.clone(), payload, rng.fork());
         let pieces = payload.info.geometry().pieces();
         let mut have = Bitfield::new(pieces);
+        (0..pieces)
+            .filter(|piece| spec.seed || (spec.has)(*piece, pieces))
+            .for_each(|piece| _ = have.insert(piece));
+        match have.is_full() {
+            true => disk.fill(payload),
+            false => disk.fill_part(payload, &have),
+        }
         let mut log = Log::default();
-        if spec.seed {
-            disk.fill(payload);
-            have = Bitfield::full(pieces);
+        let missing = (0..pieces).any(|piece| (spec.wanted)(piece, pieces) && !have.get(piece));
+        if !missing && spec.wants {
             log.completed_at = Some(Time::ZERO);
         }
         let resume = Resume { have, unhashed: Vec::new() };
@@ -178,9 +193,9 @@ impl Node {
     fn content(&self, info: &metainfo::Info) -> engine::Content {
         let mut content = engine::Content::new(info.geometry().clone());
         content.have = self.resume.have.clone();
-        if !self.spec.wants {
-            content.wanted = Bitfield::new(content.wanted.len());
-        }
+        let pieces = content.wanted.len();
+        let unwanted = (0..pieces).filter(|piece| !self.spec.wants || !(self.spec.wanted)(*piece, pieces));
+        unwanted.for_each(|piece| _ = content.wanted.remove(piece));
         content.unhashed =
             self.resume.unhashed.iter().filter(|(p, _)| !content.have.get(p.0)).cloned().collect();
         content.private = info.is_private();
@@ -203,7 +218,8 @@ impl Node {
         let added = if self.spec.magnet && self.log.metadata_at.is_none() {
             Added::magnet(TORRENT, Params::magnet(config.engine.clone(), info.info_hashes()))
         } else {
-            let params = Params::new(config.engine.clone(), info.info_hashes(), self.content(&info));
+            let mut params = Params::new(config.engine.clone(), info.info_hashes(), self.content(&info));
+            params.upload = self.spec.upload;
             Added::new(TORRENT, info, params)
         };
         let mut shards: Vec<Shard> = (0..self.spec.shards.max(1))

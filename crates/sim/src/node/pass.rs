@@ -251,7 +251,8 @@ impl Node {
             engine::Event::Completed => {
                 let pieces = ctx.payload.info.geometry().piece_indexes();
                 let rotten = self.disk.rotten.clone();
-                for piece in pieces.filter(|piece| !rotten.get(piece.0)) {
+                let (of, wanted) = (ctx.payload.info.geometry().pieces(), self.spec.wanted);
+                for piece in pieces.filter(|piece| !rotten.get(piece.0) && wanted(piece.0, of)) {
                     if !self.disk.is_right(piece, ctx.payload) {
                         return Err(format!("it calls itself complete without piece {piece:?}"));
                     }

@@ -6,6 +6,7 @@ mod magnet;
 mod meeting;
 mod order;
 mod readers;
+mod slots;
 mod swarm;
 
 use std::time::Duration;
@@ -23,8 +24,9 @@ pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
 pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed, shared_pieces};
 pub use magnet::{magnet_join, magnet_liars, magnet_swarm};
 pub use meeting::{holepunch, pex_chain, private_chain};
-pub use order::{dead_addresses, fair_slots, leased_rates, replay};
+pub use order::{dead_addresses, leased_rates, replay};
 pub use readers::{busy_stream, stream};
+pub use slots::{anti_leech, fair_slots, fastest_seed, newcomer, rate_slots, squatters, upload_only_peers};
 pub use swarm::{
     crowded, dead_peer, endgame, hybrid_swarm, lossy_swarm, padding, pair, partition, v1_swarm, v2_swarm,
 };
@@ -79,6 +81,12 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(private_chain, "nobody is found where nobody may be told"),
     story!(holepunch, "two peers behind NATs meet through a third"),
     story!(fair_slots, "one slot for 20 leeches"),
+    story!(newcomer, "who gives most is served within a minute"),
+    story!(rate_slots, "slots follow the rates"),
+    story!(fastest_seed, "a seed serves the quick first"),
+    story!(anti_leech, "a seed serves beginners and those nearly done"),
+    story!(squatters, "peers that want and never ask"),
+    story!(upload_only_peers, "peers that download nothing, as they say, have no slot"),
     story!(dead_addresses, "a tracker full of dead addresses that dies"),
     story!(leased_rates, "a rate limit holds"),
     story!(stream, "a reader of an unwanted torrent reads, seeks and leaves"),

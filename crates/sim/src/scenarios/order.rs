@@ -3,32 +3,6 @@
 use super::*;
 use crate::net::{Door, address};
 
-/// A seed with one regular slot and 20 leeches that reach nobody else: they get the same to within 2 %
-/// and the turn that is under way.
-pub fn fair_slots(run: Run) -> Outcome {
-    let mut world = World::new(&run, &Shape::one_file(8 * MIB, 16 << 10));
-    let one_slot = NodeSpec { tune: |config| config.upload_slots = 1, ..seed_spec() };
-    let seed = crowd(&mut world, 1, 8_000, &one_slot)[0];
-    let leeches = crowd(&mut world, 20, 1_000_000, &NodeSpec::default());
-    leeches.iter().for_each(|host| world.net.link(*host).door = Door::Refuses);
-    world.tracker.interval = Duration::from_secs(3_600);
-    world.start_all();
-    world.run_to(Time::from_secs(14_400));
-    let now = world.now;
-    let got: Vec<u64> = leeches.iter().map(|host| world.node(*host).totals(now).downloaded).collect();
-    let (least, most) = (got.iter().min().copied().unwrap_or(0), got.iter().max().copied().unwrap_or(0));
-    let served = world.node(seed).totals(now).uploaded;
-    world.figure("least_kib", least as f64 / 1024.0);
-    world.figure("most_kib", most as f64 / 1024.0);
-    world.figure("served_kib", served as f64 / 1024.0);
-    // A turn of 20 pieces is looked at every 10 s.
-    let turn = (20 * (16 << 10)) + 10 * 8_000;
-    world.demand(least > 0 && most - least <= most / 50 + turn, || {
-        format!("one slot was shared unfairly: {least} to {most} bytes")
-    });
-    world.finish("fair_slots")
-}
-
 /// A tracker that gives out many dead addresses, and dies for a while. Dials are few, and the live peers are found.
 pub fn dead_addresses(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(2 * MIB, 32 << 10));

@@ -195,7 +195,7 @@ fn requests_while_choked_are_rejected_and_at_last_a_flood() {
 #[test]
 fn no_more_beginners_than_slots_have_a_set_at_a_time() {
     let mut t = seed(MANY);
-    let slots = t.choker.slots() as u32;
+    let slots = t.choker.slots(true) as u32;
     let with_set = (1..=2 * slots).filter(|n| !greeted(&mut t, *n, Message::HaveNone).is_empty()).count();
     assert_eq!(with_set as u32, slots);
     t.handle(Time::ZERO, Input::Closed { conn: conn(1), why: Disconnect::ByPeer }).unwrap();
