@@ -4,11 +4,17 @@ use engine::{ConnId, DiskTrouble, Output as Action, TorrentId};
 use types::Time;
 
 use crate::disk::Completion;
+use crate::member::Member;
+use crate::trap::Trap;
 use crate::{DiskDone, DiskOp, DiskRequest, Event, Output, Shard};
 
 impl Shard {
     /// Disk work has returned.
     pub fn disk_done(&mut self, now: Time, done: DiskDone) {
+        self.work_for(Some(done.torrent), |shard| shard.take_back(now, done));
+    }
+
+    fn take_back(&mut self, now: Time, done: DiskDone) {
         let DiskDone { torrent, op, result } = done;
         let Some(member) = self.members.touch(torrent) else { return self.reclaim(op) };
         self.pass_open = true;
@@ -73,15 +79,20 @@ impl Shard {
     pub(crate) fn drain_all(&mut self, now: Time) {
         self.ask_for_blocks();
         while let Some(id) = self.members.next_dirty() {
-            self.drain_brain(now, id);
+            self.work_for(Some(id), |shard| shard.drain_brain(now, id));
             self.ask_for_blocks();
-            self.drain_disk(now, id);
-            self.members.file(id);
-            self.finish_leaving(id);
+            self.work_for(Some(id), |shard| {
+                shard.drain_disk(now, id);
+                shard.members.file(id);
+                shard.finish_leaving(id);
+            });
         }
     }
 
     fn drain_brain(&mut self, now: Time, id: TorrentId) {
+        if let Some(member) = self.members.get(id) {
+            member.trap.spring(Trap::Poll);
+        }
         loop {
             let member = self.members.get_mut(id);
             let Some((member, action)) =
@@ -158,9 +169,9 @@ impl Shard {
         if member.disk.in_trouble() {
             member.disk.give_up().into_iter().for_each(|op| self.reclaim(op));
         }
-        let Some(member) = self.members.get(id).filter(|member| member.is_gone()) else { return };
-        let _ = member;
-        if let Some(mut member) = self.members.remove(id) {
+        if self.members.get(id).is_some_and(Member::is_gone)
+            && let Some(mut member) = self.members.remove(id)
+        {
             member.blocks.clear(&mut self.receive.pool);
             self.outputs.push_back(Output::Event(id, Event::Removed));
         }

@@ -40,9 +40,11 @@ impl Shard {
                 Verdict::Answer(next, name) => {
                     entry.stage = Stage::Handshake(next);
                     state = next;
-                    self.answer(now, conn, next, name);
+                    self.work_for(next.torrent(), |shard| shard.answer(now, conn, next, name));
                 }
-                Verdict::Done(id, peer) => return self.opened(now, conn, id, peer, bytes),
+                Verdict::Done(id, peer) => {
+                    return self.work_for(Some(id), |shard| shard.opened(now, conn, id, peer, bytes));
+                }
                 Verdict::Unknown(name) => return self.hand_off(conn, name, bytes),
                 Verdict::Refuse(why) => {
                     self.lost(now, conn, why);

@@ -54,6 +54,21 @@ pub enum Command {
     Lease(engine::Lease),
 }
 
+impl Command {
+    /// The torrent that it is about.
+    pub fn torrent(&self) -> Option<TorrentId> {
+        match self {
+            Command::Add(added) => Some(added.id),
+            Command::Remove(id)
+            | Command::Torrent(id, _)
+            | Command::Content(id, ..)
+            | Command::Addresses(id, ..)
+            | Command::Sync(id) => Some(*id),
+            Command::Lease(_) => None,
+        }
+    }
+}
+
 /// Disk work, positioned in a torrent's payload. It may be done in any order: the shard asks for nothing that depends on
 /// work that has not returned.
 #[derive(Debug)]

@@ -63,6 +63,7 @@ mod reread;
 mod shard;
 mod sync;
 mod table;
+mod trap;
 mod upload;
 mod valve;
 
@@ -73,6 +74,8 @@ pub use io::{
 pub use pool::{Block, Pool};
 pub use shard::{Config, Shard};
 pub use sync::DurablePiece;
+#[cfg(any(test, feature = "traps"))]
+pub use trap::Trap;
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]

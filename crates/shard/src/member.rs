@@ -12,6 +12,7 @@ use crate::blocks::{Blocks, Ended};
 use crate::disk::{Completion, Disk, Health};
 use crate::reread::{Reread, Rereads};
 use crate::sync::Durability;
+use crate::trap::{Trap, Trapped};
 use crate::{Added, Block, DiskOp, Pool};
 
 /// One torrent of a shard.
@@ -29,6 +30,7 @@ pub(crate) struct Member {
     /// What the brain waits for.
     pub(crate) wait: (Time, WaitReason),
     names: InfoHashes,
+    pub(crate) trap: Trapped,
 }
 
 /// The block table of a torrent with this content, and how long its messages may be.
@@ -56,6 +58,7 @@ impl Member {
             limits,
             conns: BTreeSet::new(),
             wait: (Time::NEVER, WaitReason::Idle),
+            trap: Trapped::default(),
         }
     }
 
@@ -107,8 +110,24 @@ impl Member {
         self.inform(now, Input::BlockReceived { conn, block: run });
     }
 
+    /// Whether there is work for the end of the pass.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.blocks.is_touched() || self.trap.is_at(Trap::EndPass)
+    }
+
+    /// Asks the disk for a block to be sent, where the pool has a buffer.
+    pub(crate) fn read_for(&mut self, conn: ConnId, run: BlockRef, pool: &mut Pool) {
+        let geometry = self.blocks.geometry();
+        let offset = geometry.offset_of(run);
+        let there = u64::from(run.len).min(geometry.total_len().saturating_sub(offset));
+        if let Some(block) = pool.take(there as usize) {
+            self.disk.push(DiskOp::Read { offset, block, conn: Some(conn) });
+        }
+    }
+
     /// The end of a pass, after the lanes: judges pieces, and queues what is to be written and read back.
     pub(crate) fn settle(&mut self, now: Time, pool: &mut Pool) {
+        self.trap.spring(Trap::EndPass);
         let mut writes = Vec::new();
         let ended = self.blocks.settle(pool, |at, block| writes.push((at, block)));
         self.disk.push_writes(writes);
@@ -239,6 +258,7 @@ impl Member {
 
     /// Its deadline has come.
     pub(crate) fn on_timer(&mut self, now: Time) {
+        self.trap.spring(Trap::Timer);
         if self.wait.0.is_due(now) {
             self.wait = (Time::NEVER, WaitReason::Idle);
             self.inform(now, Input::Timer);

@@ -19,6 +19,8 @@ pub(crate) struct Members {
     deadlines: BTreeSet<(Time, TorrentId)>,
     /// Torrents that did something since their figures were last asked for.
     news: BTreeSet<TorrentId>,
+    /// Whose work is being done: who is to blame for a panic now.
+    at_work: Option<TorrentId>,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,16 @@ impl Members {
         self.hot.insert(member.id);
         self.names.extend(member.names().map(|name| (name, member.id)));
         self.rows.insert(member.id, Box::new(Row { member, deadline: Time::NEVER }));
+    }
+
+    /// Whose work is being done.
+    pub(crate) fn at_work(&self) -> Option<TorrentId> {
+        self.at_work
+    }
+
+    /// From here on the work is this torrent's, or nobody's. Answers whose it was before.
+    pub(crate) fn work_for(&mut self, whom: Option<TorrentId>) -> Option<TorrentId> {
+        std::mem::replace(&mut self.at_work, whom)
     }
 
     pub(crate) fn contains(&self, id: TorrentId) -> bool {
@@ -65,18 +77,28 @@ impl Members {
         self.rows.get(&id).map(|row| &row.member)
     }
 
-    /// Lets `work` see all torrents with work at the end of a pass together; their outputs will be drained. What `work`
-    /// leaves touched comes again with the next pass.
-    pub(crate) fn end_pass(&mut self, work: impl FnOnce(&mut [&mut Member])) {
+    /// Lets `together` see all torrents with work at the end of a pass, and then `each` every one of them; their outputs
+    /// will be drained. What `each` leaves touched comes again with the next pass.
+    pub(crate) fn end_pass(
+        &mut self,
+        together: impl FnOnce(&mut [&mut Member]),
+        mut each: impl FnMut(&mut Member),
+    ) {
         // They are taken out for the while, as a map lends only one of its values at a time.
         let hot = std::mem::take(&mut self.hot);
         let mut rows: Vec<Box<Row>> = hot.iter().filter_map(|id| self.rows.remove(id)).collect();
-        let touched = rows.iter_mut().map(|row| &mut row.member).filter(|m| m.blocks.is_touched());
+        let touched = rows.iter_mut().map(|row| &mut row.member).filter(|m| m.is_touched());
         let mut touched: Vec<&mut Member> = touched.collect();
         self.dirty.extend(touched.iter().map(|member| member.id));
-        work(&mut touched);
+        together(&mut touched);
+        let before = self.at_work;
+        for member in touched {
+            self.at_work = Some(member.id);
+            each(member);
+        }
+        self.at_work = before;
         for row in rows {
-            if row.member.blocks.is_touched() {
+            if row.member.is_touched() {
                 self.hot.insert(row.member.id);
             }
             self.rows.insert(row.member.id, row);
@@ -120,12 +142,24 @@ impl Members {
             any = true;
             if let Some(row) = self.rows.get_mut(&id) {
                 row.deadline = Time::NEVER;
+                self.at_work = Some(id);
                 row.member.on_timer(now);
+                self.at_work = None;
                 self.hot.insert(id);
                 self.dirty.insert(id);
             }
         }
         any
+    }
+
+    /// Makes a torrent's timer fire at once.
+    #[cfg(any(test, feature = "traps"))]
+    pub(crate) fn hurry(&mut self, id: TorrentId) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            self.deadlines.remove(&(row.deadline, id));
+            row.deadline = Time::ZERO;
+            self.deadlines.insert((row.deadline, id));
+        }
     }
 
     /// The first deadline of any torrent, and why.

@@ -56,10 +56,20 @@ impl Shard {
         conn: ConnId,
         read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
     ) -> RecvOutcome {
-        let Some(entry) = self.conns.get_mut(conn) else { return RecvOutcome::Closed };
-        if entry.recv_parked {
-            return RecvOutcome::Paused;
+        match self.conns.get(conn).map(|entry| entry.recv_parked) {
+            None => return RecvOutcome::Closed,
+            Some(true) => return RecvOutcome::Paused,
+            Some(false) => {}
         }
+        self.work_for(self.torrent_of(conn), |shard| shard.recv_open(now, conn, read))
+    }
+
+    fn recv_open(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
+    ) -> RecvOutcome {
         if self.lacks_buffers(conn) {
             return self.park_receiver(conn);
         }

@@ -17,6 +17,7 @@ use crate::member::Member;
 use crate::members::Members;
 use crate::receive::Receive;
 use crate::table::Table;
+use crate::trap::Trap;
 use crate::upload::Upload;
 use crate::{Added, Command, Output};
 
@@ -95,7 +96,7 @@ impl Shard {
 
     /// A dialed connection is open.
     pub fn connected(&mut self, now: Time, conn: ConnId) {
-        self.greet(now, conn);
+        self.work_for(self.torrent_of(conn), |shard| shard.greet(now, conn));
     }
 
     /// A dialed connection could not be opened.
@@ -109,15 +110,49 @@ impl Shard {
             return;
         }
         let pool = &mut self.receive.pool;
-        self.members.end_pass(|members| {
+        let hash = |members: &mut [&mut Member]| {
             let mut pieces: Vec<_> = members.iter_mut().flat_map(|member| member.blocks.touched()).collect();
             lanes::run(&mut pieces);
-            members.iter_mut().for_each(|member| member.settle(now, pool));
-        });
+        };
+        self.members.end_pass(hash, |member| member.settle(now, pool));
+    }
+
+    /// The torrent whose work is being done: after a panic in a call of this shard, whose it was. None where the work was
+    /// for all of them.
+    pub fn at_work(&self) -> Option<TorrentId> {
+        self.members.at_work()
+    }
+
+    /// Does work that is one torrent's, or nobody's.
+    pub(crate) fn work_for<R>(&mut self, whom: Option<TorrentId>, work: impl FnOnce(&mut Shard) -> R) -> R {
+        let before = self.members.work_for(whom);
+        let result = work(self);
+        self.members.work_for(before);
+        result
+    }
+
+    /// The torrent that a connection belongs to, where that is known.
+    pub(crate) fn torrent_of(&self, conn: ConnId) -> Option<TorrentId> {
+        self.conns.get(conn).and_then(Conn::torrent)
+    }
+
+    /// Makes a torrent's code panic, in a build for tests.
+    #[cfg(any(test, feature = "traps"))]
+    pub fn set_trap(&mut self, torrent: TorrentId, trap: Trap) {
+        let Some(member) = self.members.touch(torrent) else { return };
+        member.trap.set(trap);
+        self.pass_open = true;
+        if trap == Trap::Timer {
+            self.members.hurry(torrent);
+        }
     }
 
     /// What the client wants.
     pub fn command(&mut self, now: Time, command: Command) {
+        self.work_for(command.torrent(), |shard| shard.obey(now, command));
+    }
+
+    fn obey(&mut self, now: Time, command: Command) {
         match command {
             Command::Add(added) => self.add(now, *added),
             Command::Remove(id) => self.remove(now, id),
@@ -147,6 +182,7 @@ impl Shard {
 
     fn command_torrent(&mut self, now: Time, id: TorrentId, command: engine::Command) {
         let Some(member) = self.members.touch(id) else { return };
+        member.trap.spring(Trap::Command);
         self.pass_open = true;
         match &command {
             engine::Command::Start => member.retry(now),
@@ -219,32 +255,36 @@ impl Shard {
 
     /// A torrent at this moment.
     pub fn snapshot(&mut self, now: Time, torrent: TorrentId) -> Option<Snapshot> {
-        let brain = self.members.get_mut(torrent)?.brain.as_mut()?;
-        Some(brain.snapshot(now))
+        self.ask(torrent, |member| Some(member.brain.as_mut()?.snapshot(now))).flatten()
+    }
+
+    /// Asks something of one torrent.
+    fn ask<R>(&mut self, torrent: TorrentId, question: impl FnOnce(&mut Member) -> R) -> Option<R> {
+        self.work_for(Some(torrent), |shard| shard.members.get_mut(torrent).map(question))
     }
 
     /// The running totals of the torrents that did something since the last call; those at rest cost nothing.
     pub fn figures(&mut self) -> Vec<(TorrentId, Figures)> {
         let news = self.members.take_news();
-        let brain = |id| self.members.get(id)?.brain.as_ref();
-        news.into_iter().filter_map(|id| Some((id, brain(id)?.figures()))).collect()
+        let mut figures = |id| self.ask(id, |member| Some(member.brain.as_ref()?.figures())).flatten();
+        news.into_iter().filter_map(|id| Some((id, figures(id)?))).collect()
     }
 
     /// A torrent's connections at this moment.
     pub fn peers(&mut self, now: Time, torrent: TorrentId) -> Vec<PeerSnapshot> {
-        let brain = self.members.get_mut(torrent).and_then(|member| member.brain.as_mut());
-        brain.map_or_else(Vec::new, |brain| brain.peers(now))
+        let peers = |member: &mut Member| member.brain.as_mut().map(|brain| brain.peers(now));
+        self.ask(torrent, peers).flatten().unwrap_or_default()
     }
 
     /// At most so many addresses of a torrent's swarm that are worth another try in a later run, the best first.
-    pub fn addresses(&self, torrent: TorrentId, most: usize) -> Vec<SocketAddr> {
-        let brain = self.members.get(torrent).and_then(|member| member.brain.as_ref());
-        brain.map_or_else(Vec::new, |brain| brain.addresses(most))
+    pub fn addresses(&mut self, torrent: TorrentId, most: usize) -> Vec<SocketAddr> {
+        let addresses = |member: &mut Member| member.brain.as_ref().map(|brain| brain.addresses(most));
+        self.ask(torrent, addresses).flatten().unwrap_or_default()
     }
 
     /// The blocks of unfinished pieces that are stored, for the resume data: they are hashed again when it is used.
-    pub fn unhashed(&self, torrent: TorrentId) -> Vec<(PieceIndex, Bitfield)> {
-        self.members.get(torrent).map_or_else(Vec::new, Member::unhashed)
+    pub fn unhashed(&mut self, torrent: TorrentId) -> Vec<(PieceIndex, Bitfield)> {
+        self.ask(torrent, |member| member.unhashed()).unwrap_or_default()
     }
 
     /// Closes a torrent's connections that are not through their handshake, and forgets its dials: the brain, which rests,
@@ -274,13 +314,16 @@ impl Shard {
 
     /// A connection is gone: forgets it and tells the brain.
     pub(crate) fn lost(&mut self, now: Time, id: ConnId, why: Disconnect) {
-        let Some(conn) = self.forget(id) else { return };
-        let Some(member) = conn.torrent().and_then(|torrent| self.members.touch(torrent)) else { return };
-        match conn.stage {
-            Stage::Open(_) => member.inform(now, Input::Closed { conn: id, why }),
-            Stage::Handshake(State::Answered(_) | State::Accepted) => {}
-            Stage::Handshake(_) => member.inform(now, Input::DialFailed { addr: conn.addr, why }),
-        }
+        let torrent = self.torrent_of(id);
+        self.work_for(torrent, |shard| {
+            let Some(conn) = shard.forget(id) else { return };
+            let Some(member) = torrent.and_then(|torrent| shard.members.touch(torrent)) else { return };
+            match conn.stage {
+                Stage::Open(_) => member.inform(now, Input::Closed { conn: id, why }),
+                Stage::Handshake(State::Answered(_) | State::Accepted) => {}
+                Stage::Handshake(_) => member.inform(now, Input::DialFailed { addr: conn.addr, why }),
+            }
+        });
     }
 
     /// Closes a connection of our own accord and tells the brain.

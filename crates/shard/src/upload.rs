@@ -9,7 +9,7 @@ use types::{BlockRef, Time};
 use crate::conn::{Conn, Sender, Stage};
 use crate::outbound::Withdrawal;
 use crate::valve::Valve;
-use crate::{Block, DiskOp, Output, Pool, SendOutcome, Shard};
+use crate::{Block, Output, Pool, SendOutcome, Shard};
 
 /// Buffers a connection may hold while at least half of them are out, so that peers that don't read can't take all.
 const FAIR_BUFFERS: usize = 2;
@@ -64,6 +64,15 @@ impl Upload {
 impl Shard {
     /// Writes once: `write` takes what it can from the offered slices, as a socket's vectored write does.
     pub fn send(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> SendOutcome {
+        self.work_for(self.torrent_of(conn), |shard| shard.send_for(now, conn, write))
+    }
+
+    fn send_for(
         &mut self,
         now: Time,
         conn: ConnId,
@@ -152,16 +161,12 @@ impl Shard {
         let (conns, members) = (&self.conns, &mut self.members);
         let holds = |conn| Some(conns.get(conn)?.outbound.buffers());
         self.upload.sweep(holds, |conn, run, pool| {
-            let Some(member) = conns.get(conn).and_then(Conn::torrent).and_then(|id| members.touch(id))
-            else {
-                return;
-            };
-            let offset = member.blocks.geometry().offset_of(run);
-            let end = member.blocks.geometry().total_len();
-            let there = u64::from(run.len).min(end.saturating_sub(offset));
-            if let Some(block) = pool.take(there as usize) {
-                member.disk.push(DiskOp::Read { offset, block, conn: Some(conn) });
+            let torrent = conns.get(conn).and_then(Conn::torrent);
+            let before = members.work_for(torrent);
+            if let Some(member) = torrent.and_then(|id| members.touch(id)) {
+                member.read_for(conn, run, pool);
             }
+            members.work_for(before);
         });
     }
 
@@ -202,8 +207,7 @@ impl Shard {
     fn withdrawn(&mut self, now: Time, conn: ConnId, messages: &[(u64, BlockRef)]) {
         let is_gone = |part: &Waiting| part.conn == conn && messages.iter().any(|(m, _)| *m == part.message);
         self.upload.line.retain(|part| !is_gone(part));
-        let torrent = self.conns.get(conn).and_then(Conn::torrent);
-        if let Some(member) = torrent.and_then(|id| self.members.touch(id)) {
+        if let Some(member) = self.torrent_of(conn).and_then(|id| self.members.touch(id)) {
             messages
                 .iter()
                 .for_each(|(_, block)| member.inform(now, Input::BlockUnreadable { conn, block: *block }));

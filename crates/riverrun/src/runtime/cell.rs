@@ -26,8 +26,8 @@ pub(super) struct Cell {
 pub(super) enum Broken {
     /// It was broken before.
     Before,
-    /// It broke in this call, with these words.
-    Now(String),
+    /// It broke in this call, with these words, while it did this torrent's work, or nobody's.
+    Now { culprit: Option<TorrentId>, message: String },
 }
 
 impl Cell {
@@ -46,10 +46,10 @@ impl Cell {
     pub(super) fn call<R>(&mut self, call: impl FnOnce(&mut Shard, Time) -> R) -> Result<R, Broken> {
         let now = self.clock.now();
         let shard = self.shard.as_mut().ok_or(Broken::Before)?;
-        // The shard is thrown away if this unwinds, so nobody sees what it left half done.
+        // The shard is thrown away if this unwinds: nobody sees what it left half done, but whose work it was at.
         catch_unwind(AssertUnwindSafe(|| call(shard, now))).map_err(|payload| {
-            self.shard = None;
-            Broken::Now(panic_message(&*payload))
+            let culprit = self.shard.take().and_then(|shard| shard.at_work());
+            Broken::Now { culprit, message: panic_message(&*payload) }
         })
     }
 

@@ -96,7 +96,7 @@ impl Driver {
         self.read_links();
         self.take_commands();
         self.take_disk();
-        self.with_shard(None, |shard, now| shard.end_pass(now));
+        self.with_shard(|shard, now| shard.end_pass(now));
         for _ in 0..ROUNDS {
             self.outputs();
             if !self.write_links() {
@@ -117,24 +117,14 @@ impl Driver {
         self.shared.clock.until(shard.min(self.links.next_timeout()).min(self.doors.wake()))
     }
 
-    /// Calls into the shard. `None` where it is broken, or breaks now; then `culprit` pays, if it is known.
-    pub(super) fn with_shard<R>(
-        &mut self,
-        culprit: Option<TorrentId>,
-        call: impl FnOnce(&mut Shard, Time) -> R,
-    ) -> Option<R> {
-        match self.cell.call(call) {
-            Ok(result) => Some(result),
-            Err(broken) => {
-                self.broke(culprit, broken);
-                None
-            }
-        }
+    /// Calls into the shard. `None` where it is broken, or breaks now.
+    pub(super) fn with_shard<R>(&mut self, call: impl FnOnce(&mut Shard, Time) -> R) -> Option<R> {
+        self.cell.call(call).map_err(|broken| self.broke(broken)).ok()
     }
 
     /// The shard panicked: it was thrown away, and those who do not come back are named.
-    pub(super) fn broke(&mut self, culprit: Option<TorrentId>, broken: Broken) {
-        let Broken::Now(message) = broken else { return };
+    pub(super) fn broke(&mut self, broken: Broken) {
+        let Broken::Now { culprit, message } = broken else { return };
         tracing::error!(shard = self.index, torrent = ?culprit, message, "a torrent's engine panicked");
         self.links.clear();
         self.desk.disown();
@@ -151,7 +141,7 @@ impl Driver {
         self.cell.rebuild();
         self.deadline = Time::ZERO;
         for command in self.cell.rows.commands() {
-            self.with_shard(None, |shard, now| shard.command(now, command));
+            self.with_shard(|shard, now| shard.command(now, command));
         }
         for late in std::mem::take(&mut self.inbox.late) {
             self.obey(late);
@@ -184,14 +174,17 @@ impl Driver {
             command if !self.cell.is_whole() => self.inbox.late.push(command),
             ToShard::Command(command) => {
                 self.cell.rows.note(&command);
-                let culprit = torrent_of(&command);
-                self.with_shard(culprit, |shard, now| shard.command(now, command));
+                self.with_shard(|shard, now| shard.command(now, command));
             }
             ToShard::Adopt { stream, bytes } => self.take_in(stream, Some(&bytes)),
             ToShard::Ask(question) => self.answer(question),
             #[cfg(test)]
-            ToShard::Panic(culprit) => {
-                self.with_shard(culprit, |_, _| panic!("a panic on purpose"));
+            ToShard::Panic => {
+                self.with_shard(|_, _| panic!("a panic on purpose"));
+            }
+            #[cfg(test)]
+            ToShard::Trap(id, trap) => {
+                self.with_shard(|shard, _| shard.set_trap(id, trap));
             }
         }
     }
@@ -200,30 +193,30 @@ impl Driver {
         // Whoever asked may have gone meanwhile; then the answer is dropped.
         match question {
             Question::Usage(to) => {
-                self.usage = self.with_shard(None, |shard, now| shard.usage(now)).unwrap_or_default();
+                self.usage = self.with_shard(|shard, now| shard.usage(now)).unwrap_or_default();
                 let _ = to.send(self.usage);
             }
             Question::Rates(to) => drop(to.send(self.usage)),
             Question::Figures(to) => {
-                let all = self.with_shard(None, |shard, _| shard.figures()).unwrap_or_default();
+                let all = self.with_shard(|shard, _| shard.figures()).unwrap_or_default();
                 let rows = &mut self.cell.rows;
                 let news = all.into_iter().filter_map(|(id, now)| Some((id, rows.figures(id, now)?)));
                 let _ = to.send(news.collect());
             }
             Question::Snapshot(id, to) => {
-                let snapshot = self.with_shard(Some(id), |shard, now| shard.snapshot(now, id)).flatten();
+                let snapshot = self.with_shard(|shard, now| shard.snapshot(now, id)).flatten();
                 let _ = to.send(snapshot.map(|snapshot| self.cell.rows.snapshot(id, snapshot)));
             }
             Question::Peers(id, to) => {
-                let peers = self.with_shard(Some(id), |shard, now| shard.peers(now, id));
+                let peers = self.with_shard(|shard, now| shard.peers(now, id));
                 let _ = to.send(peers.unwrap_or_default());
             }
             Question::Addresses(id, most, to) => {
-                let addrs = self.with_shard(Some(id), |shard, _| shard.addresses(id, most));
+                let addrs = self.with_shard(|shard, _| shard.addresses(id, most));
                 let _ = to.send(addrs.unwrap_or_default());
             }
             Question::Unhashed(id, to) => {
-                let blocks = self.with_shard(Some(id), |shard, _| shard.unhashed(id));
+                let blocks = self.with_shard(|shard, _| shard.unhashed(id));
                 let _ = to.send(blocks.unwrap_or_default());
             }
             Question::Quiet(of, to) => self.desk.when_idle(of, to),
@@ -234,15 +227,14 @@ impl Driver {
         for _ in 0..self.desk.waiting() {
             let Some(back) = self.desk.next() else { break };
             if let Some(done) = back {
-                let culprit = done.torrent;
-                self.with_shard(Some(culprit), |shard, now| shard.disk_done(now, done));
+                self.with_shard(|shard, now| shard.disk_done(now, done));
             }
         }
     }
 
     /// Drains the shard.
     fn outputs(&mut self) {
-        while let Some(output) = self.with_shard(None, |shard, now| shard.poll(now)) {
+        while let Some(output) = self.with_shard(|shard, now| shard.poll(now)) {
             match output {
                 Output::Wait(deadline, _) => {
                     self.deadline = deadline;
@@ -268,23 +260,9 @@ impl Driver {
             match event {
                 engine::Event::PieceCompleted(piece) => self.cell.rows.completed(id, *piece),
                 engine::Event::PieceDoubtful { piece, .. } => self.cell.rows.doubted(id, *piece),
-                engine::Event::PeerConnected { addr } => self.links.joined(*addr, id),
-                engine::Event::PeerDisconnected { addr, .. } => self.links.left(*addr),
                 _ => {}
             }
         }
         self.tell(FromShard::Event(id, event));
-    }
-}
-
-fn torrent_of(command: &shard::Command) -> Option<TorrentId> {
-    match command {
-        shard::Command::Add(added) => Some(added.id),
-        shard::Command::Remove(id)
-        | shard::Command::Torrent(id, _)
-        | shard::Command::Addresses(id, ..)
-        | shard::Command::Content(id, ..)
-        | shard::Command::Sync(id) => Some(*id),
-        _ => None,
     }
 }

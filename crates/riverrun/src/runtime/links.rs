@@ -1,9 +1,9 @@
 //! The sockets of one shard.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use engine::{ConnId, TorrentId};
+use engine::ConnId;
 use mio::{Registry, Token};
 use net::tcp::Stream;
 use types::Time;
@@ -46,8 +46,6 @@ pub(super) struct Links {
     reads: VecDeque<ConnId>,
     sends: VecDeque<ConnId>,
     dials: BTreeSet<(Time, ConnId)>,
-    /// Whose brain a peer's input goes to, as far as events told.
-    torrents: BTreeMap<SocketAddr, TorrentId>,
 }
 
 impl Links {
@@ -171,22 +169,6 @@ impl Links {
     /// When the next dial's time is over.
     pub(super) fn next_timeout(&self) -> Time {
         self.dials.first().map_or(Time::NEVER, |(until, _)| *until)
-    }
-
-    /// Remembers whose peer this address is.
-    pub(super) fn joined(&mut self, addr: SocketAddr, torrent: TorrentId) {
-        self.torrents.insert(addr, torrent);
-    }
-
-    /// Forgets an address.
-    pub(super) fn left(&mut self, addr: SocketAddr) {
-        self.torrents.remove(&addr);
-    }
-
-    /// The torrent that a connection's input goes to, as far as it is known.
-    pub(super) fn torrent_of(&mut self, conn: ConnId) -> Option<TorrentId> {
-        let addr = self.get(conn)?.addr;
-        self.torrents.get(&addr).copied()
     }
 }
 

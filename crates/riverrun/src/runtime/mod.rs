@@ -4,10 +4,11 @@
 //! # When the engine panics
 //! Every call into a shard runs under `catch_unwind`. What a panic leaves behind can't be trusted, so the whole shard is
 //! thrown away: its sockets close, the disk work under way is waited for, and a new shard is built from the rows that the
-//! driver keeps outside (metainfo, verified pieces, selection). The torrent whose input it was does not come back: it is
-//! reported as [`FromShard::Panicked`] and becomes a failed torrent. Where the torrent is not known (the panic came while
-//! a pass ended) all of them come back once; the second time within [`PANIC_WINDOW`] the shard's torrents all fail, since
-//! a loop of panics would help nobody. The client and its other shards never notice.
+//! driver keeps outside (metainfo, verified pieces, selection). The shard notes whose work it does, whatever the call: that
+//! torrent does not come back. It is reported as [`FromShard::Panicked`] and becomes a failed torrent. Where the work was
+//! nobody's (sockets, buffers, the lanes that hash for all) all of them come back once; the second time within
+//! [`PANIC_WINDOW`] the shard's torrents all fail, since a loop of panics would help nobody. The client and its other
+//! shards never notice.
 
 mod cell;
 mod clock;
@@ -52,9 +53,12 @@ pub(crate) enum ToShard {
     StopListening,
     /// End the thread. Connections close; disk work under way is not waited for.
     Stop,
-    /// Panics as a torrent's brain could.
+    /// Panics while it does nobody's work.
     #[cfg(test)]
-    Panic(Option<TorrentId>),
+    Panic,
+    /// Lets a torrent's code panic.
+    #[cfg(test)]
+    Trap(TorrentId, shard::Trap),
 }
 
 /// Something a shard thread answers. The answer is lost where the shard is gone.

@@ -1,50 +1,88 @@
 use std::time::Duration;
 
+use shard::Trap;
+use types::InfoHashes;
+
 use super::*;
-use crate::{Client, EventKind, TorrentState};
+use crate::{Client, Event, EventKind, Events, Torrent, TorrentState, Trouble};
 
 const TORRENTS: [&[u8]; 2] = [
     b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee",
     b"d4:infod6:lengthi5e4:name1:b12:piece lengthi16384e6:pieces20:bbbbbbbbbbbbbbbbbbbbee",
 ];
 
-#[tokio::test]
-async fn a_panic_ends_its_torrent_and_no_other() {
+/// A client with one shard, and both torrents on it.
+async fn client(dir: &std::path::Path) -> (Client, [Torrent; 2]) {
     let listen = ["127.0.0.1:0".parse().unwrap()];
-    let dir = std::env::temp_dir().join(format!("riverrun-panic-{}", std::process::id()));
     let settings = Client::builder().listen(listen).ipv4_only().shards(1).no_trackers();
-    let client = settings.download_dir(&dir).build().unwrap();
+    let client = settings.download_dir(dir).build().unwrap();
     let mut both = Vec::new();
     for bytes in TORRENTS {
         let torrent = client.add(crate::AddTorrent::bytes(bytes)).await.unwrap();
         torrent.wait_checked().await.unwrap();
         both.push(torrent);
     }
-    let mut events = client.events();
-    let shard = client.shard_for_tests();
-    shard.tell(ToShard::Panic(Some(both[0].id_for_tests())));
+    (client, both.try_into().unwrap())
+}
+
+async fn failure(events: &mut Events) -> (InfoHashes, Trouble) {
     let failed = async {
         loop {
-            if let EventKind::Failed(trouble) = events.recv().await.unwrap().kind {
-                break trouble;
+            let event = events.recv().await.unwrap();
+            if let EventKind::Failed(trouble) = event.kind {
+                break (event.torrent.unwrap(), trouble);
             }
         }
     };
-    let trouble = tokio::time::timeout(Duration::from_secs(60), failed).await.unwrap();
-    assert_eq!(trouble.code, "internal");
-    assert!(matches!(both[0].state(), TorrentState::Failed(_)));
-    assert_eq!(both[0].pause().unwrap_err().code(), "internal");
-    // The other one is on the shard that was built anew, and a panic of nobody's leaves it there.
-    let id = both[1].id_for_tests();
-    assert!(shard.ask(|to| Question::Snapshot(id, to)).await.flatten().is_some());
-    shard.tell(ToShard::Panic(None));
+    tokio::time::timeout(Duration::from_secs(60), failed).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_torrent_and_no_other() {
+    for trap in [Trap::Command, Trap::EndPass, Trap::Poll, Trap::Timer] {
+        let dir = tempfile::tempdir().unwrap();
+        let (client, [culprit, other]) = client(dir.path()).await;
+        let mut events = client.events();
+        let shard = client.shard_for_tests();
+        shard.tell(ToShard::Trap(culprit.id_for_tests(), trap));
+        if trap == Trap::Command {
+            culprit.resume().unwrap();
+        }
+        let (whose, trouble) = failure(&mut events).await;
+        assert_eq!((whose, trouble.code), (culprit.info_hashes(), "internal"), "{trap:?}");
+        assert!(trouble.message.contains("a panic on purpose"), "{trouble}");
+        assert!(matches!(culprit.state(), TorrentState::Failed(_)));
+        assert_eq!(culprit.pause().unwrap_err().code(), "internal");
+        // The other one is on the shard that was built anew, and nothing was said of it.
+        let id = other.id_for_tests();
+        assert!(shard.ask(|to| Question::Snapshot(id, to)).await.flatten().is_some(), "{trap:?}");
+        client.barrier_for_tests().await;
+        assert_eq!(other.state(), TorrentState::Downloading);
+        let others = |event: &Event| event.torrent == Some(other.info_hashes());
+        assert!(std::iter::from_fn(|| events.try_recv()).all(|event| !others(&event)), "{trap:?}");
+        assert!(client.close().await);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_nobodys_work_is_survived_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, both) = client(dir.path()).await;
+    let mut events = client.events();
+    let shard = client.shard_for_tests();
+    shard.tell(ToShard::Panic);
     // Upkeep is answered also while the shard is being built anew.
     assert!(shard.ask(Question::Usage).await.is_some());
-    assert!(shard.ask(|to| Question::Snapshot(id, to)).await.flatten().is_some());
-    assert_eq!(both[1].state(), TorrentState::Downloading);
+    for torrent in &both {
+        let id = torrent.id_for_tests();
+        assert!(shard.ask(|to| Question::Snapshot(id, to)).await.flatten().is_some());
+        assert_eq!(torrent.state(), TorrentState::Downloading);
+    }
+    shard.tell(ToShard::Panic);
+    for _ in &both {
+        assert_eq!(failure(&mut events).await.1.code, "internal");
+    }
     assert!(client.close().await);
-    // Only where the test made it.
-    let _ = std::fs::remove_dir_all(dir);
 }
 
 #[tokio::test]

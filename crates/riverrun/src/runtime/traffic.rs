@@ -10,7 +10,6 @@ use net::tcp::Stream;
 use shard::{RecvOutcome, SendOutcome};
 use types::InfoHash;
 
-use super::cell::Broken;
 use super::driver::Driver;
 use super::{ToShard, is_blocked, links};
 
@@ -51,7 +50,7 @@ impl Driver {
         let polled =
             stream.is_some_and(|s| self.links.insert(registry, conn, addr, Box::new(s), Some(until)));
         if !polled {
-            self.with_shard(None, |shard, now| shard.connect_failed(now, conn));
+            self.with_shard(|shard, now| shard.connect_failed(now, conn));
         }
     }
 
@@ -62,7 +61,7 @@ impl Driver {
             Ok(false) => {}
             Ok(true) => {
                 self.links.opened(conn);
-                self.with_shard(None, |shard, now| shard.connected(now, conn));
+                self.with_shard(|shard, now| shard.connected(now, conn));
             }
             Err(_) => self.dial_failed(conn),
         }
@@ -70,7 +69,7 @@ impl Driver {
 
     fn dial_failed(&mut self, conn: ConnId) {
         self.links.remove(self.poll.registry(), conn);
-        self.with_shard(None, |shard, now| shard.connect_failed(now, conn));
+        self.with_shard(|shard, now| shard.connect_failed(now, conn));
     }
 
     /// Gives up dials that take too long.
@@ -101,7 +100,7 @@ impl Driver {
         if is_blocked(self.shared.blocklist.as_ref(), addr) {
             return;
         }
-        let conn = self.with_shard(None, |shard, now| match bytes {
+        let conn = self.with_shard(|shard, now| match bytes {
             None => shard.accept(now, addr),
             Some(bytes) => shard.adopt(now, addr, bytes),
         });
@@ -115,7 +114,7 @@ impl Driver {
 
     /// Tells the shard about a socket that can't be used, in the way it learns of every failure.
     fn lost(&mut self, conn: ConnId) {
-        self.with_shard(None, |shard, now| {
+        self.with_shard(|shard, now| {
             shard.recv(now, conn, |_| Err(io::ErrorKind::ConnectionAborted.into()));
         });
     }
@@ -145,7 +144,7 @@ impl Driver {
                     self.links.remove(self.poll.registry(), conn);
                     return;
                 }
-                Err(broken) => return self.link_broke(conn, broken),
+                Err(broken) => return self.broke(broken),
             }
         }
         self.links.want_read(conn);
@@ -181,19 +180,13 @@ impl Driver {
                     return true;
                 }
                 Err(broken) => {
-                    self.link_broke(conn, broken);
+                    self.broke(broken);
                     return false;
                 }
             }
         }
         self.links.want_send(conn);
         true
-    }
-
-    /// A connection's input or output broke the shard.
-    fn link_broke(&mut self, conn: ConnId, broken: Broken) {
-        let culprit = self.links.torrent_of(conn);
-        self.broke(culprit, broken);
     }
 
     /// Gives a connection to the shard of the torrent it asks for. Nobody's connection is dropped, and so is one that was
