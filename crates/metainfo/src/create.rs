@@ -25,7 +25,7 @@ mod plan;
 pub use builder::{Builder, FileOrder};
 pub use plan::{HashPlan, Leaves};
 
-use types::{GeometryError, PieceIndex, limits};
+use types::{BLOCK_LEN, GeometryError, PieceIndex, limits};
 
 /// Why a torrent can't be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,9 +59,9 @@ pub enum CreateError {
     /// Two files of the same path, or a file where another has a directory.
     #[error("{0}: this path is there twice, or as both a file and a directory")]
     Duplicate(String),
-    /// A piece length that the version does not allow.
-    #[error("piece length {0} is not possible: v1 takes 1 to 536870912, v2 powers of two from 16384")]
-    PieceLen(u32),
+    /// A piece length that [`check_piece_len`] refuses.
+    #[error("a piece length of {0} bytes is not possible: it is a power of two from 16 KiB to 512 MiB")]
+    PieceLen(u64),
     /// The content can't be cut this way.
     #[error("{0}; choose longer pieces")]
     Geometry(GeometryError),
@@ -77,6 +77,18 @@ pub enum CreateError {
     /// The finished torrent is one that readers refuse; most likely it is too large.
     #[error("the finished torrent would be refused by readers ({0}); choose longer pieces or fewer files")]
     Unreadable(crate::Error),
+}
+
+/// Whether a new torrent may have pieces of `len` bytes, in any version of the format: a power of two from 16 KiB to
+/// [`limits::PIECE_LEN`]. Readers take other lengths in a v1 torrent (BEP 3 names none), but many programs do not.
+///
+/// # Errors
+/// [`CreateError::PieceLen`].
+pub const fn check_piece_len(len: u64) -> Result<(), CreateError> {
+    if len.is_power_of_two() && len >= BLOCK_LEN as u64 && len <= limits::PIECE_LEN as u64 {
+        return Ok(());
+    }
+    Err(CreateError::PieceLen(len))
 }
 
 /// The piece length for `content` bytes: the smallest power of two from 16 KiB to 16 MiB that makes at most 2048 pieces.

@@ -213,11 +213,19 @@ fn what_cannot_be_made_is_refused() {
     assert!(matches!(file(&["a"]).file(["a", "b"], 1, none).plan(), Err(CreateError::Duplicate(_))));
     assert!(matches!(file(&["a", "b"]).file(["a"], 1, none).plan(), Err(CreateError::Duplicate(_))));
     assert!(matches!(file(&["a"]).single_file(1, none).plan(), Err(CreateError::SingleAndMany)));
-    assert!(matches!(file(&["a"]).piece_len(0).plan(), Err(CreateError::PieceLen(0))));
-    assert!(matches!(
-        file(&["a"]).version(Version::V2).piece_len(40_000).plan(),
-        Err(CreateError::PieceLen(40_000))
-    ));
+    for version in [Version::V1, Version::V2, Version::Hybrid] {
+        let cut = |len: u32| file(&["a"]).version(version).piece_len(len).plan().map(|_| ());
+        for len in [0, 1, 3, 8_192, 16_383, 16_385, 40_000, 1 << 30, u32::MAX] {
+            assert_eq!(cut(len), Err(CreateError::PieceLen(len.into())), "{version:?}");
+        }
+        for len in [16 << 10, 1 << 20, 16 << 20, 512 << 20] {
+            assert_eq!(cut(len), Ok(()), "{version:?} {len}");
+        }
+    }
+    assert_eq!(
+        refused(file(&["a"]).piece_len(3)),
+        "a piece length of 3 bytes is not possible: it is a power of two from 16 KiB to 512 MiB"
+    );
     let huge = Builder::new("t").single_file(1 << 47, none);
     assert!(matches!(huge.piece_len(16_384).plan(), Err(CreateError::Geometry(_))));
     let bytes = Builder::new("t").version(Version::V2).file([b"\xff"], 1, none);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use types::{BLOCK_LEN, limits};
+use types::limits;
 
-use crate::create::{CreateError, HashPlan, auto_piece_len, encode};
+use crate::create::{CreateError, HashPlan, auto_piece_len, check_piece_len, encode};
 use crate::file::Attributes;
 use crate::info::Version;
 use crate::layout::{self, FileLayout};
@@ -124,7 +124,8 @@ impl Builder {
         self
     }
 
-    /// Sets the piece length, in bytes; otherwise it is [`auto_piece_len`] of the content.
+    /// Sets the piece length, in bytes: a power of two from 16 KiB to 512 MiB, see [`check_piece_len`]. Otherwise it is
+    /// [`auto_piece_len`] of the content.
     #[must_use]
     pub fn piece_len(mut self, len: u32) -> Builder {
         self.piece_len = Some(len);
@@ -221,7 +222,7 @@ impl Builder {
             return Err(CreateError::NoContent);
         }
         let piece_len = self.piece_len.unwrap_or_else(|| auto_piece_len(content));
-        self.check_piece_len(piece_len)?;
+        check_piece_len(piece_len.into())?;
         match self.order {
             _ if self.version.has_v2() => files.sort_by(|a, b| a.path.cmp(&b.path)),
             FileOrder::Tree => files.sort_by(|a, b| a.path.cmp(&b.path)),
@@ -238,14 +239,6 @@ impl Builder {
         let geometry =
             layout::geometry(&layout, piece_len, align.is_some()).map_err(CreateError::Geometry)?;
         Ok(HashPlan::new(self, files, layout, geometry))
-    }
-
-    fn check_piece_len(&self, len: u32) -> Result<(), CreateError> {
-        let v2 = !self.version.has_v2() || (len.is_power_of_two() && len >= BLOCK_LEN);
-        if len == 0 || len > limits::PIECE_LEN || !v2 {
-            return Err(CreateError::PieceLen(len));
-        }
-        Ok(())
     }
 
     fn check_paths(&self, files: &[Entry]) -> Result<(), CreateError> {
