@@ -273,7 +273,10 @@ async fn redirects_obey_the_rules() {
     ] {
         let addr = fake(move |_| redirect(to)).await;
         let error = error_of(&client, addr).await;
-        assert!(matches!(error, Error::Refusal(_)) && error.to_string().contains(what), "{to}: {error}");
+        assert!(matches!(error, Error::Refusal(_) | Error::Redirect { .. }), "{to}: {error:?}");
+        assert!(error.to_string().contains(what), "{to}: {error}");
+        // The URL itself is fine: it may be asked again when the redirect has gone.
+        assert_eq!(error.failure().kind, FailureKind::Unreachable, "{to}");
     }
     let addr = fake(|head| {
         if head.starts_with("GET /announce") { redirect("/elsewhere") } else { http("200 OK", "", b"de") }

@@ -15,6 +15,14 @@ pub enum Error {
     /// A URL, redirect or address that may not be asked.
     #[error(transparent)]
     Refusal(#[from] Refusal),
+    /// A redirect to a URL that may not be asked: whoever redirects there is to blame, not who gave the first URL.
+    #[error("{origin} redirects where it may not: {refusal}")]
+    Redirect {
+        /// Who redirected.
+        origin: String,
+        /// Why the target may not be asked.
+        refusal: Refusal,
+    },
     /// The name could not be looked up.
     #[error("{host} could not be looked up: {problem}")]
     Lookup {
@@ -107,7 +115,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::Url(_) => "tracker-url",
-            Error::Refusal(_) => "tracker-refused-by-rule",
+            Error::Refusal(_) | Error::Redirect { .. } => "tracker-refused-by-rule",
             Error::Lookup { .. } => "tracker-lookup",
             Error::NoAddress { .. } => "tracker-no-address",
             Error::Http { .. } => "tracker-http",
@@ -139,6 +147,17 @@ impl Error {
             _ => FailureKind::Unreachable,
         };
         Failure::new(kind, self)
+    }
+
+    /// What is wrong with a redirect from `origin`. Refusals that only redirects can have speak for themselves.
+    pub(super) fn from_redirect(origin: &str, refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::RedirectInward { .. }
+            | Refusal::RedirectScheme(_)
+            | Refusal::RedirectSyntax(_)
+            | Refusal::TooManyRedirects => Error::Refusal(refusal),
+            refusal => Error::Redirect { origin: origin.to_owned(), refusal },
+        }
     }
 
     /// What a failed HTTP exchange with `origin` was about.

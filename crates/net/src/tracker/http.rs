@@ -104,7 +104,8 @@ impl Http {
                 problem: "a redirect from an unknown address".to_owned(),
             })?;
             redirects += 1;
-            let next = check_redirect(&hop, from.ip(), &location, redirects, purpose, self.settings.rules)?;
+            let next = check_redirect(&hop, from.ip(), &location, redirects, purpose, self.settings.rules)
+                .map_err(|refusal| Error::from_redirect(hop.origin(), refusal))?;
             if !next.keep_authorization {
                 authorization = None;
             }
