@@ -98,7 +98,9 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) fn new(error: &Error) -> Problem {
         let hint = match error {
-            Error::Refusal(Refusal::LocalPath(_) | Refusal::Address { .. }) => {
+            Error::Refusal(refusal) | Error::Redirect { refusal, .. }
+                if matches!(refusal, Refusal::LocalPath(_) | Refusal::Address { .. }) =>
+            {
                 "; --allow-local-trackers allows it"
             }
             _ => "",

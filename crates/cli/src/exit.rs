@@ -80,6 +80,11 @@ impl Failure {
         Failure::new(code, format!("{path}: {error}"))
     }
 
+    /// The same, said of an option.
+    pub(crate) fn of(self, option: &str) -> Failure {
+        Failure { message: format!("{option} {}", self.message), ..self }
+    }
+
     /// A tracker or web server that could not be asked. The error names the host and keeps secrets of the URL.
     pub(crate) fn net(error: &net::tracker::Error) -> Failure {
         use net::tracker::Error;
@@ -138,6 +143,25 @@ impl Failure {
     }
 }
 
+/// What is wrong with a command line. Each complaint is told, not the first alone: nobody likes to try again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints(Vec<Failure>);
+
+impl Complaints {
+    /// What was asked for, or none where something is wrong with it.
+    pub(crate) fn note<T>(&mut self, found: Result<T, Failure>) -> Option<T> {
+        found.map_err(|failure| self.0.push(failure)).ok()
+    }
+
+    /// What was found, or all complaints as one failure. Wrong arguments go before what the system refused.
+    pub(crate) fn end<T>(self, found: Option<T>) -> Result<T, Failure> {
+        let usage = self.0.iter().any(|failure| failure.code == Code::Usage);
+        let code = self.0.first().map_or(Code::Other, |first| if usage { Code::Usage } else { first.code });
+        let sentences: Vec<&str> = self.0.iter().map(|failure| failure.message.as_str()).collect();
+        found.filter(|_| self.0.is_empty()).ok_or_else(|| Failure::new(code, sentences.join("\ntorrent: ")))
+    }
+}
+
 /// Help and version are answers on stdout; everything else is a usage error.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
@@ -155,5 +179,16 @@ mod tests {
         assert_eq!(codes.len(), Code::TABLE.len());
         assert_eq!(Code::of_library("disk_full"), Code::DiskFull);
         assert_eq!(Code::of_library("permission"), Code::Io);
+    }
+
+    #[test]
+    fn each_complaint_is_told() {
+        let mut complaints = Complaints::default();
+        assert_eq!(complaints.note(Ok(1)), Some(1));
+        complaints.note::<()>(Err(Failure::new(Code::Io, "a: is gone")));
+        complaints.note::<()>(Err(Failure::usage("b is wrong")));
+        let failure = complaints.end(Some(1)).unwrap_err();
+        assert_eq!((failure.code(), failure.message()), (Code::Usage, "a: is gone\ntorrent: b is wrong"));
+        assert_eq!(Complaints::default().end(Some(1)).unwrap(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Data on stdout, words on stderr.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
@@ -107,6 +108,19 @@ pub(crate) fn refuse_to_replace(path: &str, force: bool) -> Result<(), Failure> 
         return Err(exists(path));
     }
     Ok(())
+}
+
+/// An error where something on the way to the directory that `option` names is no directory: nothing could ever be written.
+pub(crate) fn check_dir(option: &str, dir: &Path) -> Result<(), Failure> {
+    let first_there = dir.ancestors().find_map(|path| Some((path, path.metadata().ok()?)));
+    match first_there {
+        Some((path, meta)) if !meta.is_dir() => Err(Failure::usage(format!(
+            "{option} {}: {} is no directory; name the directory to write into",
+            dir.display(),
+            if path == dir { "this".to_owned() } else { path.display().to_string() }
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// A stranger's words, fit for a terminal.

@@ -1,6 +1,6 @@
 //! Which files of a torrent: numbers, ranges and globs.
 
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use metainfo::Info;
 
 /// A list of selectors, as `--select` takes it: `0`, `2-5`, `7-`, `*.mkv`, `docs/**`. Several are separated by commas or
@@ -14,7 +14,7 @@ impl Selection {
     /// The selectors that were given; none select every file.
     ///
     /// # Errors
-    /// Some were given and all of them are empty: that is a mistake, and must not select everything.
+    /// Some were given and all of them are empty: that is a mistake, and must not select everything. Or one is no pattern.
     pub(crate) fn new(given: &[String]) -> Result<Selection, String> {
         let parts = given.iter().flat_map(|text| text.split(',')).map(|part| part.trim().to_owned());
         let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
@@ -22,6 +22,7 @@ impl Selection {
             return Err("nothing is selected; write numbers as 3, ranges as 2-5 or 7-, or patterns as *.mkv"
                 .to_owned());
         }
+        parts.iter().try_for_each(|part| matcher(part).map(drop))?;
         Ok(Selection { parts })
     }
 
@@ -29,14 +30,19 @@ impl Selection {
         self.parts.is_empty()
     }
 
-    /// One flag for each file of the torrent. A selector that fits nothing is an error that lists the names.
+    /// One flag for each file of the torrent. A selector that fits nothing, or that names a number beyond the last file, is
+    /// an error that lists the names.
     pub(crate) fn of(&self, info: &Info) -> Result<Vec<bool>, String> {
         let names: Vec<&str> = info.files().iter().map(|file| file.path()).collect();
         let mut chosen = vec![false; names.len()];
         for part in &self.parts {
             let fits = fitting(part, &names)?;
             if !fits.contains(&true) {
-                return Err(format!("`{part}` fits no file; the files are:\n{}", listing(info)));
+                let problem = match range(part, names.len()) {
+                    Some((first, last)) if first.max(last) >= names.len() => "goes beyond the last file",
+                    _ => "fits no file",
+                };
+                return Err(format!("`{part}` {problem}; the files are:\n{}", listing(info)));
             }
             chosen.iter_mut().zip(fits).for_each(|(chosen, fit)| *chosen |= fit);
         }
@@ -62,20 +68,22 @@ pub(crate) fn listing(info: &Info) -> String {
 }
 
 fn fitting(part: &str, names: &[&str]) -> Result<Vec<bool>, String> {
-    if let Some((first, last)) = range(part, names.len()) {
+    // A number that no file has may still be a file's name.
+    if let Some((first, last)) = range(part, names.len()).filter(|(_, last)| *last < names.len()) {
         return Ok((0..names.len()).map(|i| (first..=last).contains(&i)).collect());
     }
-    let glob = GlobBuilder::new(part)
-        .case_insensitive(true)
-        .literal_separator(false)
-        .build()
-        .map_err(|error| format!("`{part}` is no number, range or pattern: {}", error.kind()))?
-        .compile_matcher();
+    let glob = matcher(part)?;
     let fits = |name: &str| name == part || glob.is_match(name);
     // The whole path, that below the torrent's directory, and the name alone.
     let below = |name: &str| name.split_once('/').is_some_and(|(_, rest)| fits(rest));
     let base = |name: &str| name.rsplit_once('/').is_some_and(|(_, base)| fits(base));
     Ok(names.iter().map(|name| fits(name) || below(name) || base(name)).collect())
+}
+
+fn matcher(part: &str) -> Result<GlobMatcher, String> {
+    let glob = GlobBuilder::new(part).case_insensitive(true).literal_separator(false).build();
+    let wrong = |error: globset::Error| format!("`{part}` is no number, range or pattern: {}", error.kind());
+    glob.map(|glob| glob.compile_matcher()).map_err(wrong)
 }
 
 /// `3`, `2-5` or `7-`, both ends included.
@@ -108,6 +116,10 @@ mod tests {
         assert_eq!(fits("show/notes.txt"), [false, false, true, false]);
         assert_eq!(fits("notes.txt"), [false, false, true, false]);
         assert_eq!(fits("9"), [false; 4]);
+        assert_eq!(fits("0-3"), [true; 4]);
+        // Beyond the last file nothing is cut off in silence; but it may be a name.
+        assert_eq!((fits("0-4"), fits("4-"), fits("3-1")), (vec![false; 4], vec![false; 4], vec![false; 4]));
+        assert_eq!(fits("2-5"), [false, false, false, true]);
         assert!(fitting("[", &NAMES).is_err());
     }
 
@@ -117,5 +129,6 @@ mod tests {
         assert_eq!(selection.parts, ["1", "2-3", "*.txt"]);
         assert!(Selection::new(&[]).unwrap().is_empty());
         assert!(Selection::new(&["".into(), " ,".into()]).is_err());
+        assert!(Selection::new(&["1".into(), "[".into()]).is_err());
     }
 }

@@ -1,6 +1,8 @@
-//! Sizes, rates and times as people write and read them.
+//! Sizes, rates, times and places as people write and read them.
 
 use std::time::Duration;
+
+use metainfo::Node;
 
 const SUFFIXES: [(&str, u64); 12] = [
     ("kib", 1 << 10),
@@ -79,6 +81,24 @@ pub(crate) fn parse_ratio(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a host, by name or address, and a port: `peer.example:6881`, `192.0.2.1:6881`, `[2001:db8::1]:6881`.
+pub(crate) fn parse_host_port(text: &str) -> Result<Node, String> {
+    let wrong = || {
+        format!(
+            "`{text}` is no host and port; write HOST:PORT, such as peer.example:6881 or [2001:db8::1]:6881"
+        )
+    };
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_v6 = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
+    let is_name = |host: &str| !host.is_empty() && !host.contains([':', '[', ']', '/', ' ']);
+    if !bare.map_or_else(|| is_name(host), is_v6) {
+        return Err(wrong());
+    }
+    let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+    Ok(Node { host: bare.unwrap_or(host).to_owned(), port })
+}
+
 /// A size for people, in powers of 1024: `1.50 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -144,6 +164,29 @@ mod tests {
         }
         for wrong in ["", "m", "1h30", "1w", "99999999999999999999s"] {
             assert!(parse_time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_ports() {
+        let read = |text| parse_host_port(text).map(|node| (node.host, node.port));
+        assert_eq!(read("[2001:db8::1]:6881"), Ok(("2001:db8::1".to_owned(), 6881)));
+        assert_eq!(read("peer.example:1"), Ok(("peer.example".to_owned(), 1)));
+        for wrong in [
+            "",
+            "host",
+            "host:",
+            "host:x",
+            "host:70000",
+            "host:0",
+            ":1",
+            "2001:db8::1:6881",
+            "[x]:1",
+            "[::1:1",
+            "http://a:1",
+            "a b:1",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 

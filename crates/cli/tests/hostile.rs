@@ -20,6 +20,14 @@ rows! {
     empty_filter: "--log= metainfo data.torrent" => 2, "", "is no filter";
     output_is_a_file: "download data.torrent -o data/a.bin" => 2, "", "--output data/a.bin: this is no directory";
     output_below_a_file: "download data.torrent -o data/a.bin/x" => 2, "", "data/a.bin is no directory";
+    save_into_a_file: "download data.torrent --save-metainfo data/a.bin" => 2, "", "--save-metainfo data/a.bin: this is no directory";
+    wrong_peer_before_a_missing_file: "download none --peer foo" => 2, "",
+        "torrent: --peer foo: `foo` is no host and port; write HOST:PORT, such as peer.example:6881 or [2001:db8::1]:6881\n";
+    wrong_peer_of_a_seed: "seed none --peer [::1:6" => 2, "", "torrent: --peer [::1:6: ";
+    wrong_peer_of_a_served_path: "serve none --peer :6" => 2, "", "torrent: --peer :6: ";
+    no_blocklist_before_a_missing_file: "download none --blocklist gone" => 6, "", "torrent: --blocklist gone: No such file";
+    no_data_before_a_missing_file: "seed none --data gone" => 6, "", "torrent: --data gone: No such file";
+    wrong_pattern_before_a_missing_file: "download none --select [" => 2, "", "--select: `[` is no number, range or pattern";
     nothing_selected: "download data.torrent --select= --list" => 2, "", "--select: nothing is selected; write numbers as 3, ranges";
     nothing_verified: "verify data.torrent --select=," => 2, "", "--select: nothing is selected";
     nothing_to_edit: "edit data.torrent" => 2, "", "nothing to change; say what with --announce";
@@ -76,6 +84,39 @@ fn variables_that_are_empty_are_unset_and_nonsense_is_refused() {
 }
 
 #[test]
+fn every_wrong_option_is_told_in_a_sentence_of_its_own() {
+    let scene = Scene::new();
+    let outcome = scene.run(
+        "download none --peer foo --peer 127.0.0.1:6881 --peer bar:0 --blocklist gone --select [ -o data/a.bin \
+         --save-metainfo data/a.bin --state-dir data/a.bin/s",
+    );
+    assert_eq!((outcome.code, outcome.text().as_str()), (Some(2), ""), "{outcome:?}");
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    let begins = [
+        "--select: ",
+        "--output ",
+        "--save-metainfo ",
+        "--peer foo: ",
+        "--peer bar:0: ",
+        "--blocklist ",
+        "--state-dir ",
+    ];
+    assert_eq!(lines.len(), begins.len(), "{lines:#?}");
+    for (line, begin) in lines.iter().zip(begins) {
+        assert!(line.starts_with(&format!("torrent: {begin}")), "{begin}: {lines:#?}");
+    }
+    assert!(!outcome.stderr.contains("none"), "the source was opened: {outcome:?}");
+}
+
+#[test]
+fn a_peer_whose_name_is_nobodys_is_told_and_the_rest_goes_on() {
+    let scene = Scene::new();
+    let words = "download data.torrent -o out --no-trackers --listen 127.0.0.1:0 --state-dir s --timeout 1s";
+    let outcome = scene.run(&format!("{words} --peer nobody.invalid:6881"));
+    assert_eq!(outcome.code, Some(4), "{outcome:?}");
+}
+
+#[test]
 fn a_name_for_requests_that_breaks_them_is_refused() {
     let scene = Scene::new();
     for words in [
@@ -92,14 +133,18 @@ fn a_name_for_requests_that_breaks_them_is_refused() {
     }
 }
 
-/// Answers one request with this head and body.
+/// Answers one request with success, this head and body.
 fn tracker(head: &'static str, body: Vec<u8>) -> String {
+    answering("200 OK", head, body)
+}
+
+fn answering(status: &'static str, head: &'static str, body: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let _ = stream.read(&mut [0; 4096]).unwrap();
-        stream.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes()).unwrap();
+        stream.write_all(format!("HTTP/1.1 {status}\r\n{head}\r\n").as_bytes()).unwrap();
         // Who has read enough may leave.
         let _ = stream.write_all(&body);
     });
@@ -132,6 +177,31 @@ fn trackers_on_this_machine_are_asked_by_their_usual_path_or_by_leave() {
     let odd = tracker("Connection: close\r\n", b"d5:peers0:e".to_vec());
     scene.expect(&format!("announce {odd}/other {HASH}"), 2, "", "--allow-local-trackers");
     scene.ok(&format!("announce {odd}/other {HASH} --allow-local-trackers"));
+}
+
+#[test]
+fn a_redirect_to_where_none_may_lead_is_the_servers_fault() {
+    let scene = Scene::bare();
+    let moved = |head| answering("302 Found", head, Vec::new());
+    for (head, said) in [
+        ("Location: /admin\r\nContent-Length: 0\r\n", "--allow-local-trackers"),
+        ("Location: http://xn--bcher-kva.example/announce\r\nContent-Length: 0\r\n", "internationalised"),
+    ] {
+        let (announce, scrape) = (moved(head), moved(head));
+        scene.expect(&format!("announce {announce}/announce {HASH}"), 8, "", said);
+        scene.expect(&format!("scrape {scrape}/announce {HASH}"), 8, "", " redirects where it may not: ");
+    }
+    for (to, said) in [
+        ("Location: http://xn--bcher-kva.example/x.torrent\r\nContent-Length: 0\r\n", "internationalised"),
+        ("Location: file:///etc/passwd\r\nContent-Length: 0\r\n", "neither http nor https"),
+    ] {
+        for command in ["metainfo", "download"] {
+            let url = moved(to);
+            scene.expect(&format!("{command} {url}/x.torrent"), 8, "", said);
+        }
+    }
+    // The user's own URL is the user's own fault.
+    scene.expect("metainfo http://xn--bcher-kva.example/x.torrent", 2, "", "internationalised");
 }
 
 #[test]

@@ -52,7 +52,13 @@ rows! {
     missing_argument: "create" => 2, "", "required arguments were not provided";
     two_versions: "create data --v2 --hybrid" => 2, "", "cannot be used with";
     wrong_size: "create data --piece-length big" => 2, "", "`big` is no size";
-    impossible_piece_length: "create data --v2 --piece-length 20000 -o n" => 2, "", "piece length 20000 is not possible";
+    impossible_piece_length: "create data --v2 --piece-length 20000 -o n" => 2, "", "piece length of 20000 bytes is not possible";
+    tiny_piece_length: "create data --piece-length 3 -o n" => 2, "", "a power of two from 16 KiB to 512 MiB";
+    small_piece_length: "create data --piece-length 8k -o n" => 2, "", "piece length of 8192 bytes is not possible";
+    odd_piece_length: "create data --piece-length 48k -o n" => 2, "", "piece length of 49152 bytes is not possible";
+    huge_piece_length: "create data --piece-length 1G -o n" => 2, "", "piece length of 1073741824 bytes is not possible";
+    endless_piece_length: "create data --piece-length 4096T -o n" => 2, "", "is not possible";
+    largest_piece_length: "create data --piece-length 512M --dry-run" => 0, "70000\tdocs/b.txt\n", "1 piece of 512.00 MiB";
     wrong_tracker: "create data -a nonsense -o n" => 2, "", "--announce nonsense";
     wrong_web_seed: "create data -w gopher://x -o n" => 2, "", "--web-seed gopher://x";
     wrong_node: "create data --node x -o n" => 2, "", "write HOST:PORT";
@@ -61,7 +67,11 @@ rows! {
     existing_output: "create data -o data.torrent" => 2, "", "data.torrent exists; --force replaces it";
     two_things_on_stdout: "create data -o - --json" => 2, "", "can't both go to stdout";
     selection_of_nothing: "verify data.torrent --select *.mkv" => 2, "", "  2  data/docs/c.txt";
-    selection_out_of_range: "verify data.torrent --select 9" => 2, "", "`9` fits no file; the files are:\n     0  data/a.bin";
+    selection_out_of_range: "verify data.torrent --select 9" => 2, "", "`9` goes beyond the last file; the files are:\n     0  data/a.bin";
+    range_out_of_range: "verify data.torrent --select 0-3000" => 2, "", "`0-3000` goes beyond the last file; the files are:\n     0  data/a.bin";
+    download_out_of_range: "download data.torrent --select 1,2-9 --list" => 2, "", "--select: `2-9` goes beyond the last file; the files are:\n     0  data/a.bin";
+    range_backwards: "verify data.torrent --select 2-1" => 2, "", "`2-1` fits no file";
+    open_range_out_of_range: "verify data.torrent --select 4-" => 2, "", "`4-` goes beyond the last file; the files are:\n     0  data/a.bin";
     wrong_tracker_url: "announce nonsense aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" => 2, "", "the tracker's URL";
     wrong_address: "blocklist lookup data.torrent 1.2.3" => 2, "", "invalid value '1.2.3'";
     wrong_listen_address: "tracker --http nowhere" => 2, "", "invalid value 'nowhere'";

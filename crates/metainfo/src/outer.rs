@@ -9,7 +9,7 @@ use crate::limits::Limits;
 pub struct Node {
     /// A host name or address, as written.
     pub host: String,
-    /// Its UDP port.
+    /// Its port: UDP for a node of the DHT, TCP for a peer of a magnet link.
     pub port: u16,
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use metainfo::{Magnet, Metainfo};
+use metainfo::{Magnet, Metainfo, Node};
 use types::InfoHashes;
 
 use crate::Error;
@@ -114,6 +114,7 @@ pub struct AddTorrent {
     pub(crate) trackers: Vec<String>,
     pub(crate) own_trackers: bool,
     pub(crate) peers: Vec<SocketAddr>,
+    pub(crate) named_peers: Vec<Node>,
     pub(crate) paused: Option<bool>,
     pub(crate) existing: Existing,
     pub(crate) read_only: bool,
@@ -140,6 +141,7 @@ impl AddTorrent {
             trackers: Vec::new(),
             own_trackers: true,
             peers: Vec::new(),
+            named_peers: Vec::new(),
             paused: None,
             existing: Existing::Auto,
             read_only: false,
@@ -198,6 +200,13 @@ impl AddTorrent {
     /// Peers to try first.
     pub fn peers(mut self, addrs: impl IntoIterator<Item = SocketAddr>) -> AddTorrent {
         self.peers.extend(addrs);
+        self
+    }
+
+    /// The same by name. Names are looked up while the torrent comes up; of one that can't be,
+    /// [`EventKind::PeerNotFound`](crate::EventKind::PeerNotFound) tells.
+    pub fn named_peers(mut self, peers: impl IntoIterator<Item = Node>) -> AddTorrent {
+        self.named_peers.extend(peers);
         self
     }
 

@@ -75,6 +75,13 @@ pub enum EventKind {
         /// Its address.
         addr: SocketAddr,
     },
+    /// The name of a peer that the user or a magnet link gave could not be looked up.
+    PeerNotFound {
+        /// The peer, as `HOST:PORT`.
+        peer: String,
+        /// Why not.
+        message: String,
+    },
     /// A tracker answered.
     TrackerAnnounced {
         /// Which.

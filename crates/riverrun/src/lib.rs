@@ -59,7 +59,7 @@ pub use engine::{Priority, SeedPolicy, SlotPolicy};
 pub use error::{Error, Trouble};
 pub use events::{Event, EventKind, Events};
 pub use file::File;
-pub use metainfo::{Magnet, Metainfo};
+pub use metainfo::{Magnet, Metainfo, Node};
 pub use piece::{FilePiece, Piece, PieceChange, PieceChanges, PieceRun, PieceState};
 pub use reader::{BlockingReader, ReadPosition, Readahead, Reader};
 pub use storage;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use metainfo::create::{Builder, FileOrder};
+use metainfo::create::{Builder, FileOrder, check_piece_len};
 use metainfo::{Metainfo, Node, Version};
 use serde::Serialize;
 use storage::{Effort, Links, Progress, Tree, WalkOptions};
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// Make a torrent that is both v1 and v2
     #[arg(long)]
     hybrid: bool,
-    /// Length of a piece, such as 256KiB or 1M; a power of two from 16 KiB for v2 [default: by size]
+    /// Length of a piece, such as 256KiB or 1M: a power of two from 16 KiB to 512 MiB [default: by size]
     #[arg(short = 'l', long, value_name = "SIZE", value_parser = piece_length)]
     piece_length: Option<u32>,
     /// A tier of trackers; repeat for more tiers, commas separate trackers of one tier
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "URL", value_delimiter = ' ')]
     web_seed: Vec<String>,
     /// A DHT node to begin with; repeat for more
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ' ', value_parser = node)]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ' ', value_parser = units::parse_host_port)]
     node: Vec<Node>,
     /// Forbid DHT and peer exchange (BEP 27)
     #[arg(short, long)]
@@ -118,7 +118,8 @@ enum Order {
 
 fn piece_length(text: &str) -> Result<u32, String> {
     let bytes = units::parse_size(text)?;
-    u32::try_from(bytes).map_err(|_| format!("{bytes} bytes are too much for a piece"))
+    check_piece_len(bytes).map_err(|error| error.to_string())?;
+    u32::try_from(bytes).map_err(|error| error.to_string())
 }
 
 fn date(text: &str) -> Result<Date, String> {
@@ -127,17 +128,6 @@ fn date(text: &str) -> Result<Date, String> {
         "none" => Ok(Date::None),
         _ => text.parse().map(Date::At).map_err(|_| "write seconds since 1970, `now` or `none`".to_owned()),
     }
-}
-
-fn node(text: &str) -> Result<Node, String> {
-    let wrong = || "write HOST:PORT, such as router.example:6881 or [2001:db8::1]:6881".to_owned();
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let host = bare.unwrap_or(host);
-    if host.is_empty() || (bare.is_none() && host.contains(':')) {
-        return Err(wrong());
-    }
-    Ok(Node { host: host.to_owned(), port: port.parse().map_err(|_| wrong())? })
 }
 
 #[derive(Serialize)]
@@ -300,15 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_and_dates_are_read() {
-        assert_eq!(
-            node("[2001:db8::1]:6881").map(|node| (node.host, node.port)),
-            Ok(("2001:db8::1".to_owned(), 6881))
-        );
-        assert_eq!(node("router.example:1").map(|node| node.port), Ok(1));
-        for wrong in ["", "host", "host:", "host:x", "host:70000", ":1", "2001:db8::1:6881"] {
-            assert!(node(wrong).is_err(), "{wrong}");
-        }
+    fn dates_are_read() {
         assert_eq!(date("1700000000"), Ok(Date::At(1_700_000_000)));
         assert!(date("yesterday").is_err());
     }

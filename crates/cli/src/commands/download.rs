@@ -1,18 +1,17 @@
 //! `torrent download`: the main job.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use metainfo::{Info, Magnet, Metainfo};
+use metainfo::{Info, Magnet, Metainfo, Node};
 use riverrun::{AddTorrent, Client, Existing, Torrent};
 use serde::Serialize;
 
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
 use crate::select::Selection;
-use crate::session::{self, ClientOptions, Until, Watch};
+use crate::session::{self, ClientOptions, Dress, Ready, Until, Watch};
 use crate::source::{self, Source};
 use crate::{describe, output, units};
 
@@ -64,7 +63,7 @@ struct Found {
     origin: Origin,
     /// Trackers and peers that a link names.
     trackers: Vec<String>,
-    peers: Vec<SocketAddr>,
+    peers: Vec<Node>,
     /// The numbers of the chosen files; None for all.
     chosen: Option<Vec<u32>>,
 }
@@ -94,11 +93,7 @@ struct ListedFile {
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
-    let selection = Selection::new(&options.select).map_err(select_failure)?;
-    if !options.list {
-        check_output(&options.output)?;
-    }
-    source::refuse_stdin_twice(&options.sources)?;
+    let (selection, ready) = check(options)?;
     let mut found = Vec::new();
     for text in &options.sources {
         found.push(open(text, &selection, options, global)?);
@@ -109,20 +104,21 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     if let Some(dir) = &options.save_metainfo {
         found.iter().filter_map(Found::torrent).try_for_each(|torrent| describe::save(torrent, dir))?;
     }
-    session::run(download(options, global, found))
+    session::run(download(options, global, ready, found))
 }
 
-/// An error where something on the way to the output directory is no directory: nothing could ever be written.
-fn check_output(dir: &Path) -> Result<(), Failure> {
-    let first_there = dir.ancestors().find_map(|path| Some((path, path.metadata().ok()?)));
-    match first_there {
-        Some((path, meta)) if !meta.is_dir() => Err(Failure::usage(format!(
-            "--output {}: {} is no directory; name the directory to download into",
-            dir.display(),
-            if path == dir { "this".to_owned() } else { path.display().to_string() }
-        ))),
-        _ => Ok(()),
+/// Every option that can be wrong, before the first source is opened.
+fn check(options: &Options) -> Result<(Selection, Ready<'_>), Failure> {
+    let mut wrong = Complaints::default();
+    let selection = wrong.note(Selection::new(&options.select).map_err(select_failure));
+    let output = (!options.list).then_some(("--output", options.output.as_path()));
+    let save = options.save_metainfo.as_deref().map(|dir| ("--save-metainfo", dir));
+    for (option, dir) in output.into_iter().chain(save) {
+        wrong.note(output::check_dir(option, dir));
     }
+    let ready = wrong.note(options.client.ready());
+    wrong.note(source::refuse_stdin_twice(&options.sources));
+    wrong.end(selection.zip(ready))
 }
 
 impl Found {
@@ -151,11 +147,8 @@ fn open(text: &str, selection: &Selection, options: &Options, global: &Global) -
         let files = torrent.info().files().len() as u32;
         found.chosen = Some((0..files).filter(|file| link.selects(*file)).collect());
     }
-    // A name that can't be looked up is one peer less.
-    let addrs = link.peers.iter().filter_map(|peer| (peer.host.as_str(), peer.port).to_socket_addrs().ok());
-    found.peers = addrs.flatten().collect();
     if now {
-        found.trackers = link.trackers;
+        (found.trackers, found.peers) = (link.trackers, link.peers);
     }
     Ok(found)
 }
@@ -241,12 +234,17 @@ fn choose(selection: &Selection, info: &Info) -> Result<Option<Vec<u32>>, Failur
     Ok(Some(flags.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(i, _)| i as u32).collect()))
 }
 
-async fn download(options: &Options, global: &Global, sources: Vec<Found>) -> Result<(), Failure> {
-    let client = options.client.start()?;
+async fn download(
+    options: &Options,
+    global: &Global,
+    ready: Ready<'_>,
+    sources: Vec<Found>,
+) -> Result<(), Failure> {
+    let (client, dress) = ready.start()?;
     let events = client.events();
     let mut torrents: Vec<Torrent> = Vec::new();
     for found in sources {
-        let torrent = add(options, &client, found).await?;
+        let torrent = add(options, &client, &dress, found).await?;
         // A torrent that is named twice is one torrent.
         if torrents.iter().all(|known| known.info_hashes() != torrent.info_hashes()) {
             torrents.push(torrent);
@@ -261,13 +259,13 @@ async fn download(options: &Options, global: &Global, sources: Vec<Found>) -> Re
     watch.timeout(options.timeout).json(options.json).quiet(global.quiet).run(events).await
 }
 
-async fn add(options: &Options, client: &Client, found: Found) -> Result<Torrent, Failure> {
+async fn add(options: &Options, client: &Client, dress: &Dress, found: Found) -> Result<Torrent, Failure> {
     let add = match found.origin {
         Origin::Torrent(torrent) => AddTorrent::metainfo(*torrent),
         Origin::Link(link) => AddTorrent::new(riverrun::Source::Magnet(link)),
     };
-    let add = add.trackers(&found.trackers).peers(found.peers);
-    let mut add = options.client.dress(add)?.output(&options.output);
+    let add = add.trackers(&found.trackers).named_peers(found.peers);
+    let mut add = dress.on(add).output(&options.output);
     if let Some(files) = found.chosen {
         add = add.wanted(files);
     } else {

@@ -28,6 +28,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
+    options.client.ready()?;
     let torrent = match source::open(&options.source)? {
         Source::Torrent(torrent) => *torrent,
         Source::Magnet(link) => {

@@ -7,9 +7,9 @@ use clap::Args;
 use metainfo::Metainfo;
 use riverrun::{AddTorrent, Existing, Torrent};
 
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, Until, Watch};
+use crate::session::{self, ClientOptions, Ready, Until, Watch};
 use crate::{data, source, units};
 
 /// Seed torrents from data that is on the disk
@@ -43,7 +43,12 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
-    source::refuse_stdin_twice(&options.files)?;
+    let mut wrong = Complaints::default();
+    let ready = wrong.note(options.client.ready());
+    wrong.note(source::refuse_stdin_twice(&options.files));
+    let data = options.data.metadata().map_err(|error| Failure::io(options.data.display(), &error));
+    wrong.note(data.map_err(|failure| failure.of("--data")));
+    let ready = wrong.end(ready)?;
     let mut torrents = Vec::new();
     for file in &options.files {
         let torrent = source::load(file)?;
@@ -53,17 +58,22 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
         let root = data::root(torrent.info(), &options.data)?;
         torrents.push((torrent, root));
     }
-    session::run(seed(options, global, torrents))
+    session::run(seed(options, global, ready, torrents))
 }
 
-async fn seed(options: &Options, global: &Global, sources: Vec<(Metainfo, PathBuf)>) -> Result<(), Failure> {
-    let client = options.client.start()?;
+async fn seed(
+    options: &Options,
+    global: &Global,
+    ready: Ready<'_>,
+    sources: Vec<(Metainfo, PathBuf)>,
+) -> Result<(), Failure> {
+    let (client, dress) = ready.start()?;
     let events = client.events();
     let existing = if options.no_verify { Existing::Auto } else { Existing::Check };
     let goal = session::goal(options.seed_ratio, options.seed_time);
     let mut torrents: Vec<Torrent> = Vec::new();
     for (metainfo, root) in sources {
-        let mut add = options.client.dress(AddTorrent::metainfo(metainfo))?;
+        let mut add = dress.on(AddTorrent::metainfo(metainfo));
         add = add.output(root).existing(existing).read_only();
         if let Some(goal) = goal {
             add = add.seed_goal(goal);

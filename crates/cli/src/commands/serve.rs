@@ -9,9 +9,9 @@ use metainfo::create::Builder;
 use riverrun::AddTorrent;
 use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
 
-use crate::exit::Failure;
+use crate::exit::{Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, Until, Watch};
+use crate::session::{self, ClientOptions, Ready, Until, Watch};
 use crate::{describe, output, units, work};
 
 /// Make a torrent of each path in memory, seed it, and print its magnet link
@@ -42,6 +42,12 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
+    let mut wrong = Complaints::default();
+    let ready = wrong.note(options.client.ready());
+    wrong.note(
+        options.save_metainfo.as_deref().map_or(Ok(()), |dir| output::check_dir("--save-metainfo", dir)),
+    );
+    let ready = wrong.end(ready)?;
     let mut torrents = Vec::new();
     for path in &options.paths {
         torrents.push((make(path, options, global)?, parent(path)?));
@@ -49,7 +55,7 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     if let Some(dir) = &options.save_metainfo {
         torrents.iter().try_for_each(|(torrent, _)| describe::save(torrent, dir))?;
     }
-    session::run(seed(options, global, torrents))
+    session::run(seed(options, global, ready, torrents))
 }
 
 /// The torrent of a path.
@@ -74,13 +80,18 @@ fn parent(path: &Path) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::usage(format!("{}: has no directory around it", path.display())))
 }
 
-async fn seed(options: &Options, global: &Global, sources: Vec<(Metainfo, PathBuf)>) -> Result<(), Failure> {
-    let client = options.client.start()?;
+async fn seed(
+    options: &Options,
+    global: &Global,
+    ready: Ready<'_>,
+    sources: Vec<(Metainfo, PathBuf)>,
+) -> Result<(), Failure> {
+    let (client, dress) = ready.start()?;
     let events = client.events();
     let goal = session::goal(options.seed_ratio, options.seed_time);
     let mut torrents = Vec::new();
     for (metainfo, dir) in sources {
-        let mut add = options.client.dress(AddTorrent::metainfo(metainfo))?.output(dir).read_only();
+        let mut add = dress.on(AddTorrent::metainfo(metainfo)).output(dir).read_only();
         if let Some(goal) = goal {
             add = add.seed_goal(goal);
         }

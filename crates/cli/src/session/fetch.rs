@@ -19,9 +19,9 @@ pub(crate) async fn fetch(
     timeout: Option<Duration>,
     quiet: bool,
 ) -> Result<Metainfo, Failure> {
-    let client = options.start()?;
+    let (client, dress) = options.ready()?.start()?;
     let add = AddTorrent::new(Source::Magnet(Box::new(link.clone()))).metadata_only();
-    let torrent = client.add(options.dress(add)?).await.map_err(|error| failure(&error))?;
+    let torrent = client.add(dress.on(add)).await.map_err(|error| failure(&error))?;
     let patience = async {
         match timeout {
             Some(timeout) => tokio::time::sleep(timeout).await,

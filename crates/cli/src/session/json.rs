@@ -70,6 +70,9 @@ fn describe(kind: &EventKind) -> Option<(&'static str, Value)> {
             ("peer_disconnected", json!({ "addr": addr, "code": code, "reason": reason }))
         }
         EventKind::PeerBanned { addr } => ("peer_banned", json!({ "addr": addr })),
+        EventKind::PeerNotFound { peer, message } => {
+            ("peer_not_found", json!({ "peer": peer, "message": message }))
+        }
         EventKind::TrackerAnnounced { url, peers, seeders, leechers, warning } => (
             "tracker_announced",
             json!({ "url": url, "peers": peers, "seeders": seeders, "leechers": leechers, "warning": warning }),

@@ -9,7 +9,7 @@ mod signals;
 mod watch;
 
 pub(crate) use fetch::fetch;
-pub(crate) use options::ClientOptions;
+pub(crate) use options::{ClientOptions, Dress, Ready};
 pub(crate) use seeding::{announce_start, checked, goal};
 pub(crate) use watch::{Until, Watch};
 

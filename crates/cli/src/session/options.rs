@@ -1,14 +1,16 @@
 //! The options of everything that talks to a swarm.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use metainfo::Node;
 use riverrun::{AddTorrent, Client, ClientBuilder};
 
 use super::failure;
-use crate::exit::Failure;
-use crate::{identity, lists, units};
+use crate::exit::{Complaints, Failure};
+use crate::lists::Guard;
+use crate::{identity, units};
 
 /// How to talk to the swarm.
 #[derive(Args, Clone, Debug)]
@@ -96,92 +98,105 @@ fn tracker_url(text: &str) -> Result<String, String> {
 }
 
 impl ClientOptions {
-    /// A client as these options say.
-    pub(crate) fn start(&self) -> Result<Client, Failure> {
-        let mut builder = Client::builder()
-            .allow_local_trackers(self.allow_local_trackers)
-            .lsd(!self.no_lsd)
-            .pex(!self.no_pex)
-            .port_forward(!self.no_port_forward)
-            .download_rate(self.download_rate.filter(|rate| *rate > 0))
-            .upload_rate(self.upload_rate.filter(|rate| *rate > 0))
-            .upload(!self.no_upload)
-            .max_peers(self.max_peers)
-            .connections(self.max_peers.max(500));
-        if !self.listen.is_empty() {
-            builder = builder.listen(self.listen.iter().flat_map(ListenAddr::expand));
+    /// Looks at everything here that can be wrong, before a source is opened or anything is done.
+    pub(crate) fn ready(&self) -> Result<Ready<'_>, Failure> {
+        let mut wrong = Complaints::default();
+        let peers = self.peer.iter().filter_map(|text| {
+            let read = units::parse_host_port(text);
+            wrong.note(read.map_err(|problem| Failure::usage(format!("--peer {text}: {problem}"))))
+        });
+        let peers: Vec<Node> = peers.collect();
+        let blocklist = self.blocklist.as_deref().map(Guard::open).transpose();
+        let blocklist = wrong.note(blocklist.map_err(|failure| failure.of("--blocklist"))).flatten();
+        if let Some(dir) = &self.state_dir {
+            let place = || format!("--state-dir {}: progress can't be kept there", dir.display());
+            wrong.note(try_to_keep(dir).map_err(|error| Failure::io(place(), &error)));
         }
-        if self.no_trackers {
-            builder = builder.no_trackers();
-        }
-        if self.ipv4_only {
-            builder = builder.ipv4_only();
-        }
-        if self.ipv6_only {
-            builder = builder.ipv6_only();
-        }
-        if let Some(agent) = &self.user_agent {
-            builder = builder.user_agent(agent);
-        }
-        if let Some(addr) = self.public_ip {
-            builder = builder.public_ip(addr);
-        }
-        self.with_files(builder)?.build().map_err(|error| failure(&error))
+        wrong.end(Some(Ready { options: self, peers, blocklist }))
     }
+}
 
-    /// The parts that need the disk: the blocklist, and where progress is kept.
-    fn with_files(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
-        if let Some(path) = &self.blocklist {
-            let list = lists::Guard::open(path)?;
+/// Options in which nothing is wrong.
+pub(crate) struct Ready<'a> {
+    options: &'a ClientOptions,
+    peers: Vec<Node>,
+    blocklist: Option<Guard>,
+}
+
+impl Ready<'_> {
+    /// A client as the options say, and what they say of each torrent.
+    pub(crate) fn start(self) -> Result<(Client, Dress), Failure> {
+        let mut builder = self.builder();
+        if let Some(list) = self.blocklist {
             builder = builder.blocklist(move |addr: IpAddr| list.contains(addr));
         }
-        match self.state_dir()? {
-            Some(dir) => Ok(builder.state_dir(dir)),
-            None => Ok(builder),
+        if let Some(dir) = state_dir(self.options) {
+            builder = builder.state_dir(dir);
         }
+        let client = builder.build().map_err(|error| failure(&error))?;
+        Ok((client, Dress { trackers: self.options.tracker.clone(), peers: self.peers }))
     }
 
-    /// Where progress is kept, made where it is not there and known to take files. The usual place may be one that can't
-    /// be written: that costs a check at the next start, and is no reason not to download.
-    fn state_dir(&self) -> Result<Option<PathBuf>, Failure> {
-        let (dir, is_asked_for) = match &self.state_dir {
-            Some(dir) => (dir.clone(), true),
-            None => match default_state_dir() {
-                Some(dir) => (dir, false),
-                None => return Ok(None),
-            },
-        };
-        match try_to_keep(&dir) {
-            Ok(()) => Ok(Some(dir)),
-            Err(error) if is_asked_for => {
-                let place = format!("--state-dir {}: progress can't be kept there", dir.display());
-                Err(Failure::io(place, &error))
-            }
-            Err(error) => {
-                tracing::warn!(
-                    "progress can't be kept in {}: {error}; the next start checks everything (--state-dir names another place)",
-                    dir.display()
-                );
-                Ok(None)
-            }
+    fn builder(&self) -> ClientBuilder {
+        let options = self.options;
+        let mut builder = Client::builder()
+            .allow_local_trackers(options.allow_local_trackers)
+            .lsd(!options.no_lsd)
+            .pex(!options.no_pex)
+            .port_forward(!options.no_port_forward)
+            .download_rate(options.download_rate.filter(|rate| *rate > 0))
+            .upload_rate(options.upload_rate.filter(|rate| *rate > 0))
+            .upload(!options.no_upload)
+            .max_peers(options.max_peers)
+            .connections(options.max_peers.max(500));
+        if !options.listen.is_empty() {
+            builder = builder.listen(options.listen.iter().flat_map(ListenAddr::expand));
+        }
+        if options.no_trackers {
+            builder = builder.no_trackers();
+        }
+        if options.ipv4_only {
+            builder = builder.ipv4_only();
+        }
+        if options.ipv6_only {
+            builder = builder.ipv6_only();
+        }
+        if let Some(agent) = &options.user_agent {
+            builder = builder.user_agent(agent);
+        }
+        match options.public_ip {
+            Some(addr) => builder.public_ip(addr),
+            None => builder,
         }
     }
+}
 
-    /// What these options say of one torrent.
-    pub(crate) fn dress(&self, add: AddTorrent) -> Result<AddTorrent, Failure> {
-        Ok(add.trackers(&self.tracker).peers(self.peers()?))
-    }
+/// What the options say of each torrent.
+pub(crate) struct Dress {
+    trackers: Vec<String>,
+    peers: Vec<Node>,
+}
 
-    fn peers(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let mut all = Vec::new();
-        for text in &self.peer {
-            let found = text
-                .to_socket_addrs()
-                .map_err(|error| Failure::usage(format!("--peer {text}: {error}; write HOST:PORT")))?;
-            all.extend(found);
-        }
-        Ok(all)
+impl Dress {
+    pub(crate) fn on(&self, add: AddTorrent) -> AddTorrent {
+        add.trackers(&self.trackers).named_peers(self.peers.iter().cloned())
     }
+}
+
+/// Where progress is kept, made where it is not there and known to take files. The usual place may be one that can't be
+/// written: that costs a check at the next start, and is no reason not to download.
+fn state_dir(options: &ClientOptions) -> Option<PathBuf> {
+    if options.state_dir.is_some() {
+        return options.state_dir.clone();
+    }
+    let dir = default_state_dir()?;
+    let kept = try_to_keep(&dir).inspect_err(|error| {
+        tracing::warn!(
+            "progress can't be kept in {}: {error}; the next start checks everything (--state-dir names another place)",
+            dir.display()
+        );
+    });
+    kept.is_ok().then_some(dir)
 }
 
 impl ListenAddr {

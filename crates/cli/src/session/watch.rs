@@ -176,6 +176,7 @@ impl Rules<'_> {
             EventKind::Stalled(trouble) => seen.progress.say(&format!("{}: {trouble}", name())),
             EventKind::Recovered => seen.progress.say(&format!("{}: the disk works again", name())),
             EventKind::TrackerFailed { url, message, .. } => tracing::warn!("{url}: {message}"),
+            EventKind::PeerNotFound { peer, message } => tracing::warn!("{peer}: {message}"),
             EventKind::PeerBanned { addr } => tracing::warn!("{addr} sent corrupt data and is shut out"),
             kind => tracing::debug!("{}: {kind:?}", name()),
         }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::Command as Brain;
-use metainfo::{FileIndex, Info, Limits, Magnet, Metainfo};
+use metainfo::{FileIndex, Info, Limits, Magnet, Metainfo, Node};
 use shard::{Added, Command};
 use storage::{Op, OpenRequest, ResumeData};
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::{change, data, magnet};
+use super::{change, data, magnet, names};
 use crate::add::{Existing, Source};
 use crate::client::Inner;
 use crate::entry::{Entry, NewEntry, Stage};
@@ -54,7 +54,13 @@ pub(super) async fn add_metainfo(
         Ok(entry) => entry,
         Err(known) => return merge(&inner, known, &add),
     };
-    let start = BringUp { existing: add.existing, saved, peers: add.peers, max_peers: add.max_peers };
+    let start = BringUp {
+        existing: add.existing,
+        saved,
+        peers: add.peers,
+        named_peers: add.named_peers,
+        max_peers: add.max_peers,
+    };
     let (to, of) = (inner.clone(), entry.clone());
     let task = async move {
         // What went wrong is in the torrent's state.
@@ -147,6 +153,7 @@ pub(super) fn merge(
     // Without an entry it is being added or removed in this moment.
     let entry = inner.entry(known).filter(|e| e.state().stage != Stage::Removed).ok_or(Error::Removed)?;
     change::addresses(inner, &entry, PeerSource::Manual, add.peers.clone());
+    names::seek(inner, &entry, PeerSource::Manual, add.named_peers.clone());
     change::add_trackers(inner, &entry, add.trackers.clone())?;
     Ok(Torrent::new(inner.clone(), entry))
 }
@@ -167,6 +174,7 @@ pub(crate) struct BringUp {
     pub(super) existing: Existing,
     pub(super) saved: Option<Box<ResumeData>>,
     pub(super) peers: Vec<SocketAddr>,
+    pub(super) named_peers: Vec<Node>,
     pub(super) max_peers: Option<u32>,
 }
 
@@ -184,6 +192,7 @@ pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringU
     };
     enter(&inner, &entry, unhashed, start.max_peers);
     change::addresses(&inner, &entry, PeerSource::Manual, start.peers);
+    names::seek(&inner, &entry, PeerSource::Manual, start.named_peers);
     change::addresses(&inner, &entry, PeerSource::Resume, known);
     Ok(())
 }

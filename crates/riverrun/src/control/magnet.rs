@@ -1,7 +1,6 @@
 //! Torrents of which only a magnet link or a hash is known: their metainfo comes from peers, from the web, or from an
 //! earlier run.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use tracker::AnnouncerInput;
 use types::{InfoHashes, PeerSource};
 
 use super::add::{BringUp, add_metainfo, bring_up, insert, merge, wanted_files};
-use super::{change, data};
+use super::{change, data, names};
 use crate::add::Existing;
 use crate::client::Inner;
 use crate::entry::{Entry, Stage};
@@ -30,14 +29,13 @@ pub(crate) struct Waiting {
 
 /// Adds a torrent by its magnet link.
 pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) -> Result<Torrent, Error> {
-    let addr = |node: &metainfo::Node| Some(SocketAddr::new(node.host.parse().ok()?, node.port));
-    let peers: Vec<SocketAddr> = link.peers.iter().filter_map(addr).collect();
+    let peers = link.peers.clone();
     if add.own_trackers {
         add.trackers.splice(0..0, link.trackers.iter().cloned());
     }
     if let Some(metainfo) = load(&inner, link.hashes).await {
         add.wanted = add.wanted.or_else(|| selected(&link, metainfo.info()));
-        add.peers.extend(peers);
+        add.named_peers.extend(peers);
         return add_metainfo(inner, metainfo, add).await;
     }
     let blank = blank(&link).ok_or_else(|| Error::bad_torrent("a magnet link without a usable name"))?;
@@ -45,15 +43,16 @@ pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) ->
     let entry = match insert(&inner, Some(link.hashes), blank, vec![true], &add, saved.as_deref()) {
         Ok(entry) => entry,
         Err(known) => {
-            add.peers.extend(peers);
+            add.named_peers.extend(peers);
             return merge(&inner, known, &add);
         }
     };
     let waiting = Waiting { link, wanted: add.wanted, existing: add.existing, saved };
     *entry.waiting() = Some(waiting);
     enter(&inner, &entry, add.max_peers);
-    change::addresses(&inner, &entry, PeerSource::Magnet, peers);
+    names::seek(&inner, &entry, PeerSource::Magnet, peers);
     change::addresses(&inner, &entry, PeerSource::Manual, add.peers);
+    names::seek(&inner, &entry, PeerSource::Manual, add.named_peers);
     inner.spawn(from_web(inner.clone(), entry.clone()));
     Ok(Torrent::new(inner, entry))
 }

@@ -7,6 +7,7 @@ mod end;
 mod hold;
 mod local;
 mod magnet;
+mod names;
 mod pump;
 mod trackers;
 mod upkeep;
