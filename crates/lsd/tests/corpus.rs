@@ -1,5 +1,7 @@
 //! Replays `corpus/`: whatever lies there goes through every check. So do random bytes.
 
+#![expect(clippy::disallowed_methods)] // The corpus lies in files.
+
 mod invariants;
 
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! The table of malformed and odd torrents: each is refused or accepted as it says.
 
+#![expect(clippy::disallowed_methods)] // The corpus lies in files.
+
 #[path = "defects/mod.rs"]
 mod table;
 

@@ -1,5 +1,7 @@
 //! Mutated torrents and links, and the replay of the corpus.
 
+#![expect(clippy::disallowed_methods)] // The corpus lies in files.
+
 #[path = "invariants/mod.rs"]
 mod invariants;
 #[path = "defects/mod.rs"]

@@ -25,6 +25,8 @@
 //! # fn main() {}
 //! ```
 
+#![forbid(unsafe_code)]
+
 #[cfg(any(feature = "tracker-client", feature = "tracker-server", feature = "lsd"))]
 mod clock;
 #[cfg(any(feature = "lsd", feature = "port-mapping"))]

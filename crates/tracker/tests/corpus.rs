@@ -1,5 +1,7 @@
 //! Replays `corpus/`: whatever lies there goes through every check, whole and cut at each length. So do random bytes.
 
+#![expect(clippy::disallowed_methods)] // The corpus lies in files.
+
 mod invariants;
 
 use proptest::prelude::*;

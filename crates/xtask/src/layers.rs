@@ -2,13 +2,14 @@
 //!
 //! - Every workspace crate has a room, and imports only what its row in [`rooms`] allows. Development dependencies obey
 //!   the arrows too: a test that needs the floor above belongs on the floor above.
+//! - Every dependency is used, and every row of the table has its crate.
 //! - Nothing in the normal or build dependencies of a pure crate, with all of its features and on all platforms, is an
 //!   async runtime, a socket, a clock or a source of entropy. Development dependencies are exempt from this rule alone:
 //!   a property-test library may read the clock.
 //! - A pure crate carries the `clippy.toml` that bans what `std` itself offers of these.
 //! - Every crate forbids unsafe code at its root, but the few that may hold it, and takes the workspace's lints.
 
-use cargo_metadata::{Metadata, Package, TargetKind};
+use cargo_metadata::{DependencyKind, Metadata, Package, TargetKind};
 
 use crate::repo::Repo;
 use crate::rooms::{self, Imports, Room};
@@ -40,9 +41,11 @@ fn run(repo: &Repo, args: &[String]) -> Result {
 pub(crate) fn check(repo: &Repo) -> Result<Vec<String>> {
     let metadata = repo.metadata()?;
     let mut broken = arrows(&metadata);
+    broken.extend(vacant(&metadata));
     for package in metadata.workspace_packages() {
         let Some(room) = rooms::room_of(&package.name) else { continue };
         broken.extend(manifest(package)?);
+        broken.extend(unused(package)?);
         if !room.may_be_unsafe {
             broken.extend(forbids_unsafe(repo, package)?);
         }
@@ -84,6 +87,56 @@ fn arrows(metadata: &Metadata) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Rows of the table without a crate.
+fn vacant(metadata: &Metadata) -> Vec<String> {
+    let packages = metadata.workspace_packages();
+    let lives = |room: &&Room| {
+        packages.iter().any(|package| rooms::room_of(&package.name).is_some_and(|of| of.name == room.name))
+    };
+    let vacant = rooms::ROOMS.iter().filter(|room| !lives(room));
+    vacant.map(|room| format!("room `{}` has no crate: take its row out of rooms.rs", room.name)).collect()
+}
+
+/// Normal dependencies that no source of the package names, so that the table of arrows says what is, not what may be.
+fn unused(package: &Package) -> Result<Vec<String>> {
+    let Some(sources) = package.manifest_path.parent().map(|dir| dir.join("src")) else {
+        return Ok(Vec::new());
+    };
+    let text = source_text(sources.as_std_path())?;
+    let declared = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+    let names = declared.map(|dependency| dependency.rename.as_ref().unwrap_or(&dependency.name));
+    let idle = names.filter(|name| !names_crate(&text, &name.replace('-', "_")));
+    Ok(idle.map(|name| format!("crate `{}` declares `{name}` and never uses it", package.name)).collect())
+}
+
+/// Every Rust source below a directory, without its comments.
+fn source_text(dir: &std::path::Path) -> Result<String> {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            text += &source_text(&path)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            for line in std::fs::read_to_string(&path)?.lines().filter(|l| !l.trim_start().starts_with("//"))
+            {
+                text += line;
+                text.push('\n');
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// Whether `name` stands in `text` as the start of a path (`name::`, `use name as`, `use name;`).
+fn names_crate(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = &text[at + name.len()..];
+        let starts = !before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        starts && (after.starts_with("::") || after.starts_with(" as ") || after.starts_with(';'))
+    })
 }
 
 /// The tree rule; each sentence shows the way down to the intruder.
@@ -244,6 +297,21 @@ mod tests {
     fn a_crate_needs_a_room() {
         let broken = arrows(&workspace(&[("riverrun-cellar", &[])]));
         assert!(broken[0].contains("`riverrun-cellar` has no room"));
+    }
+
+    #[test]
+    fn a_room_needs_a_crate() {
+        let vacant = vacant(&workspace(&[("riverrun-types", &[])]));
+        assert!(vacant.contains(&"room `wire` has no crate: take its row out of rooms.rs".to_owned()));
+        assert!(!vacant.iter().any(|line| line.contains("`types`")));
+    }
+
+    #[test]
+    fn a_crate_is_named_by_the_start_of_a_path() {
+        assert!(names_crate("fn f() { serde_json::to_string() }", "serde_json"));
+        assert!(names_crate("use hash as digest;", "hash"));
+        assert!(!names_crate("let info_hash = 1; // hash", "hash"));
+        assert!(!names_crate("info_hash::get()", "hash"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{Result, deny, laws, layers, process, tidy};
 pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "fmt", about: "the sources are formatted", gate: true, run: fmt },
     Stage { name: "clippy", about: "no lint, warnings denied, all targets", gate: false, run: clippy },
+    Stage { name: "outer", about: "the same for fuzz/, interop/ and bench/", gate: false, run: outer },
     Stage { name: "docs", about: "the documentation builds without a warning", gate: false, run: docs },
     Stage { name: "layers", about: "the arrows between crates, and purity", gate: false, run: layers },
     Stage { name: "tidy", about: "sizes, documentation, proofs, hygiene", gate: false, run: tidy },
@@ -59,6 +60,27 @@ fn clippy(context: &Context<'_>) -> Result<Outcome> {
         "-D",
         "warnings",
     ]))
+}
+
+/// The packages outside the workspace: formatted, and without a lint.
+///
+/// They share the workspace's target directory, and with it what they have in common. The fuzz targets are checked with
+/// the toolchain at hand; only to run them takes nightly.
+fn outer(context: &Context<'_>) -> Result<Outcome> {
+    let target = context.repo.target_dir()?;
+    let mut all = Outcome::of(true);
+    for package in ["fuzz", "interop", "bench"] {
+        let manifest = context.repo.path(package).join("Cargo.toml");
+        let manifest = manifest.to_string_lossy();
+        let format = context.repo.cargo(&["fmt", "--manifest-path", &manifest, "--check"]);
+        let mut lint =
+            context.repo.cargo(&["clippy", "--manifest-path", &manifest, "--all-targets", "--locked"]);
+        lint.args(["--", "-D", "warnings"]).env("CARGO_TARGET_DIR", &target);
+        for command in [format, lint] {
+            all.success &= stream(command)?.success;
+        }
+    }
+    Ok(all)
 }
 
 fn docs(context: &Context<'_>) -> Result<Outcome> {
