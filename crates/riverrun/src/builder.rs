@@ -9,7 +9,7 @@ use std::thread;
 use engine::{SeedPolicy, SlotPolicy};
 use storage::{FileFactory, HandleCache, Preallocate, StorageFactory};
 
-use crate::{Client, Error};
+use crate::Error;
 
 /// Which addresses must not be talked to.
 ///
@@ -48,7 +48,7 @@ pub enum Preallocation {
     Full,
 }
 
-/// Settings of a [`Client`]. Every one has a default.
+/// Settings of a [`Client`](crate::Client). Every one has a default.
 #[derive(Clone)]
 #[must_use]
 pub struct ClientBuilder {
@@ -316,16 +316,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Opens the listeners, starts the threads, and returns at once.
-    ///
-    /// # Errors
-    /// A setting outside its range, an address that can't be listened on, or a system without threads to give.
-    pub fn build(self) -> Result<Client, Error> {
-        self.validate()?;
-        Client::start(self)
-    }
-
-    fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         let rule =
             |ok: bool, setting, allowed| if ok { Ok(()) } else { Err(Error::Config { setting, allowed }) };
         rule((1..=256).contains(&self.shards), "shards", "1 to 256")?;

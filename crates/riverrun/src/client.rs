@@ -1,25 +1,21 @@
 //! The client: threads, listeners and torrents.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
-use engine::{Lease, Session, TorrentId};
-use shard::Command;
-use tokio::runtime::{Handle, Runtime};
-use tokio::sync::{broadcast, mpsc, watch};
+use engine::{Lease, Session};
+use tokio::sync::mpsc;
 use types::{InfoHash, PeerId, Rng};
 
 use crate::agenda::Agenda;
-use crate::builder::OpenStorage;
-use crate::control::{Local, Trackers, announce_loop, close, neighbours, pump, upkeep};
+use crate::control::{self, announce_loop, close, neighbours, pump, upkeep};
 use crate::disk::Disk;
-use crate::entry::Entry;
-use crate::runtime::{Clock, FromShard, Question, Seat, ShardHandle, Shared, Start, ToShard};
-use crate::{AddTorrent, ClientBuilder, Error, Event, Events, PortMapping, Torrent, events};
+use crate::inner::{Ending, Inner, Shards, Tasks, Torrents};
+use crate::local::Local;
+use crate::runtime::{Clock, FromShard, Question, Seat, ShardHandle, Shared, Start};
+use crate::trackers::Trackers;
+use crate::{AddTorrent, ClientBuilder, Error, Events, PortMapping, Torrent};
 
 /// A BitTorrent client: its torrents, its threads and its sockets. Clones are the same client.
 ///
@@ -42,38 +38,10 @@ impl Drop for Guard {
     }
 }
 
-/// What handles and tasks share.
-pub(crate) struct Inner {
-    pub(crate) settings: ClientBuilder,
-    pub(crate) opener: Arc<dyn OpenStorage>,
-    pub(crate) engine: Arc<engine::Config>,
-    pub(crate) shared: Arc<Shared>,
-    /// What is to be done for torrents at a given time.
-    pub(crate) agenda: Arc<Agenda>,
-    pub(crate) shards: Vec<ShardHandle>,
-    pub(crate) events: broadcast::Sender<Event>,
-    pub(crate) closed: watch::Sender<bool>,
-    pub(crate) trackers: Trackers,
-    pub(crate) local: Local,
-    /// Into the line of what shards tell.
-    pub(crate) from_shards: mpsc::UnboundedSender<FromShard>,
-    pub(crate) listening: Vec<SocketAddr>,
-    pub(crate) closing: AtomicBool,
-    entries: Mutex<BTreeMap<TorrentId, Arc<Entry>>>,
-    tasks: Handle,
-    runtime: Mutex<Option<Runtime>>,
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.guard.inner;
         f.debug_struct("Client").field("listening", &inner.listening).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Inner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("listening", &self.listening).finish_non_exhaustive()
     }
 }
 
@@ -89,6 +57,17 @@ pub struct Stats {
     pub download_rate: u64,
     /// Bytes sent in a second, protocol included.
     pub upload_rate: u64,
+}
+
+impl ClientBuilder {
+    /// Opens the listeners, starts the threads, and returns at once.
+    ///
+    /// # Errors
+    /// A setting outside its range, an address that can't be listened on, or a system without threads to give.
+    pub fn build(self) -> Result<Client, Error> {
+        self.validate()?;
+        Client::start(self)
+    }
 }
 
 impl Client {
@@ -128,17 +107,12 @@ impl Client {
             trackers,
             local,
             engine,
-            agenda: Arc::new(Agenda::new(shared.clock)),
+            torrents: Torrents::new(Arc::new(Agenda::new(shared.clock))),
             shared: shared.clone(),
-            shards: shards.clone(),
-            events: broadcast::Sender::new(events::BACKLOG),
-            closed: watch::Sender::new(false),
-            from_shards: from_shards.clone(),
+            shards: Shards::new(shards.clone(), from_shards.clone()),
             listening: addrs,
-            closing: AtomicBool::new(false),
-            entries: Mutex::new(BTreeMap::new()),
-            tasks: runtime.handle().clone(),
-            runtime: Mutex::new(Some(runtime)),
+            ending: Ending::default(),
+            tasks: Tasks::new(runtime),
             settings,
         });
         let client = Client { guard: Arc::new(Guard { inner: inner.clone() }) };
@@ -160,7 +134,7 @@ impl Client {
         inner.spawn_vital("upkeep", upkeep(inner.clone()));
         inner.spawn_vital("announcer", announce_loop(inner.clone(), announces));
         if let Some(heard) = heard {
-            inner.spawn(neighbours(inner.clone(), heard));
+            inner.tasks.spawn(neighbours(inner.clone(), heard));
         }
         Ok(client)
     }
@@ -176,7 +150,8 @@ impl Client {
     /// The source can't be read, fetched or understood; a file number that the torrent has not; a closed client.
     pub async fn add(&self, add: impl Into<AddTorrent>) -> Result<Torrent, Error> {
         let (inner, add) = (self.guard.inner.clone(), add.into());
-        self.guard.inner.join(async move { crate::control::add(inner, add).await }).await?
+        let entry = inner.join(control::add(inner.clone(), add)).await??;
+        Ok(Torrent::new(inner, entry))
     }
 
     /// Like [`Client::add`], blocking the thread: for programs without asynchronous tasks.
@@ -213,7 +188,7 @@ impl Client {
                 use crate::TorrentState as S;
                 !matches!(t.state(), S::Failed(_) | S::Removed) && !t.is_complete()
             };
-            if *self.guard.inner.closed.borrow() {
+            if self.guard.inner.ending.is_over() {
                 return false;
             }
             if !self.torrents().iter().any(at_work) {
@@ -254,7 +229,7 @@ impl Client {
     pub async fn stats(&self) -> Stats {
         let inner = &self.guard.inner;
         let mut stats = Stats { torrents: inner.all().len(), ..Stats::default() };
-        for shard in &inner.shards {
+        for shard in inner.shards.iter() {
             let Some(usage) = shard.ask(Question::Rates).await else { continue };
             stats.connections += usage.connections;
             stats.download_rate += usage.download;
@@ -289,134 +264,12 @@ impl Client {
 
     /// Waits until the control plane has heard what shards told.
     pub(crate) async fn barrier_for_tests(&self) {
-        crate::control::barrier(&self.guard.inner).await;
+        control::barrier(&self.guard.inner).await;
     }
 
     /// The way to the first shard.
     pub(crate) fn shard_for_tests(&self) -> ShardHandle {
-        self.guard.inner.shards[0].clone()
-    }
-}
-
-impl Inner {
-    /// Ends all threads without waiting for them.
-    fn abandon(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.closed.send_replace(true);
-        self.all().iter().for_each(|entry| entry.release());
-        self.shards.iter().for_each(|shard| {
-            shard.tell(ToShard::Stop);
-        });
-        let runtime = self.runtime.lock().unwrap_or_else(|e| e.into_inner()).take();
-        if let Some(runtime) = runtime {
-            runtime.shutdown_background();
-        }
-    }
-
-    /// Runs a task on the control thread. A panic in it is logged.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = self.tasks.spawn(task);
-        self.tasks.spawn(async move {
-            if let Some(message) = panic_of(task.await) {
-                tracing::error!(message, "a task of the client panicked");
-            }
-        });
-    }
-
-    /// Runs a task of one torrent. A panic in it fails the torrent.
-    pub(crate) fn spawn_for(&self, entry: &Arc<Entry>, task: impl Future<Output = ()> + Send + 'static) {
-        let (task, entry) = (self.tasks.spawn(task), entry.clone());
-        self.tasks.spawn(async move {
-            if let Some(message) = panic_of(task.await) {
-                entry.fail(internal(&entry, &message));
-            }
-        });
-    }
-
-    /// Runs a task without which no torrent can go on. A panic in it fails them all: each says so.
-    fn spawn_vital(self: &Arc<Inner>, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let (task, inner) = (self.tasks.spawn(task), Arc::downgrade(self));
-        self.tasks.spawn(async move {
-            let Some(message) = panic_of(task.await) else { return };
-            tracing::error!(message, "the client's {name} panicked");
-            let all = inner.upgrade().map_or_else(Vec::new, |inner| inner.all());
-            all.iter().for_each(|entry| entry.fail(internal(entry, &message)));
-        });
-    }
-
-    /// Runs a task on the control thread and waits for it. The task goes on when the caller does not.
-    pub(crate) async fn join<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Error> {
-        if *self.closed.borrow() {
-            return Err(Error::Closed);
-        }
-        self.tasks.spawn(task).await.map_err(|_| Error::Closed)
-    }
-
-    /// Runs work that may wait for a disk.
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        self.tasks.spawn_blocking(work).await.map_err(|_| Error::Closed)
-    }
-
-    pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
-        // Its methods don't panic half-way.
-        self.shared.session.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<TorrentId, Arc<Entry>>> {
-        self.entries.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    pub(crate) fn entry(&self, id: TorrentId) -> Option<Arc<Entry>> {
-        self.entries().get(&id).cloned()
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
-        self.entries().values().cloned().collect()
-    }
-
-    pub(crate) fn insert(&self, entry: Arc<Entry>) {
-        self.entries().insert(entry.id, entry);
-    }
-
-    /// Forgets a torrent that is gone from its shard.
-    pub(crate) fn forget(&self, id: TorrentId) {
-        self.entries().remove(&id);
-        self.agenda.forget(id);
-        self.session().remove(id);
-        self.shared.disk.evict(id);
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-
-    /// The shard of a torrent.
-    pub(crate) fn shard(&self, entry: &Entry) -> &ShardHandle {
-        &self.shards[entry.shard]
-    }
-
-    pub(crate) fn listen(&self, only: Option<types::InfoHashes>) -> Events {
-        Events { line: self.events.subscribe(), closed: self.closed.subscribe(), only }
-    }
-
-    /// Gives each shard its part of the client's budget.
-    pub(crate) fn lease(&self, usage: &[engine::Usage]) {
-        let leases = self.session().lease(usage);
-        for (shard, lease) in self.shards.iter().zip(leases) {
-            shard.command(Command::Lease(lease));
-        }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.abandon();
+        self.guard.inner.shards.iter().next().expect("at least one shard").clone()
     }
 }
 
@@ -466,19 +319,4 @@ fn shared(
         dial: settings.dial_options(),
         listen_port: shard.engine.listen_port,
     }
-}
-
-/// How long [`Client::close`] takes at most.
-pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_millis(4_800);
-
-/// What a task said when it panicked, if it did.
-fn panic_of(ended: Result<(), tokio::task::JoinError>) -> Option<String> {
-    let panic = ended.err()?.try_into_panic().ok()?;
-    Some(crate::runtime::panic_message(&*panic))
-}
-
-/// What a user is told of a panic.
-fn internal(entry: &Entry, message: &str) -> crate::Trouble {
-    let sentence = format!("{}: the engine failed: {message}; please report this", entry.info().name());
-    crate::Trouble::new("internal", sentence)
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use metainfo::FileIndex;
 use types::PieceIndex;
 
-use crate::client::Inner;
 use crate::control;
 use crate::entry::Entry;
+use crate::inner::Inner;
 use crate::{Error, FilePiece, PieceState, Priority, Reader};
 
 /// A file of a torrent.
@@ -52,7 +52,7 @@ impl File {
 
     /// Whether it is downloaded.
     pub fn is_wanted(&self) -> bool {
-        self.entry.state().wanted_files.get(self.index.as_usize()).copied().unwrap_or(false)
+        self.entry.state().wants.wants(self.index)
     }
 
     /// How many of its bytes lie in verified pieces.
@@ -60,7 +60,7 @@ impl File {
         let range = self.entry.plan().file_range(self.index);
         let geometry = self.entry.info().geometry();
         let state = self.entry.state();
-        let here = self.entry.pieces_of(self.index).filter(|piece| state.have.get(*piece));
+        let here = self.entry.pieces_of(self.index).filter(|piece| state.pieces.has(*piece));
         here.map(|piece| {
             let piece = geometry.piece_range(PieceIndex(piece));
             piece.end.min(range.end).saturating_sub(piece.start.max(range.start))
@@ -75,11 +75,7 @@ impl File {
 
     /// How much it is wanted.
     pub fn priority(&self) -> Priority {
-        let state = self.entry.state();
-        match state.wanted_files.get(self.index.as_usize()) {
-            Some(true) => state.grades.get(&self.index.0).copied().unwrap_or_default(),
-            _ => Priority::NONE,
-        }
+        self.entry.state().wants.file(self.index)
     }
 
     /// Changes how much it is wanted. A piece that several files share is wanted as much as the file that is wanted most.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use types::PieceIndex;
 
-use crate::client::Inner;
 use crate::control;
 use crate::entry::{Entry, State};
+use crate::inner::Inner;
 use crate::{Error, EventKind, Events, Priority};
 
 /// What a piece is like.
@@ -26,8 +26,8 @@ pub struct PieceState {
 impl PieceState {
     pub(crate) fn of(entry: &Entry, state: &State, piece: u32) -> PieceState {
         PieceState {
-            complete: state.have.get(piece),
-            priority: entry.priority(state, piece),
+            complete: state.pieces.has(piece),
+            priority: state.wants.piece(entry.info(), piece),
             demanded: state.is_demanded(PieceIndex(piece)),
         }
     }

@@ -11,14 +11,14 @@ use storage::{Op, OpenRequest, ResumeData};
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::{change, data, magnet, names};
+use super::{announce, change, data, magnet, names};
 use crate::add::{Existing, Source};
-use crate::client::Inner;
-use crate::entry::{Entry, NewEntry, Stage};
-use crate::{AddTorrent, Error, EventKind, Torrent};
+use crate::entry::{Entry, NewEntry, Settings, Stage};
+use crate::inner::Inner;
+use crate::{AddTorrent, Error, EventKind};
 
 /// Adds a torrent, or finds it.
-pub(crate) async fn add(inner: Arc<Inner>, add: AddTorrent) -> Result<Torrent, Error> {
+pub(crate) async fn add(inner: Arc<Inner>, add: AddTorrent) -> Result<Arc<Entry>, Error> {
     if inner.is_closing() {
         return Err(Error::Closed);
     }
@@ -37,7 +37,7 @@ pub(super) async fn add_metainfo(
     inner: Arc<Inner>,
     metainfo: Metainfo,
     add: AddTorrent,
-) -> Result<Torrent, Error> {
+) -> Result<Arc<Entry>, Error> {
     if let Some(obstacle) = metainfo.info().obstacle() {
         return Err(Error::bad_torrent(obstacle));
     }
@@ -67,7 +67,7 @@ pub(super) async fn add_metainfo(
         let _ = bring_up(to, of, start).await;
     };
     inner.spawn_for(&entry, task);
-    Ok(Torrent::new(inner, entry))
+    Ok(entry)
 }
 
 /// Gives a torrent its place in the client. Err where it is here already.
@@ -92,23 +92,25 @@ pub(super) fn insert(
         id,
         shard,
         magnet,
-        metadata_only: add.metadata_only && magnet.is_some(),
-        output: add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone()),
-        read_only: add.read_only,
-        upload: add.upload && inner.settings.upload,
+        settings: Settings {
+            output: add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone()),
+            metadata_only: add.metadata_only && magnet.is_some(),
+            read_only: add.read_only,
+            upload: add.upload && inner.settings.upload,
+        },
         paused: add.paused.unwrap_or_else(|| saved.is_some_and(|saved| saved.paused)),
         wanted_files,
         tiers,
         goal: add.goal,
-        agenda: inner.agenda.clone(),
+        agenda: inner.torrents.agenda.clone(),
+        events: inner.torrents.events.clone(),
         metainfo,
     };
-    let entry = Arc::new(Entry::new(new, inner.events.clone()));
+    let entry = Arc::new(Entry::new(new));
     if let Some(saved) = saved {
-        let mut state = entry.state();
-        (state.uploaded_before, state.downloaded_before) = (saved.uploaded, saved.downloaded);
+        entry.state().totals.resume(saved.downloaded, saved.uploaded);
     }
-    inner.insert(entry.clone());
+    inner.torrents.insert(entry.clone());
     entry.tell(EventKind::Added);
     Ok(entry)
 }
@@ -119,11 +121,11 @@ async fn describe(inner: &Arc<Inner>, source: Source) -> Result<Metainfo, Error>
     match source {
         Source::Metainfo(metainfo) => Ok(*metainfo),
         // Large torrents take a while to read; the control thread has other work.
-        Source::Bytes(bytes) => inner.blocking(move || parse(bytes)).await?,
-        Source::Path(path) => inner.blocking(move || read_file(path).and_then(parse)).await?,
+        Source::Bytes(bytes) => inner.tasks.blocking(move || parse(bytes)).await?,
+        Source::Path(path) => inner.tasks.blocking(move || read_file(path).and_then(parse)).await?,
         Source::Url(url) => {
             let bytes = inner.trackers.fetch(&url).await?;
-            inner.blocking(move || parse(bytes)).await?
+            inner.tasks.blocking(move || parse(bytes)).await?
         }
         // `add` has its own way for these.
         Source::Magnet(_) | Source::InfoHash(_) => Err(Error::bad_torrent("only its name is known")),
@@ -149,13 +151,13 @@ pub(super) fn merge(
     inner: &Arc<Inner>,
     known: engine::TorrentId,
     add: &AddTorrent,
-) -> Result<Torrent, Error> {
+) -> Result<Arc<Entry>, Error> {
     // Without an entry it is being added or removed in this moment.
     let entry = inner.entry(known).filter(|e| e.state().stage != Stage::Removed).ok_or(Error::Removed)?;
     change::addresses(inner, &entry, PeerSource::Manual, add.peers.clone());
     names::seek(inner, &entry, PeerSource::Manual, add.named_peers.clone());
     change::add_trackers(inner, &entry, add.trackers.clone())?;
-    Ok(Torrent::new(inner.clone(), entry))
+    Ok(entry)
 }
 
 /// Which files are wanted, of the numbers of those that are.
@@ -180,7 +182,7 @@ pub(crate) struct BringUp {
 
 /// Finds a torrent's data and gives it to its shard.
 pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringUp) -> Result<(), Error> {
-    let _busy = entry.busy.lock().await;
+    let _busy = entry.data.busy.lock().await;
     let known = start.saved.as_ref().map(|saved| saved.peers.clone()).unwrap_or_default();
     let saved = start.saved.filter(|_| start.existing == Existing::Auto);
     let unhashed = match open(&inner, &entry, saved.map(|saved| *saved)).await {
@@ -204,17 +206,17 @@ async fn open(
     saved: Option<ResumeData>,
 ) -> Result<Vec<(PieceIndex, Bitfield)>, Error> {
     data::lock(inner, entry).await?;
-    let factory = inner.opener.at(&entry.output);
+    let factory = inner.opener.at(&entry.settings.output);
     let request = OpenRequest::new(entry.hashes, entry.plan().clone()).selection(entry.selection());
-    let storage = inner.blocking(move || factory.open(&request)).await??;
-    let storage = entry.storage.get_or_init(|| storage).clone();
+    let storage = inner.tasks.blocking(move || factory.open(&request)).await??;
+    let storage = entry.data.opened(storage);
     let found = data::find(inner, entry, storage.clone(), saved).await?;
     entry.set_have(found.have, found.durable);
     inner.shared.disk.house(entry.id, storage.clone(), entry.info().geometry().clone());
     if let Some(obstacle) = entry.obstacle() {
         return Err(obstacle);
     }
-    if !entry.read_only && entry.state().missing > 0 {
+    if !entry.settings.read_only && entry.state().pieces.missing() > 0 {
         data::prepare(inner, entry, storage).await?;
     }
     Ok(found.unhashed)
@@ -232,10 +234,9 @@ pub(crate) fn enter(
     content.private = entry.info().is_private();
     content.wanted = entry.to_be_fetched();
     content.info = Some(entry.info().raw().into());
-    let is_new = !entry.state().on_shard;
+    let is_new = !entry.state().place.on_shard;
     if is_new {
-        let tiers = entry.state().tiers.clone();
-        inner.trackers.add(inner, entry, &tiers);
+        announce::enter(inner, entry);
     }
     let shard = inner.shard(entry);
     // All under the lock: whoever sees the torrent running may send commands, and they must come after these.
@@ -246,10 +247,10 @@ pub(crate) fn enter(
             }
             return;
         }
-        content.have = state.have.clone();
+        content.have = state.pieces.have().clone();
         if is_new {
             let mut params = engine::Params::new(inner.engine.clone(), entry.hashes, content);
-            params.upload = entry.upload;
+            params.upload = entry.settings.upload;
             shard.command(Command::Add(Box::new(Added::new(entry.id, entry.info().clone(), params))));
         } else {
             shard.command(Command::Content(entry.id, entry.info().clone(), Box::new(content)));
@@ -265,7 +266,7 @@ pub(crate) fn enter(
             }
             inner.local.enter(entry);
         }
-        (state.stage, state.on_shard) = (Stage::Running, true);
+        (state.stage, state.place.on_shard) = (Stage::Running, true);
     });
     super::upkeep::review(inner, entry);
 }

@@ -12,29 +12,29 @@ use types::{Bitfield, PeerSource, PieceIndex};
 use super::data;
 use super::hold::{hold, release};
 use super::upkeep::review;
-use crate::client::Inner;
-use crate::entry::{Entry, Stage, State, bytes_of};
+use crate::entry::{Entry, Stage, State};
+use crate::inner::Inner;
 use crate::runtime::is_blocked;
 use crate::{Error, SeedGoal, Snapshot, TorrentState};
 
 /// The figures of one moment; `live` is what the shard says, if the torrent is there.
 pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapshot {
     let state = entry.state();
-    let bytes_wanted = state.bytes_wanted;
-    let bytes_have = bytes_of(entry.info(), &state.have);
+    let pieces = &state.pieces;
+    let (downloaded, uploaded) = state.totals.before();
     let mut out = Snapshot {
         state: state.public(),
-        pieces: state.have.len(),
-        pieces_have: state.have.count(),
-        pieces_wanted: state.wanted.count(),
-        pieces_missing: state.missing,
+        pieces: pieces.have().len(),
+        pieces_have: pieces.have().count(),
+        pieces_wanted: pieces.wanted().count(),
+        pieces_missing: pieces.missing(),
         pieces_partial: 0,
         bytes: entry.info().geometry().data_len(),
-        bytes_have,
-        bytes_wanted,
-        bytes_left: state.left,
-        downloaded: state.downloaded_before,
-        uploaded: state.uploaded_before,
+        bytes_have: pieces.bytes_have(),
+        bytes_wanted: pieces.bytes_wanted(),
+        bytes_left: pieces.left(),
+        downloaded,
+        uploaded,
         session_downloaded: 0,
         session_uploaded: 0,
         wasted: 0,
@@ -47,7 +47,7 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         eta: None,
         faults: Vec::new(),
     };
-    let lost = !state.lost.is_empty();
+    let lost = !state.obstacles.lost.is_empty();
     drop(state);
     if entry.metainfo().is_none() {
         (out.pieces, out.pieces_wanted, out.pieces_missing) = (0, 0, 0);
@@ -79,26 +79,31 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
 /// Rests.
 pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     let running = entry.change(|state| {
-        (state.paused, state.unsaved) = (true, true);
-        if state.on_shard {
+        state.paused = true;
+        state.kept.change();
+        if state.place.on_shard {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
             inner.trackers.tell(entry.id, AnnouncerInput::Stop);
             inner.local.leave(entry);
         }
-        state.on_shard
+        state.place.on_shard
     });
     review(inner, entry);
     if running {
-        inner.spawn(data::sync_and_save(inner.clone(), entry.clone()));
+        inner.tasks.spawn(data::sync_and_save(inner.clone(), entry.clone()));
     }
 }
 
 /// Goes on. During a check it goes on after it.
 pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     entry.change(|state| {
-        (state.paused, state.goal_reached, state.seeding_since) = (false, false, None);
-        state.unsaved = true;
-        if state.on_shard && !state.held && matches!(state.stage, Stage::Running | Stage::Metadata) {
+        state.paused = false;
+        state.seeding.restart();
+        state.kept.change();
+        if state.place.on_shard
+            && !state.place.held
+            && matches!(state.stage, Stage::Running | Stage::Metadata)
+        {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
             inner.local.enter(entry);
@@ -109,7 +114,7 @@ pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
 
 /// Sets when it pauses after its download.
 pub(crate) fn set_goal(inner: &Arc<Inner>, entry: &Arc<Entry>, goal: Option<SeedGoal>) {
-    entry.change(|state| (state.goal, state.goal_reached) = (goal, false));
+    entry.change(|state| state.seeding.set_goal(goal));
     review(inner, entry);
 }
 
@@ -134,12 +139,12 @@ pub(crate) fn add_trackers(inner: &Inner, entry: &Entry, urls: Vec<String>) -> R
         for url in urls {
             if !state.tiers.iter().flatten().any(|known| *known == url) {
                 state.tiers.push(vec![url]);
-                state.unsaved = true;
+                state.kept.change();
             }
         }
         state.tiers.clone()
     });
-    let tiers = super::trackers::parse_tiers(&tiers);
+    let tiers = crate::trackers::parse_tiers(&tiers);
     inner.trackers.tell(entry.id, AnnouncerInput::Trackers(tiers));
     Ok(())
 }
@@ -147,21 +152,21 @@ pub(crate) fn add_trackers(inner: &Inner, entry: &Entry, urls: Vec<String>) -> R
 /// Changes which files are wanted.
 pub(crate) async fn set_wanted(inner: Arc<Inner>, entry: Arc<Entry>, wanted: Vec<bool>) -> Result<(), Error> {
     let selection = storage::Selection::of(wanted.iter().copied());
-    if let Some(storage) = entry.storage.get()
-        && !entry.read_only
+    if let Some(storage) = entry.data.storage()
+        && !entry.settings.read_only
     {
         let change = move |storage: &dyn storage::Storage| storage.set_wanted(&selection);
         inner.shared.disk.fence(storage.clone(), change).await?;
     }
     let running = entry.change(|state| {
-        state.want(entry.info(), wanted);
-        state.on_shard
+        state.want(entry.info(), |wants| wants.set_files(wanted));
+        state.place.on_shard
     });
     if running {
         tell_wanted(&inner, &entry);
     }
     review(&inner, &entry);
-    inner.spawn(data::sync_and_save(inner.clone(), entry));
+    inner.tasks.spawn(data::sync_and_save(inner.clone(), entry));
     Ok(())
 }
 
@@ -188,8 +193,8 @@ pub(crate) fn prioritize(
     }
     entry.obstacle().map_or(Ok(()), Err)?;
     let end = pieces.end.min(entry.info().geometry().pieces());
-    entry.set_own(pieces.start..end, priority);
-    if entry.state().on_shard && entry.metainfo().is_some() {
+    entry.change(|state| state.want(entry.info(), |wants| wants.set_own(pieces.start..end, priority)));
+    if entry.state().place.on_shard && entry.metainfo().is_some() {
         tell_wanted(inner, entry);
     }
     review(inner, entry);
@@ -203,24 +208,13 @@ pub(crate) async fn set_priority(
     file: metainfo::FileIndex,
     priority: engine::Priority,
 ) -> Result<(), Error> {
-    let wanted = {
-        let mut state = entry.state();
-        if priority == engine::Priority::NORMAL || !priority.is_wanted() {
-            state.grades.remove(&file.0);
-        } else {
-            state.grades.insert(file.0, priority);
-        }
-        let mut wanted = state.wanted_files.clone();
-        if let Some(file) = wanted.get_mut(file.as_usize()) {
-            *file = priority.is_wanted();
-        }
-        wanted
-    };
+    let wanted = entry.state().wants.grade(file, priority);
     // What was normal once and is graded no more has to be told so: an empty list says nothing.
     let all: Vec<_> = entry.pieces_of(file).map(|p| (PieceIndex(p), engine::Priority::NORMAL)).collect();
     set_wanted(inner.clone(), entry.clone(), wanted).await?;
-    let ungraded = priority == engine::Priority::NORMAL && entry.state().on_shard && !entry.read_only;
-    if ungraded && entry.graded(&entry.state()).is_empty() && entry.state().lost.is_empty() {
+    let ungraded =
+        priority == engine::Priority::NORMAL && entry.state().place.on_shard && !entry.settings.read_only;
+    if ungraded && entry.graded(&entry.state()).is_empty() && entry.state().obstacles.lost.is_empty() {
         inner.shard(&entry).command(Command::Torrent(entry.id, Brain::Prioritize(all.into())));
     }
     Ok(())
@@ -248,16 +242,16 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
         // There is nothing to be checked yet.
         return entry.obstacle().map_or(Ok(()), Err);
     }
-    let busy = entry.busy.lock().await;
-    let storage = entry.storage.get().cloned();
+    let busy = entry.data.busy.lock().await;
+    let storage = entry.data.storage().cloned();
     entry.change(|state| {
         if state.stage == Stage::Removed {
             return Err(Error::Removed);
         }
         state.stage = Stage::Checking { checked: 0, total: 0 };
         if storage.is_some() {
-            state.lost.clear();
-            state.disk_trouble = None;
+            state.obstacles.lost.clear();
+            state.obstacles.disk = None;
         }
         Ok(())
     })?;
@@ -270,7 +264,7 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
     let have = match check_all(&inner, &entry, storage.clone()).await {
         Ok(have) => have,
         Err(error) => {
-            entry.state().held = false;
+            entry.state().place.held = false;
             entry.fail(crate::disk::trouble(&error).into());
             return Err(error.into());
         }

@@ -1,6 +1,5 @@
 //! A torrent's data on disk: finding it, checking it, and saving what is known of it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +13,8 @@ use storage::{
 use types::{Bitfield, InfoHashes, PieceIndex};
 
 use super::hold::{hold, release};
-use crate::client::Inner;
 use crate::entry::{Entry, Stage};
+use crate::inner::Inner;
 use crate::runtime::Question;
 use crate::{Error, EventKind, Trouble};
 
@@ -34,7 +33,7 @@ pub(crate) struct Found {
 /// Reads what was saved. What can't be believed counts as nothing: the data is checked then.
 pub(crate) async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<ResumeData> {
     let store = ResumeStore::new(inner.settings.state_dir.clone()?);
-    match inner.blocking(move || store.load(hashes.primary())).await.ok()? {
+    match inner.tasks.blocking(move || store.load(hashes.primary())).await.ok()? {
         Ok(saved) => saved,
         Err(error) => {
             tracing::warn!(torrent = %hashes, %error, "the saved state is of no use");
@@ -46,14 +45,16 @@ pub(crate) async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<Resum
 /// Makes sure that no other process works on this torrent's files and state. Who only reads the files may do so beside
 /// others. Where nothing can be locked, nothing can be kept either: that is told when it is saved.
 pub(crate) async fn lock(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), Error> {
-    let Some(dir) = inner.settings.state_dir.clone().filter(|_| !entry.read_only) else { return Ok(()) };
-    if entry.lock.lock().unwrap_or_else(|e| e.into_inner()).is_some() {
+    let Some(dir) = inner.settings.state_dir.clone().filter(|_| !entry.settings.read_only) else {
+        return Ok(());
+    };
+    if entry.data.is_locked() {
         return Ok(());
     }
     let (store, name) = (ResumeStore::new(&dir), entry.hashes.primary());
-    match inner.blocking(move || store.lock(name)).await? {
+    match inner.tasks.blocking(move || store.lock(name)).await? {
         Ok(Some(lock)) => {
-            *entry.lock.lock().unwrap_or_else(|e| e.into_inner()) = Some(lock);
+            entry.data.keep(lock);
             Ok(())
         }
         Ok(None) => {
@@ -73,7 +74,7 @@ pub(crate) async fn lock(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
 
 /// Whether the state may be saved now: always by who holds the lock; by who only reads, where nobody does.
 fn lock_to_save(dir: &Path, entry: &Entry) -> Option<Option<ResumeLock>> {
-    if !entry.read_only {
+    if !entry.settings.read_only {
         return Some(None);
     }
     match ResumeStore::new(dir).lock(entry.hashes.primary()) {
@@ -91,7 +92,7 @@ pub(crate) async fn find(
     saved: Option<ResumeData>,
 ) -> Result<Found, Error> {
     let probed = storage.clone();
-    let states = inner.blocking(move || probed.probe()).await??;
+    let states = inner.tasks.blocking(move || probed.probe()).await??;
     let claims = saved.as_ref().and_then(|saved| match saved.claims(entry.info(), &states) {
         Ok(claims) => Some(claims),
         Err(error) => {
@@ -138,9 +139,10 @@ fn is_known(saved: Option<&ResumeData>, file: FileIndex, now: &[FileState]) -> b
 
 /// Makes what a check found durable, so that it may be claimed. Data that is only read was durable before.
 pub(crate) async fn sync_all(inner: &Inner, entry: &Entry, storage: Arc<dyn Storage>) -> bool {
-    let (total, read_only) = (entry.info().geometry().total_len(), entry.read_only);
+    let (total, read_only) = (entry.info().geometry().total_len(), entry.settings.read_only);
     read_only
         || inner
+            .tasks
             .blocking(move || storage.sync(std::slice::from_ref(&(0..total))))
             .await
             .is_ok_and(|r| r.is_ok())
@@ -154,10 +156,10 @@ pub(crate) async fn check(
     pieces: Bitfield,
 ) -> Result<Bitfield, StorageError> {
     let progress = Arc::new(Progress::new());
-    entry.set_check(Some(progress.clone()));
+    entry.data.set_check(Some(progress.clone()));
     // Whoever ends checks marks the torrent or the client first, so one of the two sees the other.
     if inner.is_closing() || entry.state().stage == Stage::Removed {
-        entry.set_check(None);
+        entry.data.set_check(None);
         return Err(StorageError::Cancelled);
     }
     let (shown, of) = (progress.clone(), entry.clone());
@@ -173,7 +175,7 @@ pub(crate) async fn check(
     };
     let info = entry.info().clone();
     let cancelled = progress.clone();
-    let work = inner.blocking(move || {
+    let work = inner.tasks.blocking(move || {
         let options = CheckOptions::default().pieces(pieces);
         storage::check(&*storage, &info, &options, &progress, &|_, _| {})
     });
@@ -181,7 +183,7 @@ pub(crate) async fn check(
         report = work => report,
         () = show => Err(Error::Closed),
     };
-    entry.set_check(None);
+    entry.data.set_check(None);
     if cancelled.is_cancelled() {
         // Pieces that were not looked at must not be saved as missing.
         return Err(StorageError::Cancelled);
@@ -203,10 +205,10 @@ pub(crate) async fn prepare(
             Err(error) => return Err(error.into()),
         };
         let trouble = Trouble::from(crate::disk::trouble(&error));
-        if entry.state().disk_trouble.as_ref() != Some(&trouble) {
+        if entry.state().obstacles.disk.as_ref() != Some(&trouble) {
             entry.change(|state| {
                 if state.stage != Stage::Removed {
-                    (state.stage, state.disk_trouble) = (Stage::Running, Some(trouble.clone()));
+                    (state.stage, state.obstacles.disk) = (Stage::Running, Some(trouble.clone()));
                 }
             });
             entry.tell(EventKind::Stalled(trouble));
@@ -216,7 +218,7 @@ pub(crate) async fn prepare(
             () = entry.removed() => return Err(Error::Removed),
         }
     }
-    if entry.change(|state| state.disk_trouble.take()).is_some() {
+    if entry.change(|state| state.obstacles.disk.take()).is_some() {
         entry.tell(EventKind::Recovered);
     }
     Ok(())
@@ -226,44 +228,55 @@ pub(crate) async fn prepare(
 /// recheck by the user gives it up and fetches it anew.
 pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, error: StorageError) {
     // A write may run across several files: the path says which one it is about.
+    let output = &entry.settings.output;
     let named = entry
         .plan()
         .iter()
-        .find(|(_, file)| error.path().is_some_and(|path| path == entry.output.join(file.relative())));
+        .find(|(_, file)| error.path().is_some_and(|path| path == output.join(file.relative())));
     let at_offset = || entry.info().layout().file_at(offset);
     let Some(file) = named.map(|(file, _)| file).or_else(at_offset) else { return };
-    let Some(storage) = entry.storage.get().cloned() else { return };
+    let Some(storage) = entry.data.storage().cloned() else { return };
     let trouble = Trouble::from(crate::disk::trouble(&error));
-    if entry.change(|state| state.lost.insert(file, trouble.clone())).is_some() {
-        return;
-    }
+    let Some(first) = entry.change(|state| state.obstacles.lose(file, trouble.clone())) else { return };
     tracing::warn!(torrent = %entry.hashes, %trouble, "verified data is gone");
     entry.tell(EventKind::Stalled(trouble));
     recount(&inner, &entry, storage.clone(), file).await;
+    if first {
+        look_for_lost(&inner, &entry, storage).await;
+    }
+}
+
+/// Looks for the files that are gone, all of them together, until each is back or given up.
+async fn look_for_lost(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storage>) {
     loop {
         tokio::time::sleep(RETRY).await;
-        if entry.obstacle().is_some() || !entry.state().lost.contains_key(&file) {
+        let over = entry.obstacle().is_some();
+        if entry.state().obstacles.looked_for(over) {
             return;
         }
-        let (probed, needed) = (storage.clone(), entry.info().file(file).map_or(0, |f| f.len()));
-        let states = inner.blocking(move || probed.probe()).await;
-        let Ok(Ok(states)) = states else { continue };
-        let back =
-            states.get(file.as_usize()).is_some_and(|s| s.in_part_file || s.present && s.size >= needed);
-        if back && entry.change(|state| state.lost.remove(&file)).is_some() {
-            break;
+        let probed = storage.clone();
+        let Ok(Ok(states)) = inner.tasks.blocking(move || probed.probe()).await else { continue };
+        let is_back = |file: FileIndex| {
+            let needed = entry.info().file(file).map_or(0, |f| f.len());
+            states.get(file.as_usize()).is_some_and(|s| s.in_part_file || s.present && s.size >= needed)
+        };
+        let lost: Vec<FileIndex> = entry.state().obstacles.lost.keys().copied().collect();
+        for file in lost.into_iter().filter(|file| is_back(*file)) {
+            if entry.change(|state| state.obstacles.lost.remove(&file)).is_none() {
+                continue;
+            }
+            recount(inner, entry, storage.clone(), file).await;
+            if entry.state().obstacles.first().is_none() {
+                entry.tell(EventKind::Recovered);
+            }
         }
-    }
-    recount(&inner, &entry, storage, file).await;
-    if entry.state().stalled().is_none() {
-        entry.tell(EventKind::Recovered);
     }
 }
 
 /// Hashes the pieces of a file anew and tells the shard what is there, and what of it is wanted. The shard's data path
 /// stands still meanwhile: a piece that came during the check would be forgotten after it.
 async fn recount(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storage>, file: FileIndex) {
-    let _busy = entry.busy.lock().await;
+    let _busy = entry.data.busy.lock().await;
     if entry.obstacle().is_some() {
         return;
     }
@@ -273,7 +286,7 @@ async fn recount(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storag
     let checked = check(inner, entry, storage, touched.clone()).await;
     let (mut have, mut durable) = {
         let state = entry.state();
-        (state.have.clone(), state.durable.clone())
+        (state.pieces.have().clone(), state.kept.durable().clone())
     };
     if let Ok(good) = checked {
         for piece in touched.ones().filter(|p| !good.get(*p)) {
@@ -288,18 +301,14 @@ async fn recount(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storag
 
 /// Puts what is stored on the disk for good and saves the state.
 pub(crate) async fn sync_and_save(inner: Arc<Inner>, entry: Arc<Entry>) {
-    entry.state().unsynced = false;
+    entry.state().kept.sync_begins();
     inner.shard(&entry).command(Command::Sync(entry.id));
     // The sync ends when it ends; what it covers is saved with the next round at the latest.
     tokio::select! {
-        () = entry.wait(|state| (state.have == state.durable).then_some(())) => {}
+        () = entry.wait(|state| (state.pieces.have() == state.kept.durable()).then_some(())) => {}
         () = tokio::time::sleep(RETRY) => {}
     }
-    let changed = {
-        let state = entry.state();
-        state.unsaved || state.moved
-    };
-    if !changed {
+    if !entry.state().kept.is_news() {
         return;
     }
     if let Err(error) = save(&inner, &entry).await {
@@ -309,10 +318,10 @@ pub(crate) async fn sync_and_save(inner: Arc<Inner>, entry: Arc<Entry>) {
 
 /// Saves the state, if the client keeps any.
 pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), Error> {
-    let (Some(dir), Some(storage)) = (inner.settings.state_dir.clone(), entry.storage.get().cloned()) else {
+    let (Some(dir), Some(storage)) = (inner.settings.state_dir.clone(), entry.data.storage().cloned()) else {
         return Ok(());
     };
-    let _one_at_a_time = entry.saving.lock().await;
+    let _one_at_a_time = entry.data.saving.lock().await;
     if entry.state().stage == Stage::Removed {
         // Its saved state is being deleted, or was.
         return Ok(());
@@ -330,16 +339,17 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
     data.selection = entry.selection();
     {
         let mut state = entry.state();
-        (state.unsaved, state.moved) = (false, false);
-        data.have = state.durable.clone();
-        data.completed = state.missing == 0;
+        state.kept.save_begins();
+        data.have = state.kept.durable().clone();
+        data.completed = state.pieces.missing() == 0;
         if entry.metainfo().is_none_or(|metainfo| state.tiers != metainfo.tiers()) {
             data.trackers = state.tiers.clone();
         }
         // One that reached its goal is not the user's doing: the goal is looked at again.
-        data.paused = state.paused && !state.goal_reached;
-        let (up, down) = live.map_or((0, 0), |live| (live.uploaded, live.downloaded));
-        (data.uploaded, data.downloaded) = (state.uploaded_before + up, state.downloaded_before + down);
+        data.paused = state.paused && !state.seeding.is_reached();
+        let (down, up) = live.map_or((0, 0), |live| (live.downloaded, live.uploaded));
+        let (downloaded, uploaded) = state.totals.before();
+        (data.downloaded, data.uploaded) = (downloaded + down, uploaded + up);
     }
     let of = entry.clone();
     let work = move || {
@@ -347,9 +357,9 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
         data.files = storage.probe()?;
         ResumeStore::new(dir).save(&data)
     };
-    let result = inner.blocking(work).await?;
+    let result = inner.tasks.blocking(work).await?;
     if result.is_err() {
-        entry.change(|state| state.unsaved = true);
+        entry.change(|state| state.kept.change());
     }
     Ok(result?)
 }
@@ -365,6 +375,3 @@ pub(crate) fn delete_saved(dir: Option<&Path>, entry: &Entry) -> Result<(), Erro
         None => Ok(()),
     }
 }
-
-/// The files whose loss holds pieces back, and what became of each.
-pub(crate) type Lost = BTreeMap<FileIndex, Trouble>;

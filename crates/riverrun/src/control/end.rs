@@ -1,22 +1,26 @@
 //! Leaving: one torrent, or all.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use engine::Command as Brain;
 use shard::Command;
 use tokio::time::timeout;
+use tracker::AnnouncerInput;
 
 use super::data;
 use super::hold::barrier;
-use crate::client::{CLOSE_PATIENCE, Inner};
 use crate::entry::{Entry, Stage};
+use crate::inner::Inner;
 use crate::runtime::{Question, ToShard};
-use crate::{Error, EventKind};
+use crate::{Error, EventKind, Trouble};
+
+/// How long [`Client::close`](crate::Client::close) takes at most.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(4_800);
 
 /// Ends everything politely. Returns whether all was done in time.
 pub(crate) async fn close(inner: Arc<Inner>) -> bool {
-    if inner.closing.swap(true, Ordering::AcqRel) {
+    if !inner.ending.begin() {
         return false;
     }
     // Readers wait for nothing any more.
@@ -29,13 +33,13 @@ pub(crate) async fn close(inner: Arc<Inner>) -> bool {
     let (trackers, saved, ()) = tokio::join!(trackers, shards, unmapped);
     let left = patience.saturating_duration_since(tokio::time::Instant::now());
     let disk = inner.shared.disk.clone();
-    let drained = inner.blocking(move || disk.close(left)).await.unwrap_or(false);
+    let drained = inner.tasks.blocking(move || disk.close(left)).await.unwrap_or(false);
     trackers.is_ok() && saved.unwrap_or(false) && drained
 }
 
 async fn close_torrents(inner: &Arc<Inner>) -> bool {
-    inner.all().iter().for_each(|entry| entry.cancel_check());
-    let running: Vec<Arc<Entry>> = inner.all().into_iter().filter(|e| e.state().on_shard).collect();
+    inner.all().iter().for_each(|entry| entry.data.cancel_check());
+    let running: Vec<Arc<Entry>> = inner.all().into_iter().filter(|e| e.state().place.on_shard).collect();
     inner.shards.iter().for_each(|shard| {
         shard.tell(ToShard::StopListening);
     });
@@ -51,16 +55,29 @@ async fn close_torrents(inner: &Arc<Inner>) -> bool {
     for entry in &running {
         all &= data::save(inner, entry).await.is_ok();
     }
-    inner.all().iter().for_each(|entry| entry.release());
+    inner.all().iter().for_each(|entry| entry.data.release());
     all
 }
 
 /// Waits until no shard waits for a disk, and everything they told has been dealt with.
 async fn quiet(inner: &Inner) {
-    for shard in &inner.shards {
+    for shard in inner.shards.iter() {
         shard.ask(|to| Question::Quiet(None, to)).await;
     }
     barrier(inner).await;
+}
+
+/// A torrent that can't go on: it leaves its swarm and rests in its failure.
+pub(super) fn give_up(inner: &Inner, entry: &Entry, why: Trouble) {
+    inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
+    leave_swarm(inner, entry);
+    entry.fail(why);
+}
+
+/// Trackers and neighbours hear no more of a torrent.
+pub(super) fn leave_swarm(inner: &Inner, entry: &Entry) {
+    inner.trackers.tell(entry.id, AnnouncerInput::Stop);
+    inner.local.leave(entry);
 }
 
 /// Takes a torrent out.
@@ -69,17 +86,17 @@ pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bo
     if removed {
         return Err(Error::Removed);
     }
-    entry.cancel_check();
+    entry.data.cancel_check();
     inner.trackers.remove(entry.id);
     inner.local.leave(&entry);
     // From here on nobody brings it to its shard, and whoever is at it ends soon.
-    if entry.state().on_shard {
+    if entry.state().place.on_shard {
         inner.shard(&entry).command(Command::Remove(entry.id));
         // A panic may take it from the shard first.
-        entry.wait(|state| (!state.on_shard).then_some(())).await;
+        entry.wait(|state| (!state.place.on_shard).then_some(())).await;
     }
-    let _busy = entry.busy.lock().await;
-    let _saving = entry.saving.lock().await;
+    let _busy = entry.data.busy.lock().await;
+    let _saving = entry.data.saving.lock().await;
     let result = delete(&inner, &entry, delete_data).await;
     // Its name is free only now, so that none of this hits a torrent that is added again.
     inner.forget(entry.id);
@@ -89,12 +106,12 @@ pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bo
 
 async fn delete(inner: &Arc<Inner>, entry: &Arc<Entry>, data: bool) -> Result<(), Error> {
     let (state_dir, of) = (inner.settings.state_dir.clone(), entry.clone());
-    let state = inner.blocking(move || data::delete_saved(state_dir.as_deref(), &of)).await;
-    entry.release();
+    let state = inner.tasks.blocking(move || data::delete_saved(state_dir.as_deref(), &of)).await;
+    entry.data.release();
     let state = state?;
     if data
-        && !entry.read_only
-        && let Some(storage) = entry.storage.get()
+        && !entry.settings.read_only
+        && let Some(storage) = entry.data.storage()
     {
         inner.shared.disk.fence(storage.clone(), |storage| storage.delete()).await?;
     }

@@ -4,19 +4,19 @@ use engine::Command as Brain;
 use shard::Command;
 use types::Bitfield;
 
-use crate::client::Inner;
 use crate::entry::{Entry, Stage};
+use crate::inner::Inner;
 use crate::runtime::{FromShard, Question};
 
 /// Stops a torrent's data path: its connections close, nothing of it is under way on the disk, and all it told has been
 /// dealt with. What is found on the disk from here on stays true until [`release`].
 pub(crate) async fn hold(inner: &Inner, entry: &Entry) {
     let held = entry.change(|state| {
-        state.held = state.on_shard;
-        if state.held {
+        state.place.held = state.place.on_shard;
+        if state.place.held {
             inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
         }
-        state.held
+        state.place.held
     });
     if held {
         inner.shard(entry).ask(|to| Question::Quiet(Some(entry.id), to)).await;
@@ -29,8 +29,8 @@ pub(crate) fn release(inner: &Inner, entry: &Entry, have: Bitfield) -> bool {
     let wanted = entry.to_be_fetched();
     let shard = inner.shard(entry);
     entry.change(|state| {
-        state.held = false;
-        if !state.on_shard || state.stage == Stage::Removed {
+        state.place.held = false;
+        if !state.place.on_shard || state.stage == Stage::Removed {
             return false;
         }
         shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
@@ -47,7 +47,7 @@ pub(crate) fn release(inner: &Inner, entry: &Entry, have: Bitfield) -> bool {
 pub(crate) async fn barrier(inner: &Inner) {
     let (to, dealt_with) = tokio::sync::oneshot::channel();
     // The pump ends only with the client.
-    if inner.from_shards.send(FromShard::Barrier(to)).is_ok() {
+    if inner.shards.report(FromShard::Barrier(to)) {
         let _ = dealt_with.await;
     }
 }

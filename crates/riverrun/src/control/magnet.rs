@@ -7,28 +7,17 @@ use std::sync::Arc;
 use engine::Command as Brain;
 use metainfo::{Info, Limits, Magnet, Metainfo, Obstacle};
 use shard::{Added, Command};
-use storage::ResumeData;
 use tracker::AnnouncerInput;
 use types::{InfoHashes, PeerSource};
 
 use super::add::{BringUp, add_metainfo, bring_up, insert, merge, wanted_files};
-use super::{change, data, names};
-use crate::add::Existing;
-use crate::client::Inner;
-use crate::entry::{Entry, Stage};
-use crate::{AddTorrent, Error, EventKind, Torrent, Trouble};
-
-/// What waits for the metainfo.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    link: Magnet,
-    wanted: Option<Vec<u32>>,
-    existing: Existing,
-    saved: Option<Box<ResumeData>>,
-}
+use super::{announce, change, data, end, names};
+use crate::entry::{Entry, Stage, Waiting};
+use crate::inner::Inner;
+use crate::{AddTorrent, Error, EventKind, Trouble};
 
 /// Adds a torrent by its magnet link.
-pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) -> Result<Torrent, Error> {
+pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) -> Result<Arc<Entry>, Error> {
     let peers = link.peers.clone();
     if add.own_trackers {
         add.trackers.splice(0..0, link.trackers.iter().cloned());
@@ -48,13 +37,13 @@ pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) ->
         }
     };
     let waiting = Waiting { link, wanted: add.wanted, existing: add.existing, saved };
-    *entry.waiting() = Some(waiting);
+    *entry.content.waiting() = Some(waiting);
     enter(&inner, &entry, add.max_peers);
     names::seek(&inner, &entry, PeerSource::Magnet, peers);
     change::addresses(&inner, &entry, PeerSource::Manual, add.peers);
     names::seek(&inner, &entry, PeerSource::Manual, add.named_peers);
-    inner.spawn(from_web(inner.clone(), entry.clone()));
-    Ok(Torrent::new(inner, entry))
+    inner.tasks.spawn(from_web(inner.clone(), entry.clone()));
+    Ok(entry)
 }
 
 /// A torrent of one byte, the least there is, under the name of a link: it is shown to nobody.
@@ -73,9 +62,8 @@ fn blank(link: &Magnet) -> Option<Metainfo> {
 /// Gives a torrent without content to its shard and its trackers.
 fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, max_peers: Option<u32>) {
     let mut params = engine::Params::magnet(inner.engine.clone(), entry.hashes);
-    params.upload = entry.upload;
-    let tiers = entry.state().tiers.clone();
-    inner.trackers.add(inner, entry, &tiers);
+    params.upload = entry.settings.upload;
+    announce::enter(inner, entry);
     let shard = inner.shard(entry);
     entry.change(|state| {
         shard.command(Command::Add(Box::new(Added::magnet(entry.id, params))));
@@ -86,7 +74,7 @@ fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, max_peers: Option<u32>) {
             shard.command(Command::Torrent(entry.id, Brain::Start));
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
         }
-        state.on_shard = true;
+        state.place.on_shard = true;
     });
 }
 
@@ -94,7 +82,7 @@ fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, max_peers: Option<u32>) {
 pub(super) async fn received(inner: Arc<Inner>, entry: Arc<Entry>, bytes: Arc<[u8]>) {
     let hashes = entry.hashes;
     let read = move || Info::from_peers(&bytes, &hashes, &Limits::default()).map(Metainfo::from_info);
-    match inner.blocking(read).await {
+    match inner.tasks.blocking(read).await {
         Ok(Ok(metainfo)) => known(&inner, &entry, metainfo).await,
         Ok(Err(error)) => fail(&inner, &entry, &Error::bad_torrent(error)),
         Err(_) => {}
@@ -104,7 +92,7 @@ pub(super) async fn received(inner: Arc<Inner>, entry: Arc<Entry>, bytes: Arc<[u
 /// Tries the web addresses of a link. What can't be had there may still come from peers.
 async fn from_web(inner: Arc<Inner>, entry: Arc<Entry>) {
     let is_web = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
-    let urls: Vec<String> = match &*entry.waiting() {
+    let urls: Vec<String> = match &*entry.content.waiting() {
         Some(Waiting { link, .. }) => {
             link.exact_sources.iter().chain(&link.acceptable_sources).filter(is_web).cloned().collect()
         }
@@ -118,7 +106,7 @@ async fn from_web(inner: Arc<Inner>, entry: Arc<Entry>) {
         let Ok(bytes) = fetched.inspect_err(|error| tracing::info!(%error, "no .torrent there")) else {
             continue;
         };
-        let read = inner.blocking(move || Metainfo::from_bytes(&bytes, &Limits::default())).await;
+        let read = inner.tasks.blocking(move || Metainfo::from_bytes(&bytes, &Limits::default())).await;
         match read {
             Ok(Ok(metainfo)) if agree(entry.hashes, metainfo.info_hashes()) => {
                 return known(&inner, &entry, metainfo).await;
@@ -144,8 +132,8 @@ fn selected(link: &Magnet, info: &Info) -> Option<Vec<u32>> {
 
 /// The metainfo is known: from here on it is a torrent like any other.
 async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
-    let Some(Waiting { link, wanted, existing, saved }) = entry.waiting().take() else { return };
-    if !entry.metadata_only
+    let Some(Waiting { link, wanted, existing, saved }) = entry.content.waiting().take() else { return };
+    if !entry.settings.metadata_only
         && let Some(obstacle) = metainfo.info().obstacle()
     {
         let error = match obstacle {
@@ -167,12 +155,12 @@ async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
     entry.tell(EventKind::MetadataReceived);
     if let Some(dir) = dir {
         let path = path_of(&dir, entry.hashes);
-        let saved = inner.blocking(move || save(&path, &bytes)).await;
+        let saved = inner.tasks.blocking(move || save(&path, &bytes)).await;
         if let Ok(Err(error)) = saved {
             tracing::warn!(torrent = %entry.hashes, %error, "can't save the metainfo");
         }
     }
-    if entry.metadata_only {
+    if entry.settings.metadata_only {
         inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
         inner.trackers.tell(entry.id, AnnouncerInput::Stop);
         return;
@@ -184,9 +172,7 @@ async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
 
 /// The metainfo is of no use: the torrent rests in its failure.
 fn fail(inner: &Inner, entry: &Entry, error: &Error) {
-    inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
-    inner.trackers.tell(entry.id, AnnouncerInput::Stop);
-    entry.fail(Trouble::new(error.code(), error.to_string()));
+    end::give_up(inner, entry, Trouble::new(error.code(), error.to_string()));
 }
 
 /// Where the metainfo of a magnet link is kept.
@@ -201,7 +187,7 @@ async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<Metainfo> {
         let bytes = std::fs::read(path).ok()?;
         Metainfo::from_bytes(&bytes, &Limits::default()).ok()
     };
-    let metainfo = inner.blocking(read).await.ok()??;
+    let metainfo = inner.tasks.blocking(read).await.ok()??;
     agree(hashes, metainfo.info_hashes()).then_some(metainfo)
 }
 

@@ -8,8 +8,8 @@ use types::PeerSource;
 
 use super::change;
 use crate::EventKind;
-use crate::client::Inner;
 use crate::entry::{Entry, Stage};
+use crate::inner::Inner;
 
 /// Gives the torrent's shard these peers: those that are addresses now, the others when their names have been looked up.
 /// To be called when the shard knows the torrent.

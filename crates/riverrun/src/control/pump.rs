@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use engine::{Command as Brain, TorrentId};
-use shard::Command;
+use engine::TorrentId;
 use tokio::sync::mpsc;
 use tracker::AnnouncerInput;
 
-use super::{data, magnet};
-use crate::client::Inner;
+use super::{data, end, magnet};
 use crate::entry::{Entry, Stage};
+use crate::inner::Inner;
 use crate::runtime::FromShard;
 use crate::{EventKind, Trouble};
 
@@ -23,15 +22,15 @@ pub(crate) async fn pump(inner: Arc<Inner>, mut told: mpsc::UnboundedReceiver<Fr
                     happened(&inner, &entry, event);
                 }
             }
-            FromShard::Panicked(id, message) => failed(&inner, id, &message),
+            FromShard::Panicked(id, message) => panicked(&inner, id, &message),
             FromShard::Ended(shard, message) => {
                 tracing::error!(shard, message, "a shard ended");
                 let lost = inner.all().into_iter().filter(|entry| entry.shard == shard);
-                lost.for_each(|entry| failed(&inner, entry.id, &message));
+                lost.for_each(|entry| panicked(&inner, entry.id, &message));
             }
             FromShard::DataLost(id, offset, error) => {
                 if let Some(entry) = inner.entry(id) {
-                    inner.spawn(data::lost(inner.clone(), entry, offset, error));
+                    inner.tasks.spawn(data::lost(inner.clone(), entry, offset, error));
                 }
             }
         }
@@ -44,16 +43,12 @@ fn happened(inner: &Arc<Inner>, entry: &Arc<Entry>, event: shard::Event) {
         // The answer to a sync that had nothing to do.
         shard::Event::Durable(pieces) if pieces.is_empty() => {}
         shard::Event::Durable(pieces) => entry.change(|state| {
-            for piece in pieces {
-                // A recheck may have found meanwhile that it is gone.
-                if state.have.get(piece.index().0) {
-                    state.durable.insert(piece.index().0);
-                }
-            }
-            state.unsaved = true;
+            // A recheck may have found meanwhile that one is gone.
+            let here = pieces.iter().map(|piece| piece.index()).filter(|piece| state.pieces.has(piece.0));
+            state.kept.synced(here);
         }),
         shard::Event::Removed => {
-            entry.change(|state| (state.stage, state.on_shard) = (Stage::Removed, false));
+            entry.change(|state| (state.stage, state.place.on_shard) = (Stage::Removed, false));
         }
         _ => {}
     }
@@ -71,12 +66,12 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
             entry.doubt(piece);
             entry.tell(EventKind::PieceDoubtful { piece, trouble: trouble.into() });
         }
-        E::Metadata(bytes) => inner.spawn(magnet::received(inner.clone(), entry.clone(), bytes)),
+        E::Metadata(bytes) => inner.tasks.spawn(magnet::received(inner.clone(), entry.clone(), bytes)),
         E::PieceFailed(piece) => entry.tell(EventKind::PieceFailed { piece }),
         E::Completed => {
             entry.tell(EventKind::Completed);
             inner.trackers.tell(entry.id, AnnouncerInput::Completed);
-            inner.spawn(data::sync_and_save(inner.clone(), entry.clone()));
+            inner.tasks.spawn(data::sync_and_save(inner.clone(), entry.clone()));
         }
         E::PeerConnected { addr } => entry.tell(EventKind::PeerConnected { addr }),
         E::PeerDisconnected { addr, why } => {
@@ -85,13 +80,13 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
         E::PeerBanned { addr } => entry.tell(EventKind::PeerBanned { addr }),
         E::DiskTrouble(trouble) => {
             let trouble = Trouble::from(trouble);
-            entry.change(|state| state.disk_trouble = Some(trouble.clone()));
+            entry.change(|state| state.obstacles.disk = Some(trouble.clone()));
             entry.tell(EventKind::Stalled(trouble));
         }
         E::DiskRecovered => {
             let over = entry.change(|state| {
-                state.disk_trouble = None;
-                state.stalled().is_none()
+                state.obstacles.disk = None;
+                state.obstacles.first().is_none()
             });
             if over {
                 entry.tell(EventKind::Recovered);
@@ -100,36 +95,21 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
         E::Contradictory(why) => {
             let sentence = format!("{}: {why}; get the torrent from another source", entry.info().name());
             let trouble = Trouble::new("bad_torrent", sentence);
-            entry.change(|state| state.stage = Stage::Failed(trouble.clone()));
-            entry.tell(EventKind::Failed(trouble));
-            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
-            inner.trackers.tell(entry.id, AnnouncerInput::Stop);
+            end::give_up(inner, entry, trouble);
         }
         _ => {}
     }
 }
 
 /// A panic ended a torrent.
-fn failed(inner: &Inner, id: TorrentId, message: &str) {
+fn panicked(inner: &Inner, id: TorrentId, message: &str) {
     let Some(entry) = inner.entry(id) else { return };
-    let sentence = format!("{}: the engine failed: {message}; please report this", entry.info().name());
-    let trouble = Trouble::new("internal", sentence);
-    let removed = entry.change(|state| {
-        let live = std::mem::take(&mut state.live);
-        state.downloaded_before += live.downloaded;
-        state.uploaded_before += live.uploaded;
-        state.on_shard = false;
-        // Whoever removes it waited for this.
-        let removed = state.stage == Stage::Removed;
-        if !removed {
-            state.stage = Stage::Failed(trouble.clone());
-        }
-        removed
+    // Whoever removes it waited for this.
+    entry.change(|state| {
+        state.totals.bank();
+        state.place.on_shard = false;
     });
-    if removed {
-        return;
+    if entry.fail(entry.panic_trouble(message)) {
+        end::leave_swarm(inner, &entry);
     }
-    entry.tell(EventKind::Failed(trouble));
-    inner.trackers.tell(id, AnnouncerInput::Stop);
-    inner.local.leave(&entry);
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use engine::Phase;
 use types::PeerSource;
 
-use super::{change, data, trackers};
+use super::{announce, change, data};
 use crate::runtime::Question;
 use crate::{AddTorrent, Client};
 
@@ -46,7 +46,7 @@ async fn a_switch_of_trackers_forgets_peers_and_wakes_nobody() {
     let addr = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     change::addresses(&inner, &entry, PeerSource::Tracker, vec![addr(1), addr(2)]);
     change::addresses(&inner, &entry, PeerSource::Manual, vec![addr(3)]);
-    trackers::switched(&inner, &entry);
+    announce::switched(&inner, &entry);
     let live = inner.shard(&entry).ask(|to| Question::Snapshot(entry.id, to)).await.flatten().unwrap();
     assert_eq!((live.phase, live.known), (Phase::Paused, 1));
     drop(inner);

@@ -8,13 +8,12 @@ use std::time::Duration;
 use engine::{Figures, TorrentId};
 use tokio::time::{MissedTickBehavior, interval};
 use tracker::{AnnouncerInput, Status};
-use types::Time;
 
 use super::{change, data};
 use crate::EventKind;
 use crate::agenda::Chore;
-use crate::client::Inner;
-use crate::entry::{Entry, Stage};
+use crate::entry::Entry;
+use crate::inner::Inner;
 use crate::runtime::Question;
 
 /// How often shards get new leases.
@@ -34,10 +33,10 @@ pub(crate) async fn upkeep(inner: Arc<Inner>) {
         if tick.is_multiple_of(FIGURES) {
             figures(&inner).await;
         }
-        for (id, chore) in inner.agenda.take_due(inner.shared.clock.now()) {
+        for (id, chore) in inner.torrents.agenda.take_due(inner.shared.clock.now()) {
             let Some(entry) = inner.entry(id) else { continue };
             match chore {
-                Chore::Save => inner.spawn(data::sync_and_save(inner.clone(), entry)),
+                Chore::Save => inner.tasks.spawn(data::sync_and_save(inner.clone(), entry)),
                 Chore::Goal => review(&inner, &entry),
             }
         }
@@ -45,15 +44,15 @@ pub(crate) async fn upkeep(inner: Arc<Inner>) {
 }
 
 async fn lease(inner: &Inner) {
-    let mut usage = Vec::with_capacity(inner.shards.len());
-    for shard in &inner.shards {
+    let mut usage = Vec::new();
+    for shard in inner.shards.iter() {
         usage.push(shard.ask(Question::Usage).await.unwrap_or_default());
     }
     inner.lease(&usage);
 }
 
 async fn figures(inner: &Arc<Inner>) {
-    for shard in &inner.shards {
+    for shard in inner.shards.iter() {
         for (id, live) in shard.ask(Question::Figures).await.unwrap_or_default() {
             note(inner, id, live);
         }
@@ -65,16 +64,14 @@ fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
     let Some(entry) = inner.entry(id) else { return };
     let left = {
         let mut state = entry.state();
-        let bytes = |live: &Figures| (live.downloaded, live.uploaded);
-        if bytes(&state.live) != bytes(&live) {
-            state.moved = true;
-            inner.agenda.within(id, Chore::Save, TOTALS);
+        if state.totals.note(live) {
+            state.kept.moved();
+            inner.torrents.agenda.within(id, Chore::Save, TOTALS);
         }
-        state.live = live;
-        state.left
+        state.pieces.left()
     };
     let status = Status {
-        port: super::trackers::port(inner),
+        port: super::announce::port(inner),
         uploaded: live.uploaded,
         downloaded: live.downloaded,
         left,
@@ -86,22 +83,12 @@ fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
 
 /// Pauses a torrent that has reached its seed goal; lists when it will by time alone.
 pub(crate) fn review(inner: &Arc<Inner>, entry: &Arc<Entry>) {
-    let now = inner.shared.clock.now();
     let (reached, next) = {
         let mut state = entry.state();
-        let seeds = state.on_shard && !state.paused && state.missing == 0 && state.stage == Stage::Running;
-        state.seeding_since = seeds.then(|| state.seeding_since.unwrap_or(now));
-        let since = state.seeding_since.unwrap_or(now);
-        let goal = state.goal.filter(|_| seeds && !state.goal_reached);
-        let uploaded = (state.uploaded_before + state.live.uploaded) as f64;
-        let at = goal.and_then(|goal| goal.time).map_or(Time::NEVER, |time| since + time);
-        let by_ratio = goal.and_then(|goal| goal.ratio);
-        let reached =
-            at.is_due(now) || by_ratio.is_some_and(|ratio| uploaded >= ratio * state.bytes_wanted as f64);
-        state.goal_reached |= reached;
-        (reached, if reached { Time::NEVER } else { at })
+        let (seeds, sent, wanted) = (state.seeds(), state.totals.uploaded(), state.pieces.bytes_wanted());
+        state.seeding.review(inner.shared.clock.now(), seeds, sent, wanted)
     };
-    inner.agenda.set(entry.id, Chore::Goal, next);
+    inner.torrents.agenda.set(entry.id, Chore::Goal, next);
     if reached {
         change::pause(inner, entry);
         entry.tell(EventKind::GoalReached);

@@ -12,8 +12,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 
 use crate::Error;
-use crate::client::Inner;
 use crate::entry::Entry;
+use crate::inner::Inner;
 pub use readahead::{ReadPosition, Readahead};
 use source::Source;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use engine::ReaderId;
 use types::PieceIndex;
 
-use crate::client::Inner;
 use crate::entry::{Entry, Stage, State};
+use crate::inner::Inner;
 use crate::runtime::FromShard;
 use crate::{Error, Trouble};
 
@@ -42,7 +42,7 @@ impl Drop for Source {
 
 impl Source {
     pub(super) fn new(inner: Arc<Inner>, entry: Arc<Entry>, range: Range<u64>) -> Source {
-        let reader = entry.new_reader();
+        let reader = entry.state().demands.new_reader();
         Source { inner, entry, range, reader }
     }
 
@@ -61,7 +61,7 @@ impl Source {
         let pieces = geometry.pieces_of(self.at(bytes.start)..self.at(bytes.end));
         let spacing = Duration::from_secs_f64(f64::from(geometry.piece_len(PieceIndex(0))) / PACE);
         self.entry.demand(self.inner.shard(&self.entry), self.reader, |state| {
-            let missing = pieces.enumerate().filter(|(_, piece)| !state.have.get(*piece)).take(PIECES);
+            let missing = pieces.enumerate().filter(|(_, piece)| !state.pieces.has(*piece)).take(PIECES);
             missing.map(|(n, piece)| (PieceIndex(piece), spacing * n as u32)).collect()
         });
     }
@@ -85,13 +85,13 @@ impl Source {
             }
             let most = at + (end - at).min(most.min(CHUNK) as u64);
             let ready = verified(&inner, &entry, at..most).await?;
-            let storage = entry.storage.get().cloned().ok_or(Error::Closed)?;
+            let storage = entry.data.storage().cloned().ok_or(Error::Closed)?;
             match inner.shared.disk.read(storage, at, (ready - at) as usize).await {
                 Ok(bytes) => Ok(bytes),
                 Err(error) => {
                     if error.kind().is_data_lost() {
                         // The torrent learns of it as it does where a peer asks for the block.
-                        let _ = inner.from_shards.send(FromShard::DataLost(entry.id, at, error.clone()));
+                        inner.shards.report(FromShard::DataLost(entry.id, at, error.clone()));
                     }
                     Err(error.into())
                 }
@@ -106,7 +106,7 @@ impl Source {
 
 /// Waits until the first byte of a range is verified; returns how far it is from there.
 async fn verified(inner: &Arc<Inner>, entry: &Arc<Entry>, bytes: Range<u64>) -> Result<u64, Error> {
-    let mut closed = inner.closed.subscribe();
+    let mut closed = inner.ending.subscribe();
     let ready = entry.wait(|state| {
         if inner.is_closing() {
             return Some(Err(Error::Closed));
@@ -131,13 +131,13 @@ fn look(entry: &Entry, state: &State, bytes: Range<u64>) -> Result<Option<u64>, 
     }
     let geometry = entry.info().geometry();
     let pieces = geometry.pieces_of(bytes.clone());
-    let here = pieces.clone().take_while(|piece| state.have.get(*piece)).count() as u32;
+    let here = pieces.clone().take_while(|piece| state.pieces.has(*piece)).count() as u32;
     if here > 0 {
         let next = pieces.start + here;
         let end = if next >= pieces.end { bytes.end } else { geometry.piece_range(PieceIndex(next)).start };
         return Ok(Some(end.min(bytes.end)));
     }
-    if entry.read_only {
+    if entry.settings.read_only {
         let name = entry.info().name();
         let message = format!(
             "{name}: piece {} is missing, and the torrent was added to be seeded only; add it without that",

@@ -118,7 +118,7 @@ async fn a_sync_with_nothing_to_do_leaves_nothing_to_save() {
     let torrent = client.add(crate::AddTorrent::bytes(TORRENTS[0])).await.unwrap();
     torrent.wait_checked().await.unwrap();
     let id = torrent.id_for_tests();
-    torrent.entry_for_tests().state().unsaved = false;
+    torrent.entry_for_tests().state().kept.save_begins();
     let shard = client.shard_for_tests();
     shard.command(shard::Command::Sync(id));
     // Outputs are drained after the turn of the commands; then the control plane hears of them.
@@ -126,7 +126,7 @@ async fn a_sync_with_nothing_to_do_leaves_nothing_to_save() {
         shard.ask(Question::Figures).await.unwrap();
     }
     client.barrier_for_tests().await;
-    assert!(!torrent.entry_for_tests().state().unsaved, "or it would be saved for ever");
+    assert!(!torrent.entry_for_tests().state().kept.is_news(), "or it would be saved for ever");
     assert!(client.close().await);
     // Only where the test made it.
     let _ = std::fs::remove_dir_all(dir);

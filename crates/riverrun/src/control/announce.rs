@@ -1,148 +1,42 @@
 //! Trackers: one task that drives the announces of all torrents.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Command as Brain, TorrentId};
-use net::tracker::TrackerClient;
 use shard::Command;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tracker::{
-    AnnounceReply, Announcer, AnnouncerConfig, AnnouncerEvent, AnnouncerInput, Failure, Family, Schedule,
-    ScheduleConfig, ScheduleInput, ScheduleOutput, ScrapeReply, Status, Ticket, TorrentKey, TrackerUrl,
+    AnnounceReply, Announcer, AnnouncerEvent, Failure, Schedule, ScheduleConfig, ScheduleInput,
+    ScheduleOutput, ScrapeReply, Status, Ticket, TorrentKey,
 };
-use types::{PeerSource, Rng, Time};
+use types::{PeerSource, Time};
 
 use super::change;
-use crate::client::Inner;
 use crate::entry::Entry;
-use crate::{ClientBuilder, Error, EventKind, TrackerStatus};
+use crate::inner::Inner;
+use crate::trackers::{Announced, ToTrackers, key};
+use crate::{EventKind, TrackerStatus};
 
 /// The port told to trackers where we listen on none: 0 is refused by some of them.
 const NO_PORT: u16 = 1;
-
-/// The way to the task that announces.
-pub(crate) struct Trackers {
-    to: mpsc::UnboundedSender<ToTrackers>,
-    client: TrackerClient,
-    enabled: bool,
-    families: Vec<Family>,
-    public_ip: Option<IpAddr>,
-    rng: Mutex<Rng>,
-}
-
-/// What the task is told.
-pub(crate) enum ToTrackers {
-    Schedule(ScheduleInput),
-    Status(TorrentId, oneshot::Sender<Vec<TrackerStatus>>),
-    ShutDown(oneshot::Sender<()>),
-}
-
-impl Trackers {
-    /// The way, and its other end.
-    pub(crate) fn new(
-        settings: &ClientBuilder,
-        rng: Rng,
-    ) -> Result<(Trackers, mpsc::UnboundedReceiver<ToTrackers>), Error> {
-        let mut builder = TrackerClient::builder()
-            .user_agent(settings.user_agent.clone())
-            .allow_local(settings.local_trackers);
-        let families = match (settings.ipv4, settings.ipv6) {
-            (true, true) => vec![Family::V4, Family::V6],
-            (true, false) => vec![Family::V4],
-            _ => vec![Family::V6],
-        };
-        if let [family] = families[..] {
-            builder = builder.ip_family(family);
-        }
-        for addr in &settings.bind {
-            builder = match *addr {
-                IpAddr::V4(v4) => builder.bind_v4(v4),
-                IpAddr::V6(v6) => builder.bind_v6(v6),
-            };
-        }
-        let client = builder.build().map_err(|e| Error::system("set up the tracker client", e))?;
-        let (to, told) = mpsc::unbounded_channel();
-        let (enabled, public_ip) = (settings.trackers, settings.public_ip);
-        Ok((Trackers { to, client, enabled, families, public_ip, rng: Mutex::new(rng) }, told))
-    }
-
-    fn send(&self, what: ToTrackers) {
-        // The task ends only with the client.
-        let _ = self.to.send(what);
-    }
-
-    /// For one torrent's announcer.
-    pub(crate) fn tell(&self, id: TorrentId, input: AnnouncerInput) {
-        if self.enabled || !matches!(input, AnnouncerInput::Trackers(_)) {
-            self.send(ToTrackers::Schedule(ScheduleInput::Torrent(key(id), input)));
-        }
-    }
-
-    /// A torrent that will announce when it is told to start.
-    pub(crate) fn add(&self, inner: &Inner, entry: &Entry, tiers: &[Vec<String>]) {
-        let tiers = if self.enabled { parse_tiers(tiers) } else { Vec::new() };
-        let mut config = AnnouncerConfig::new(entry.hashes, inner.engine.peer_id, tiers);
-        config.private = entry.info().is_private();
-        config.families = self.families.clone();
-        config.public_ip = self.public_ip;
-        let rng = self.rng.lock().unwrap_or_else(|e| e.into_inner()).fork();
-        let announcer = Box::new(Announcer::new(config, rng));
-        self.send(ToTrackers::Schedule(ScheduleInput::Add(key(entry.id), announcer)));
-        let status = Status { port: port(inner), left: entry.state().left, ..Status::default() };
-        self.tell(entry.id, AnnouncerInput::Status(status));
-    }
-
-    /// A torrent that leaves.
-    pub(crate) fn remove(&self, id: TorrentId) {
-        self.send(ToTrackers::Schedule(ScheduleInput::Remove(key(id))));
-    }
-
-    /// Leaves every swarm; returns when all trackers were told.
-    pub(crate) async fn shut_down(&self) {
-        let (tx, rx) = oneshot::channel();
-        self.send(ToTrackers::ShutDown(tx));
-        // An error means that the task has ended, and with it the announces.
-        let _ = rx.await;
-    }
-
-    /// The trackers of a torrent.
-    pub(crate) async fn status(&self, id: TorrentId) -> Option<Vec<TrackerStatus>> {
-        let (tx, rx) = oneshot::channel();
-        self.send(ToTrackers::Status(id, tx));
-        rx.await.ok()
-    }
-
-    /// Fetches a `.torrent`.
-    pub(crate) async fn fetch(&self, url: &str) -> Result<Vec<u8>, Error> {
-        let failed = |e: net::tracker::Error| Error::Fetch { url: url.into(), message: e.to_string().into() };
-        self.client.fetch_metainfo(url).await.map_err(failed)
-    }
-}
-
-fn key(id: TorrentId) -> TorrentKey {
-    TorrentKey(id.0.into())
-}
 
 /// The port told to trackers: the one that the gateway chose, where it chose one.
 pub(crate) fn port(inner: &Inner) -> u16 {
     inner.local.external_port().or(inner.engine.listen_port).unwrap_or(NO_PORT)
 }
 
-/// The tiers that can be asked; what is no address of a tracker is left out with a word in the log.
-pub(crate) fn parse_tiers(tiers: &[Vec<String>]) -> Vec<Vec<TrackerUrl>> {
-    let parse = |url: &String| match TrackerUrl::parse(url) {
-        Ok(url) => Some(url),
-        Err(error) => {
-            tracing::info!(url, %error, "not a tracker");
-            None
-        }
+/// Makes a torrent known to its trackers; it announces when it is told to start.
+pub(crate) fn enter(inner: &Inner, entry: &Entry) {
+    let (tiers, left) = {
+        let state = entry.state();
+        (state.tiers.clone(), state.pieces.left())
     };
-    let tiers = tiers.iter().map(|tier| tier.iter().filter_map(parse).collect::<Vec<_>>());
-    tiers.filter(|tier| !tier.is_empty()).collect()
+    let (hashes, peer_id, private) = (entry.hashes, inner.engine.peer_id, entry.info().is_private());
+    let status = Status { port: port(inner), left, ..Status::default() };
+    inner.trackers.add(entry.id, Announced { hashes, peer_id, private, tiers }, status);
 }
 
 enum Answer {

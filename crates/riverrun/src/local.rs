@@ -2,18 +2,15 @@
 //! keeps anything else waiting, and where neither works only a word in the log is lost.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use lsd::{Announceable, Event, Privacy};
+use lsd::{Announceable, Privacy};
 use net::lsd::{Events, Interfaces, LocalDiscovery, Options};
 use net::portmap::{self, PortMapper, Protocol};
 use tokio::sync::watch;
-use types::PeerSource;
 
-use super::change;
 use crate::ClientBuilder;
-use crate::client::Inner;
 use crate::entry::Entry;
 
 /// How our port stands on the gateway of the local network.
@@ -147,23 +144,6 @@ fn map(open: &[SocketAddr]) -> Option<PortMapper> {
         _ => None,
     };
     Some(PortMapper::start(options))
-}
-
-/// Takes neighbours in; runs as long as the client.
-pub(crate) async fn neighbours(inner: Arc<Inner>, mut events: Events) {
-    while let Some(event) = events.recv().await {
-        let Event::Peer { torrent, addr } = event else { continue };
-        let id = inner.session().find(torrent).map(|(id, _)| id);
-        let Some(entry) = id.and_then(|id| inner.entry(id)) else { continue };
-        let takes_part = {
-            let state = entry.state();
-            state.on_shard && !state.paused
-        };
-        if takes_part && entry.metainfo().is_some() && !entry.info().is_private() {
-            tracing::debug!(%torrent, %addr, "a neighbour");
-            change::addresses(&inner, &entry, PeerSource::Local, vec![addr]);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,299 @@
+//! What a client knows of one torrent outside of its shard.
+//!
+//! What never changes is in [`Entry`]; what does is in [`State`], whose parts keep their own rules.
+
+mod content;
+mod data;
+mod demands;
+mod kept;
+mod pieces;
+mod seeding;
+mod state;
+mod totals;
+mod wants;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use engine::{Priority, ReaderId, TorrentId};
+use metainfo::{FileIndex, Info, Metainfo};
+use shard::Command;
+use storage::{Plan, Selection};
+use tokio::sync::{broadcast, watch};
+use types::{Bitfield, InfoHashes, PieceIndex};
+
+use crate::agenda::{Agenda, Chore};
+use crate::runtime::ShardHandle;
+use crate::{Error, Event, EventKind, SeedGoal, Trouble};
+
+pub(crate) use content::{Content, Waiting};
+pub(crate) use data::Data;
+use seeding::Seeding;
+pub(crate) use state::{Stage, State};
+use wants::Wants;
+
+/// What is not saved waits so long at most.
+const SAVE: Duration = Duration::from_secs(15);
+
+/// One torrent of a client. Everything that changes is in its [`State`].
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: TorrentId,
+    /// The shard it lives on.
+    pub(crate) shard: usize,
+    pub(crate) hashes: InfoHashes,
+    pub(crate) settings: Settings,
+    pub(crate) content: Content,
+    pub(crate) data: Data,
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+    agenda: Arc<Agenda>,
+    events: broadcast::Sender<Event>,
+}
+
+/// How a torrent was added.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The directory that its files go below.
+    pub(crate) output: PathBuf,
+    /// Nothing but its metainfo is wanted.
+    pub(crate) metadata_only: bool,
+    /// Its files are never written.
+    pub(crate) read_only: bool,
+    /// It serves peers.
+    pub(crate) upload: bool,
+}
+
+/// What a new entry begins with.
+pub(crate) struct NewEntry {
+    pub(crate) id: TorrentId,
+    pub(crate) shard: usize,
+    /// Of a magnet link: its hashes. The metainfo is one of nothing then.
+    pub(crate) magnet: Option<InfoHashes>,
+    pub(crate) metainfo: Metainfo,
+    pub(crate) settings: Settings,
+    pub(crate) paused: bool,
+    pub(crate) wanted_files: Vec<bool>,
+    pub(crate) tiers: Vec<Vec<String>>,
+    pub(crate) goal: Option<SeedGoal>,
+    pub(crate) agenda: Arc<Agenda>,
+    pub(crate) events: broadcast::Sender<Event>,
+}
+
+impl Entry {
+    pub(crate) fn new(new: NewEntry) -> Entry {
+        let hashes = new.magnet.unwrap_or_else(|| new.metainfo.info_hashes());
+        let content = Content::new(new.metainfo, new.magnet.is_some());
+        let stage = match new.magnet {
+            Some(_) => Stage::Metadata,
+            None => Stage::Checking { checked: 0, total: 0 },
+        };
+        let wants = Wants::new(new.wanted_files);
+        let mut state = State::new(stage, content.info(), wants, Seeding::new(new.goal));
+        (state.paused, state.tiers) = (new.paused, new.tiers);
+        Entry {
+            id: new.id,
+            shard: new.shard,
+            hashes,
+            settings: new.settings,
+            content,
+            data: Data::default(),
+            state: Mutex::new(state),
+            changed: watch::Sender::new(0),
+            agenda: new.agenda,
+            events: new.events,
+        }
+    }
+
+    /// Names, files, hashes. Of a magnet link whose metainfo has not come a torrent of nothing.
+    pub(crate) fn info(&self) -> &Arc<Info> {
+        self.content.info()
+    }
+
+    /// Where its bytes lie.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        self.content.plan()
+    }
+
+    /// Its metainfo, where it is known.
+    pub(crate) fn metainfo(&self) -> Option<&Metainfo> {
+        self.content.metainfo()
+    }
+
+    /// The metainfo of a magnet link has come. False where it had come before, or the torrent is gone.
+    pub(crate) fn learn(&self, metainfo: Metainfo, wanted_files: Vec<bool>) -> bool {
+        self.change(|state| {
+            let learned = state.stage == Stage::Metadata && self.content.learn(metainfo);
+            if learned {
+                let checking = Stage::Checking { checked: 0, total: 0 };
+                let stage = if self.settings.metadata_only { Stage::Described } else { checking };
+                state.learn(stage, self.info(), wanted_files);
+            }
+            learned
+        })
+    }
+
+    /// The state, to be read. Never held across an await or a call out.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is whole before anything can panic, so a poisoned lock guards sound data.
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Changes the state, and says so to everyone who waits or listens.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state();
+        let result = change(&mut state);
+        let news = state.show();
+        let unsaved = state.place.on_shard && state.kept.is_behind();
+        drop(state);
+        if unsaved {
+            self.agenda.within(self.id, Chore::Save, SAVE);
+        }
+        if let Some(now) = news {
+            self.tell(EventKind::State(now));
+        }
+        self.changed.send_modify(|n| *n = n.wrapping_add(1));
+        result
+    }
+
+    /// Tells listeners.
+    pub(crate) fn tell(&self, kind: EventKind) {
+        // Fails only where nobody listens.
+        let _ = self.events.send(Event { torrent: Some(self.hashes), kind });
+    }
+
+    /// Waits until `done` holds of the state and returns what it gives. Cancel safe.
+    pub(crate) async fn wait<R>(&self, mut done: impl FnMut(&State) -> Option<R>) -> R {
+        let mut changed = self.changed.subscribe();
+        loop {
+            if let Some(result) = done(&self.state()) {
+                return result;
+            }
+            // The sender lives as long as `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Waits until it is removed. Cancel safe.
+    pub(crate) async fn removed(&self) {
+        self.wait(|state| (state.stage == Stage::Removed).then_some(())).await;
+    }
+
+    /// A piece was verified and stored. Returns the files that are complete by it.
+    pub(crate) fn completed(&self, piece: PieceIndex) -> Vec<FileIndex> {
+        let new = self.change(|state| {
+            let new = state.pieces.insert(piece);
+            if new {
+                state.kept.stored();
+            }
+            new
+        });
+        if !new {
+            return Vec::new();
+        }
+        let state = self.state();
+        let touched = self.info().layout().files_of_piece(piece, self.info().geometry());
+        let whole = |file: &FileIndex| {
+            let stored = self.info().file(*file).is_some_and(metainfo::File::is_stored);
+            stored && self.pieces_of(*file).all(|p| state.pieces.has(p))
+        };
+        touched.filter(whole).collect()
+    }
+
+    /// A piece does not count until it is completed again.
+    pub(crate) fn doubt(&self, piece: PieceIndex) {
+        self.change(|state| {
+            state.pieces.remove(piece);
+            state.kept.doubt(piece);
+        });
+    }
+
+    /// Replaces the set of verified pieces, after a check.
+    pub(crate) fn set_have(&self, have: Bitfield, durable: Bitfield) {
+        self.change(|state| {
+            state.pieces.set_have(have);
+            state.kept.set_durable(durable);
+        });
+    }
+
+    /// The pieces that hold bytes of a file.
+    pub(crate) fn pieces_of(&self, file: FileIndex) -> Range<u32> {
+        self.info().layout().pieces_of_file(file, self.info().geometry())
+    }
+
+    /// The selection in the storage's form.
+    pub(crate) fn selection(&self) -> Selection {
+        self.state().wants.selection()
+    }
+
+    /// Its data failed it: it says so and rests. False for one that was removed meanwhile, which stays so.
+    pub(crate) fn fail(&self, trouble: Trouble) -> bool {
+        let failed = self.change(|state| {
+            let failed = state.stage != Stage::Removed;
+            if failed {
+                state.stage = Stage::Failed(trouble.clone());
+            }
+            failed
+        });
+        if failed {
+            self.tell(EventKind::Failed(trouble));
+        }
+        failed
+    }
+
+    /// What a user is told of a panic in its code.
+    pub(crate) fn panic_trouble(&self, message: &str) -> Trouble {
+        let sentence = format!("{}: the engine failed: {message}; please report this", self.info().name());
+        Trouble::new("internal", sentence)
+    }
+
+    /// What keeps this torrent from being used, if something does.
+    pub(crate) fn obstacle(&self) -> Option<Error> {
+        match &self.state().stage {
+            Stage::Failed(trouble) => Some(Error::Failed(trouble.clone())),
+            Stage::Removed => Some(Error::Removed),
+            _ => None,
+        }
+    }
+
+    /// The pieces that its shard is to fetch.
+    pub(crate) fn to_be_fetched(&self) -> Bitfield {
+        self.state().to_be_fetched(self.info(), self.settings.read_only)
+    }
+
+    /// The priorities that are not the normal one, of pieces that are fetched. `state` is its own.
+    pub(crate) fn graded(&self, state: &State) -> Vec<(PieceIndex, Priority)> {
+        state.graded(self.info(), self.settings.read_only)
+    }
+
+    /// What a reader waits for from now on, told to the torrent's shard.
+    pub(crate) fn demand(
+        &self,
+        shard: &ShardHandle,
+        reader: ReaderId,
+        pieces: impl FnOnce(&State) -> Vec<(PieceIndex, Duration)>,
+    ) {
+        let mut state = self.state();
+        let pieces = pieces(&state);
+        let Some(demand) = state.demands.set(reader, pieces) else { return };
+        // Under the lock: the torrent may be on its way to the shard or from it.
+        if state.place.on_shard {
+            let demand = state.reachable(self.info(), self.settings.read_only, &demand);
+            shard.command(Command::Torrent(self.id, engine::Command::Demand(demand)));
+        }
+    }
+
+    /// Tells a shard that has the torrent anew what is wanted how much, and what readers wait for. `state` is its own.
+    pub(crate) fn demand_again(&self, shard: &ShardHandle, state: &State) {
+        let graded = self.graded(state);
+        if !graded.is_empty() {
+            shard.command(Command::Torrent(self.id, engine::Command::Prioritize(graded.into())));
+        }
+        for demand in state.demands.iter() {
+            let demand = state.reachable(self.info(), self.settings.read_only, demand);
+            shard.command(Command::Torrent(self.id, engine::Command::Demand(demand)));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! When a torrent has seeded enough.
+
+use types::Time;
+
+use crate::SeedGoal;
+
+/// A torrent's seed goal, and how far it is.
+#[derive(Debug)]
+pub(crate) struct Seeding {
+    goal: Option<SeedGoal>,
+    reached: bool,
+    /// Since when it seeds.
+    since: Option<Time>,
+}
+
+impl Seeding {
+    pub(crate) fn new(goal: Option<SeedGoal>) -> Seeding {
+        Seeding { goal, reached: false, since: None }
+    }
+
+    /// Another goal, or none.
+    pub(crate) fn set_goal(&mut self, goal: Option<SeedGoal>) {
+        (self.goal, self.reached) = (goal, false);
+    }
+
+    /// The goal counts anew.
+    pub(crate) fn restart(&mut self) {
+        (self.reached, self.since) = (false, None);
+    }
+
+    /// Whether the goal was reached.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached
+    }
+
+    /// Looks at the goal: whether it is reached now, and if not, when it will be by time alone. `seeds` says whether the
+    /// torrent does now; it has sent so many bytes, and wants so many.
+    pub(crate) fn review(&mut self, now: Time, seeds: bool, sent: u64, wanted: u64) -> (bool, Time) {
+        self.since = seeds.then(|| self.since.unwrap_or(now));
+        let (Some(since), Some(goal)) = (self.since, self.goal.filter(|_| !self.reached)) else {
+            return (false, Time::NEVER);
+        };
+        let at = goal.time.map_or(Time::NEVER, |time| since + time);
+        self.reached = at.is_due(now) || goal.ratio.is_some_and(|ratio| sent as f64 >= ratio * wanted as f64);
+        (self.reached, if self.reached { Time::NEVER } else { at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_goal_is_reached_once_by_ratio_or_time() {
+        let goal = SeedGoal::none().ratio(2.0).time(Duration::from_secs(60));
+        let (mut seeding, start) = (Seeding::new(Some(goal)), Time::from_secs(5));
+        assert_eq!(seeding.review(start, false, 900, 100), (false, Time::NEVER), "it does not seed");
+        assert_eq!(seeding.review(start, true, 199, 100), (false, Time::from_secs(65)));
+        assert_eq!(seeding.review(Time::from_secs(7), true, 200, 100), (true, Time::NEVER));
+        assert!(seeding.is_reached());
+        assert_eq!(seeding.review(Time::from_secs(7), true, 200, 100), (false, Time::NEVER), "once");
+        seeding.restart();
+        assert_eq!(seeding.review(Time::from_secs(10), true, 0, 100), (false, Time::from_secs(70)));
+        assert_eq!(seeding.review(Time::from_secs(70), true, 0, 100), (true, Time::NEVER));
+    }
+}

@@ -1,0 +1,140 @@
+//! What the handles and tasks of one client share.
+
+mod ending;
+mod shards;
+mod tasks;
+mod torrents;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, MutexGuard};
+
+use engine::{Session, TorrentId};
+use shard::Command;
+
+use crate::builder::OpenStorage;
+use crate::entry::Entry;
+use crate::local::Local;
+use crate::runtime::{ShardHandle, Shared};
+use crate::trackers::Trackers;
+use crate::{ClientBuilder, Error, Events};
+
+pub(crate) use ending::Ending;
+pub(crate) use shards::Shards;
+pub(crate) use tasks::Tasks;
+pub(crate) use torrents::Torrents;
+
+/// One client: its settings, and the parts that its handles and tasks use.
+pub(crate) struct Inner {
+    pub(crate) settings: ClientBuilder,
+    pub(crate) opener: Arc<dyn OpenStorage>,
+    pub(crate) engine: Arc<engine::Config>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Shards,
+    pub(crate) torrents: Torrents,
+    pub(crate) trackers: Trackers,
+    pub(crate) local: Local,
+    pub(crate) listening: Vec<SocketAddr>,
+    pub(crate) ending: Ending,
+    pub(crate) tasks: Tasks,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("listening", &self.listening).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Ends all threads without waiting for them.
+    pub(crate) fn abandon(&self) {
+        self.ending.end();
+        self.all().iter().for_each(|entry| entry.data.release());
+        self.shards.stop();
+        self.tasks.shut_down();
+    }
+
+    /// Runs a task of one torrent. A panic in it fails the torrent.
+    pub(crate) fn spawn_for(&self, entry: &Arc<Entry>, task: impl Future<Output = ()> + Send + 'static) {
+        let entry = entry.clone();
+        self.tasks.spawn_or(task, move |message| {
+            entry.fail(entry.panic_trouble(&message));
+        });
+    }
+
+    /// Runs a task without which no torrent can go on. A panic in it fails them all: each says so.
+    pub(crate) fn spawn_vital(
+        self: &Arc<Inner>,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let inner = Arc::downgrade(self);
+        self.tasks.spawn_or(task, move |message| {
+            tracing::error!(message, "the client's {name} panicked");
+            let all = inner.upgrade().map_or_else(Vec::new, |inner| inner.all());
+            for entry in all {
+                entry.fail(entry.panic_trouble(&message));
+            }
+        });
+    }
+
+    /// Runs a task on the control thread and waits for it, unless the client is closed. The task goes on when the caller
+    /// does not.
+    pub(crate) async fn join<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.ending.is_over() {
+            return Err(Error::Closed);
+        }
+        self.tasks.run(task).await
+    }
+
+    pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
+        // Its methods don't panic half-way.
+        self.shared.session.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn entry(&self, id: TorrentId) -> Option<Arc<Entry>> {
+        self.torrents.get(id)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        self.torrents.all()
+    }
+
+    /// Forgets a torrent that is gone from its shard.
+    pub(crate) fn forget(&self, id: TorrentId) {
+        self.torrents.forget(id);
+        self.session().remove(id);
+        self.shared.disk.evict(id);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.ending.has_begun()
+    }
+
+    /// The shard of a torrent.
+    pub(crate) fn shard(&self, entry: &Entry) -> &ShardHandle {
+        self.shards.of(entry)
+    }
+
+    /// A new listener: to one torrent, or to all.
+    pub(crate) fn listen(&self, only: Option<types::InfoHashes>) -> Events {
+        Events { line: self.torrents.events.subscribe(), closed: self.ending.subscribe(), only }
+    }
+
+    /// Gives each shard its part of the client's budget.
+    pub(crate) fn lease(&self, usage: &[engine::Usage]) {
+        let leases = self.session().lease(usage);
+        for (shard, lease) in self.shards.iter().zip(leases) {
+            shard.command(Command::Lease(lease));
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}

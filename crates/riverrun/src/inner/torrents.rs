@@ -1,0 +1,51 @@
+//! The torrents of a client, and the lines they all write to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use engine::TorrentId;
+use tokio::sync::broadcast;
+
+use crate::Event;
+use crate::agenda::Agenda;
+use crate::entry::Entry;
+use crate::events::BACKLOG;
+
+/// Every torrent by its number.
+pub(crate) struct Torrents {
+    entries: Mutex<BTreeMap<TorrentId, Arc<Entry>>>,
+    /// What is to be done for them at a given time.
+    pub(crate) agenda: Arc<Agenda>,
+    /// What happens in them.
+    pub(crate) events: broadcast::Sender<Event>,
+}
+
+impl Torrents {
+    /// None yet.
+    pub(crate) fn new(agenda: Arc<Agenda>) -> Torrents {
+        Torrents { entries: Mutex::default(), agenda, events: broadcast::Sender::new(BACKLOG) }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<TorrentId, Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn get(&self, id: TorrentId) -> Option<Arc<Entry>> {
+        self.entries().get(&id).cloned()
+    }
+
+    /// All, in the order they were added.
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        self.entries().values().cloned().collect()
+    }
+
+    pub(crate) fn insert(&self, entry: Arc<Entry>) {
+        self.entries().insert(entry.id, entry);
+    }
+
+    /// Forgets a torrent, and what was to be done for it.
+    pub(crate) fn forget(&self, id: TorrentId) {
+        self.entries().remove(&id);
+        self.agenda.forget(id);
+    }
+}
