@@ -4,9 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine::Command as Brain;
 use metainfo::{FileIndex, Magnet, Metainfo};
-use shard::Command;
 use tracker::AnnouncerInput;
 use types::{Bitfield, InfoHashes, PeerSource, PieceIndex};
 
@@ -266,8 +264,7 @@ impl Torrent {
 
     /// Most connections of this torrent from now on.
     pub fn set_max_peers(&self, most: u32) {
-        let command = Command::Torrent(self.entry.id, Brain::MaxPeers(most));
-        self.inner.shard(&self.entry).command(command);
+        control::set_max_peers(&self.inner, &self.entry, most);
     }
 
     /// When it pauses after its download.

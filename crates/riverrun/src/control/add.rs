@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::Command as Brain;
 use metainfo::{FileIndex, Info, Limits, Magnet, Metainfo, Node};
-use shard::{Added, Command};
+use shard::Command;
 use storage::{Op, OpenRequest, ResumeData};
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::{announce, change, data, magnet, names};
+use super::{announce, assign, change, data, magnet, names};
 use crate::add::{Existing, Source};
 use crate::entry::{Entry, NewEntry, Settings, Stage};
 use crate::inner::Inner;
@@ -54,13 +53,8 @@ pub(super) async fn add_metainfo(
         Ok(entry) => entry,
         Err(known) => return merge(&inner, known, &add),
     };
-    let start = BringUp {
-        existing: add.existing,
-        saved,
-        peers: add.peers,
-        named_peers: add.named_peers,
-        max_peers: add.max_peers,
-    };
+    let start =
+        BringUp { existing: add.existing, saved, peers: add.peers, named_peers: add.named_peers };
     let (to, of) = (inner.clone(), entry.clone());
     let task = async move {
         // What went wrong is in the torrent's state.
@@ -107,8 +101,9 @@ pub(super) fn insert(
         metainfo,
     };
     let entry = Arc::new(Entry::new(new));
+    entry.state().place.max_peers = add.max_peers;
     if let Some(saved) = saved {
-        entry.state().totals.resume(saved.downloaded, saved.uploaded);
+        entry.state().totals.resume((saved.downloaded, saved.uploaded));
     }
     inner.torrents.insert(entry.clone());
     entry.tell(EventKind::Added);
@@ -177,7 +172,6 @@ pub(crate) struct BringUp {
     pub(super) saved: Option<Box<ResumeData>>,
     pub(super) peers: Vec<SocketAddr>,
     pub(super) named_peers: Vec<Node>,
-    pub(super) max_peers: Option<u32>,
 }
 
 /// Finds a torrent's data and gives it to its shard.
@@ -192,7 +186,7 @@ pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringU
             return Err(error);
         }
     };
-    enter(&inner, &entry, unhashed, start.max_peers);
+    enter(&inner, &entry, unhashed);
     change::addresses(&inner, &entry, PeerSource::Manual, start.peers);
     names::seek(&inner, &entry, PeerSource::Manual, start.named_peers);
     change::addresses(&inner, &entry, PeerSource::Resume, known);
@@ -223,23 +217,11 @@ async fn open(
 }
 
 /// Gives a checked torrent to its shard and its trackers.
-pub(crate) fn enter(
-    inner: &Arc<Inner>,
-    entry: &Arc<Entry>,
-    unhashed: Vec<(PieceIndex, Bitfield)>,
-    max_peers: Option<u32>,
-) {
-    let mut content = engine::Content::new(entry.info().geometry().clone());
-    content.unhashed = unhashed;
-    content.private = entry.info().is_private();
-    content.wanted = entry.to_be_fetched();
-    content.info = Some(entry.info().raw().into());
+pub(crate) fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, unhashed: Vec<(PieceIndex, Bitfield)>) {
     let is_new = !entry.state().place.on_shard;
     if is_new {
         announce::enter(inner, entry);
     }
-    let shard = inner.shard(entry);
-    // All under the lock: whoever sees the torrent running may send commands, and they must come after these.
     entry.change(|state| {
         if matches!(state.stage, Stage::Removed) {
             if is_new {
@@ -247,26 +229,22 @@ pub(crate) fn enter(
             }
             return;
         }
-        content.have = state.pieces.have().clone();
+        let content = assign::content(entry, state, unhashed);
         if is_new {
-            let mut params = engine::Params::new(inner.engine.clone(), entry.hashes, content);
-            params.upload = entry.settings.upload;
-            shard.command(Command::Add(Box::new(Added::new(entry.id, entry.info().clone(), params))));
+            assign::give(inner, entry, state, Some(content));
         } else {
+            let shard = inner.shard(entry);
             shard.command(Command::Content(entry.id, entry.info().clone(), Box::new(content)));
+            entry.demand_again(shard, state);
+            state.place.has_content = true;
         }
-        if let Some(most) = max_peers {
-            shard.command(Command::Torrent(entry.id, Brain::MaxPeers(most)));
-        }
-        entry.demand_again(shard, state);
         if !state.paused {
             if is_new {
-                shard.command(Command::Torrent(entry.id, Brain::Start));
                 inner.trackers.tell(entry.id, AnnouncerInput::Start);
             }
             inner.local.enter(entry);
         }
-        (state.stage, state.place.on_shard) = (Stage::Running, true);
+        state.stage = Stage::Running;
     });
     super::upkeep::review(inner, entry);
 }

@@ -21,7 +21,9 @@ use crate::{Error, SeedGoal, Snapshot, TorrentState};
 pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapshot {
     let state = entry.state();
     let pieces = &state.pieces;
-    let (downloaded, uploaded) = state.totals.before();
+    let moved = live.as_ref().map(|live| (live.downloaded, live.uploaded));
+    let (downloaded, uploaded) = state.totals.over_all(moved);
+    let (session_downloaded, session_uploaded) = state.totals.session(moved);
     let mut out = Snapshot {
         state: state.public(),
         pieces: pieces.have().len(),
@@ -35,8 +37,8 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         bytes_left: pieces.left(),
         downloaded,
         uploaded,
-        session_downloaded: 0,
-        session_uploaded: 0,
+        session_downloaded,
+        session_uploaded,
         wasted: 0,
         download_rate: 0,
         upload_rate: 0,
@@ -61,9 +63,6 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
     out.pieces_partial = live.partial;
     // The shard was told not to want what is gone; the user still does.
     out.bytes_left = if lost { out.bytes_left } else { live.left };
-    out.downloaded += live.downloaded;
-    out.uploaded += live.uploaded;
-    (out.session_downloaded, out.session_uploaded) = (live.downloaded, live.uploaded);
     out.wasted = live.wasted;
     (out.download_rate, out.upload_rate) = (live.download_rate, live.upload_rate);
     (out.peers, out.seeds) = (live.peers, live.seeds);
@@ -124,9 +123,22 @@ pub(crate) fn addresses(inner: &Inner, entry: &Entry, source: PeerSource, addrs:
     let good =
         |addr: &SocketAddr| addr.port() != 0 && inner.shared.dial.allow(*addr) && !is_blocked(list, *addr);
     let addrs: Vec<_> = addrs.into_iter().map(net::tcp::canonical).filter(good).collect();
-    if !addrs.is_empty() {
-        inner.shard(entry).command(Command::Addresses(entry.id, source, addrs));
+    if addrs.is_empty() {
+        return;
     }
+    let mut state = entry.state();
+    if source == PeerSource::Manual {
+        state.place.named(&addrs);
+    }
+    // Under the lock: a torrent on its way to the shard brings along what the user named.
+    inner.shard(entry).command(Command::Addresses(entry.id, source, addrs));
+}
+
+/// Changes how many connections it may have.
+pub(crate) fn set_max_peers(inner: &Inner, entry: &Entry, most: u32) {
+    let mut state = entry.state();
+    state.place.max_peers = Some(most);
+    inner.shard(entry).command(Command::Torrent(entry.id, Brain::MaxPeers(most)));
 }
 
 /// More trackers, each a tier of its own.
@@ -281,7 +293,7 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
     if release(&inner, &entry, have) {
         review(&inner, &entry);
     } else {
-        super::add::enter(&inner, &entry, Vec::new(), None);
+        super::add::enter(&inner, &entry, Vec::new());
     }
     data::save(&inner, &entry).await
 }

@@ -347,9 +347,8 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
         }
         // One that reached its goal is not the user's doing: the goal is looked at again.
         data.paused = state.paused && !state.seeding.is_reached();
-        let (down, up) = live.map_or((0, 0), |live| (live.downloaded, live.uploaded));
-        let (downloaded, uploaded) = state.totals.before();
-        (data.downloaded, data.uploaded) = (downloaded + down, uploaded + up);
+        let live = live.map(|live| (live.downloaded, live.uploaded));
+        (data.downloaded, data.uploaded) = state.totals.over_all(live);
     }
     let of = entry.clone();
     let work = move || {

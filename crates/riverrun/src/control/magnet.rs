@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use engine::Command as Brain;
 use metainfo::{Info, Limits, Magnet, Metainfo, Obstacle};
-use shard::{Added, Command};
+use shard::Command;
 use tracker::AnnouncerInput;
 use types::{InfoHashes, PeerSource};
 
 use super::add::{BringUp, add_metainfo, bring_up, insert, merge, wanted_files};
-use super::{announce, change, data, end, names};
+use super::{announce, assign, change, data, end, names};
 use crate::entry::{Entry, Stage, Waiting};
 use crate::inner::Inner;
 use crate::{AddTorrent, Error, EventKind, Trouble};
@@ -38,7 +38,7 @@ pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) ->
     };
     let waiting = Waiting { link, wanted: add.wanted, existing: add.existing, saved };
     *entry.content.waiting() = Some(waiting);
-    enter(&inner, &entry, add.max_peers);
+    enter(&inner, &entry);
     names::seek(&inner, &entry, PeerSource::Magnet, peers);
     change::addresses(&inner, &entry, PeerSource::Manual, add.peers);
     names::seek(&inner, &entry, PeerSource::Manual, add.named_peers);
@@ -60,21 +60,13 @@ fn blank(link: &Magnet) -> Option<Metainfo> {
 }
 
 /// Gives a torrent without content to its shard and its trackers.
-fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, max_peers: Option<u32>) {
-    let mut params = engine::Params::magnet(inner.engine.clone(), entry.hashes);
-    params.upload = entry.settings.upload;
+fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     announce::enter(inner, entry);
-    let shard = inner.shard(entry);
     entry.change(|state| {
-        shard.command(Command::Add(Box::new(Added::magnet(entry.id, params))));
-        if let Some(most) = max_peers {
-            shard.command(Command::Torrent(entry.id, Brain::MaxPeers(most)));
-        }
+        assign::give(inner, entry, state, None);
         if !state.paused {
-            shard.command(Command::Torrent(entry.id, Brain::Start));
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
         }
-        state.place.on_shard = true;
     });
 }
 

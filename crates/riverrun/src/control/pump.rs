@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use engine::TorrentId;
 use tokio::sync::mpsc;
 use tracker::AnnouncerInput;
 
-use super::{data, end, magnet};
+use super::{data, end, assign, magnet};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::FromShard;
@@ -22,11 +21,11 @@ pub(crate) async fn pump(inner: Arc<Inner>, mut told: mpsc::UnboundedReceiver<Fr
                     happened(&inner, &entry, event);
                 }
             }
-            FromShard::Panicked(id, message) => panicked(&inner, id, &message),
+            FromShard::Broke { shard, culprit, message } => assign::broke(&inner, shard, culprit, &message),
             FromShard::Ended(shard, message) => {
                 tracing::error!(shard, message, "a shard ended");
                 let lost = inner.all().into_iter().filter(|entry| entry.shard == shard);
-                lost.for_each(|entry| panicked(&inner, entry.id, &message));
+                lost.for_each(|entry| assign::lose(&inner, &entry, &message));
             }
             FromShard::DataLost(id, offset, error) => {
                 if let Some(entry) = inner.entry(id) {
@@ -98,18 +97,5 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
             end::give_up(inner, entry, trouble);
         }
         _ => {}
-    }
-}
-
-/// A panic ended a torrent.
-fn panicked(inner: &Inner, id: TorrentId, message: &str) {
-    let Some(entry) = inner.entry(id) else { return };
-    // Whoever removes it waited for this.
-    entry.change(|state| {
-        state.totals.bank();
-        state.place.on_shard = false;
-    });
-    if entry.fail(entry.panic_trouble(message)) {
-        end::leave_swarm(inner, &entry);
     }
 }

@@ -62,18 +62,19 @@ async fn figures(inner: &Arc<Inner>) {
 /// A torrent moved: its trackers hear of it, and it may have reached its goal.
 fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
     let Some(entry) = inner.entry(id) else { return };
-    let left = {
+    let ((downloaded, uploaded), left) = {
         let mut state = entry.state();
-        if state.totals.note(live) {
+        let Some(moved) = state.totals.note(live) else { return };
+        if moved {
             state.kept.moved();
             inner.torrents.agenda.within(id, Chore::Save, TOTALS);
         }
-        state.pieces.left()
+        (state.totals.session(None), state.pieces.left())
     };
     let status = Status {
         port: super::announce::port(inner),
-        uploaded: live.uploaded,
-        downloaded: live.downloaded,
+        uploaded,
+        downloaded,
         left,
         num_want: Some(if live.missing == 0 { 30 } else { types::DEFAULT_MAX_PEERS }),
     };
@@ -85,7 +86,8 @@ fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
 pub(crate) fn review(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     let (reached, next) = {
         let mut state = entry.state();
-        let (seeds, sent, wanted) = (state.seeds(), state.totals.uploaded(), state.pieces.bytes_wanted());
+        let ((_, sent), wanted) = (state.totals.over_all(None), state.pieces.bytes_wanted());
+        let seeds = state.seeds();
         state.seeding.review(inner.shared.clock.now(), seeds, sent, wanted)
     };
     inner.torrents.agenda.set(entry.id, Chore::Goal, next);

@@ -7,6 +7,7 @@ mod data;
 mod demands;
 mod kept;
 mod pieces;
+mod place;
 mod seeding;
 mod state;
 mod totals;

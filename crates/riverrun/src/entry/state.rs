@@ -9,6 +9,7 @@ use types::{Bitfield, PieceIndex};
 use super::demands::Demands;
 use super::kept::Kept;
 use super::pieces::Pieces;
+use super::place::Place;
 use super::seeding::Seeding;
 use super::totals::Totals;
 use super::wants::Wants;
@@ -29,15 +30,6 @@ pub(crate) enum Stage {
     Failed(Trouble),
     /// It is gone.
     Removed,
-}
-
-/// Whether its shard has a torrent.
-#[derive(Debug, Default)]
-pub(crate) struct Place {
-    /// The shard knows it.
-    pub(crate) on_shard: bool,
-    /// The shard must leave its data alone, since it is being checked.
-    pub(crate) held: bool,
 }
 
 /// What holds a torrent up.

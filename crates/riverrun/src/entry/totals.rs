@@ -2,42 +2,51 @@
 
 use engine::Figures;
 
+/// Payload bytes, received and sent.
+type Moved = (u64, u64);
+
 /// Payload bytes over all runs that state was kept of.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
+    /// In earlier runs.
+    before: Moved,
+    /// In this run, on shards that were lost.
+    banked: Moved,
     /// What its shard told last.
     live: Figures,
-    downloaded_before: u64,
-    uploaded_before: u64,
+}
+
+fn sum(a: Moved, b: Moved) -> Moved {
+    (a.0 + b.0, a.1 + b.1)
 }
 
 impl Totals {
     /// Earlier runs moved so much.
-    pub(crate) fn resume(&mut self, downloaded: u64, uploaded: u64) {
-        (self.downloaded_before, self.uploaded_before) = (downloaded, uploaded);
+    pub(crate) fn resume(&mut self, before: Moved) {
+        self.before = before;
     }
 
-    /// Its shard tells new figures. Whether bytes moved.
-    pub(crate) fn note(&mut self, live: Figures) -> bool {
+    /// Its shard tells figures. None where they are no news; else whether bytes moved.
+    pub(crate) fn note(&mut self, live: Figures) -> Option<bool> {
         let before = std::mem::replace(&mut self.live, live);
-        (before.downloaded, before.uploaded) != (live.downloaded, live.uploaded)
+        let moved = (before.downloaded, before.uploaded) != (live.downloaded, live.uploaded);
+        (before != live).then_some(moved)
     }
 
-    /// Its shard lost it: what was told counts as of an earlier run.
+    /// Its shard is lost: what was told counts on.
     pub(crate) fn bank(&mut self) {
         let live = std::mem::take(&mut self.live);
-        self.downloaded_before += live.downloaded;
-        self.uploaded_before += live.uploaded;
+        self.banked = sum(self.banked, (live.downloaded, live.uploaded));
     }
 
-    /// Received and sent before this run.
-    pub(crate) fn before(&self) -> (u64, u64) {
-        (self.downloaded_before, self.uploaded_before)
+    /// In this run; `live` is what the shard says now, where it was asked.
+    pub(crate) fn session(&self, live: Option<Moved>) -> Moved {
+        sum(self.banked, live.unwrap_or((self.live.downloaded, self.live.uploaded)))
     }
 
-    /// Sent over all runs, as far as the shard told.
-    pub(crate) fn uploaded(&self) -> u64 {
-        self.uploaded_before + self.live.uploaded
+    /// Over all runs; `live` as above.
+    pub(crate) fn over_all(&self, live: Option<Moved>) -> Moved {
+        sum(self.before, self.session(live))
     }
 }
 
@@ -46,13 +55,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_shard_loses_no_byte() {
+    fn totals_count_on_over_a_lost_shard_and_are_told_once() {
         let (mut totals, mut live) = (Totals::default(), Figures::default());
-        totals.resume(100, 10);
+        totals.resume((100, 10));
         (live.downloaded, live.uploaded) = (5, 3);
-        assert!(totals.note(live) && !totals.note(live));
-        assert_eq!(totals.uploaded(), 13);
+        assert_eq!((totals.note(live), totals.note(live)), (Some(true), None));
+        live.peers = 1;
+        assert_eq!(totals.note(live), Some(false));
         totals.bank();
-        assert_eq!((totals.before(), totals.uploaded()), ((105, 13), 13));
+        assert_eq!((totals.session(None), totals.over_all(None)), ((5, 3), (105, 13)));
+        assert_eq!(totals.note(live), Some(true));
+        totals.bank();
+        assert_eq!((totals.session(Some((1, 1))), totals.over_all(Some((1, 1)))), ((11, 7), (111, 17)));
     }
 }

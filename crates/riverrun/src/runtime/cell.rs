@@ -6,18 +6,16 @@ use engine::TorrentId;
 use shard::Shard;
 use types::{Rng, Time};
 
-use super::PANIC_WINDOW;
 use super::clock::Clock;
-use super::rows::Rows;
+use super::{Culprit, PANIC_WINDOW};
 
-/// The shard, and what is needed to build it anew.
+/// The shard, and what is needed to build it anew without torrents.
 pub(super) struct Cell {
     clock: Clock,
     config: shard::Config,
     rng: Rng,
     /// None after a panic, until its disk work is back.
     shard: Option<Shard>,
-    pub(super) rows: Rows,
     panicked: Option<Time>,
 }
 
@@ -34,7 +32,7 @@ impl Cell {
     /// With a shard without torrents.
     pub(super) fn new(clock: Clock, config: shard::Config, mut rng: Rng) -> Cell {
         let shard = Shard::new(config.clone(), clock.now(), rng.fork());
-        Cell { clock, config, rng, shard: Some(shard), rows: Rows::default(), panicked: None }
+        Cell { clock, config, rng, shard: Some(shard), panicked: None }
     }
 
     /// Whether there is a shard to be called.
@@ -53,21 +51,17 @@ impl Cell {
         })
     }
 
-    /// After a panic: who does not come back.
-    pub(super) fn mourn(&mut self, culprit: Option<TorrentId>) -> Vec<TorrentId> {
+    /// After a panic: who pays for it.
+    pub(super) fn judge(&mut self, culprit: Option<TorrentId>) -> Culprit {
         let now = self.clock.now();
-        let again = self.panicked.is_some_and(|last| now.since(last) < PANIC_WINDOW);
-        let failed = match culprit {
-            Some(id) => vec![id],
-            None if again => self.rows.ids(),
+        match culprit {
+            Some(id) => Culprit::Torrent(id),
+            None if self.panicked.is_some_and(|last| now.since(last) < PANIC_WINDOW) => Culprit::Everyone,
             None => {
                 self.panicked = Some(now);
-                Vec::new()
+                Culprit::Unknown
             }
-        };
-        failed.iter().for_each(|id| self.rows.remove(*id));
-        self.rows.bank();
-        failed
+        }
     }
 
     /// Builds the shard anew, empty.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use engine::TorrentId;
 use mio::{Events, Poll};
 use shard::{Output, Shard};
 use tokio::sync::mpsc;
@@ -122,15 +121,14 @@ impl Driver {
         self.cell.call(call).map_err(|broken| self.broke(broken)).ok()
     }
 
-    /// The shard panicked: it was thrown away, and those who do not come back are named.
+    /// The shard panicked: it was thrown away, and the control plane hears whose fault it was.
     pub(super) fn broke(&mut self, broken: Broken) {
         let Broken::Now { culprit, message } = broken else { return };
         tracing::error!(shard = self.index, torrent = ?culprit, message, "a torrent's engine panicked");
         self.links.clear();
         self.desk.disown();
-        for id in self.cell.mourn(culprit) {
-            self.tell(FromShard::Panicked(id, message.clone()));
-        }
+        let culprit = self.cell.judge(culprit);
+        self.tell(FromShard::Broke { shard: self.index, culprit, message });
     }
 
     /// Builds the shard anew once the disk work of the broken one is back.
@@ -140,9 +138,6 @@ impl Driver {
         }
         self.cell.rebuild();
         self.deadline = Time::ZERO;
-        for command in self.cell.rows.commands() {
-            self.with_shard(|shard, now| shard.command(now, command));
-        }
         for late in std::mem::take(&mut self.inbox.late) {
             self.obey(late);
         }
@@ -173,7 +168,6 @@ impl Driver {
             }
             command if !self.cell.is_whole() => self.inbox.late.push(command),
             ToShard::Command(command) => {
-                self.cell.rows.note(&command);
                 self.with_shard(|shard, now| shard.command(now, command));
             }
             ToShard::Adopt { stream, bytes } => self.take_in(stream, Some(&bytes)),
@@ -199,13 +193,11 @@ impl Driver {
             Question::Rates(to) => drop(to.send(self.usage)),
             Question::Figures(to) => {
                 let all = self.with_shard(|shard, _| shard.figures()).unwrap_or_default();
-                let rows = &mut self.cell.rows;
-                let news = all.into_iter().filter_map(|(id, now)| Some((id, rows.figures(id, now)?)));
-                let _ = to.send(news.collect());
+                let _ = to.send(all);
             }
             Question::Snapshot(id, to) => {
                 let snapshot = self.with_shard(|shard, now| shard.snapshot(now, id)).flatten();
-                let _ = to.send(snapshot.map(|snapshot| self.cell.rows.snapshot(id, snapshot)));
+                let _ = to.send(snapshot);
             }
             Question::Peers(id, to) => {
                 let peers = self.with_shard(|shard, now| shard.peers(now, id));
@@ -248,21 +240,10 @@ impl Driver {
                 Output::WantSend { conn } => self.links.want_send(conn),
                 Output::Resume { conn } => self.links.want_read(conn),
                 Output::Disk(request) => self.desk.submit(request),
-                Output::Event(id, event) => self.event(id, event),
+                Output::Event(id, event) => self.tell(FromShard::Event(id, event)),
                 other => tracing::debug!(?other, "an output that this driver does not know"),
             }
         }
         self.desk.answer();
-    }
-
-    fn event(&mut self, id: TorrentId, event: shard::Event) {
-        if let shard::Event::Engine(event) = &event {
-            match event {
-                engine::Event::PieceCompleted(piece) => self.cell.rows.completed(id, *piece),
-                engine::Event::PieceDoubtful { piece, .. } => self.cell.rows.doubted(id, *piece),
-                _ => {}
-            }
-        }
-        self.tell(FromShard::Event(id, event));
     }
 }

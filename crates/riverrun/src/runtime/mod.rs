@@ -3,10 +3,10 @@
 //!
 //! # When the engine panics
 //! Every call into a shard runs under `catch_unwind`. What a panic leaves behind can't be trusted, so the whole shard is
-//! thrown away: its sockets close, the disk work under way is waited for, and a new shard is built from the rows that the
-//! driver keeps outside (metainfo, verified pieces, selection). The shard notes whose work it does, whatever the call: that
-//! torrent does not come back. It is reported as [`FromShard::Panicked`] and becomes a failed torrent. Where the work was
-//! nobody's (sockets, buffers, the lanes that hash for all) all of them come back once; the second time within
+//! thrown away: its sockets close, the disk work under way is waited for, and a new shard begins without torrents. The
+//! shard notes whose work it does, whatever the call, so the control plane is told whose fault it was
+//! ([`FromShard::Broke`]): that torrent fails, the others are given to the new shard as they are known there. Where the
+//! work was nobody's (sockets, buffers, the lanes that hash for all) all of them come back once; the second time within
 //! [`PANIC_WINDOW`] the shard's torrents all fail, since a loop of panics would help nobody. The client and its other
 //! shards never notice.
 
@@ -16,7 +16,6 @@ mod desk;
 mod doors;
 mod driver;
 mod links;
-mod rows;
 mod traffic;
 
 use std::io;
@@ -67,7 +66,7 @@ pub(crate) enum Question {
     Usage(oneshot::Sender<Usage>),
     /// The last answer to [`Question::Usage`].
     Rates(oneshot::Sender<Usage>),
-    /// The figures of those torrents for which they changed since the last such question.
+    /// The figures of those torrents that did something since the last such question.
     Figures(oneshot::Sender<Vec<(TorrentId, Figures)>>),
     Snapshot(TorrentId, oneshot::Sender<Option<Snapshot>>),
     Peers(TorrentId, oneshot::Sender<Vec<PeerSnapshot>>),
@@ -83,14 +82,25 @@ pub(crate) enum Question {
 pub(crate) enum FromShard {
     /// Something happened in a torrent.
     Event(TorrentId, shard::Event),
-    /// A panic ended a torrent.
-    Panicked(TorrentId, String),
+    /// A panic ended this shard, and a new one begins without torrents.
+    Broke { shard: usize, culprit: Culprit, message: String },
     /// This shard's thread is gone, with everything on it.
     Ended(usize, String),
     /// A read at this payload byte found that data which was verified is gone.
     DataLost(TorrentId, u64, storage::StorageError),
     /// Answered when everything that was told before has been dealt with.
     Barrier(oneshot::Sender<()>),
+}
+
+/// Who pays for a panic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Culprit {
+    /// The torrent whose work was being done.
+    Torrent(TorrentId),
+    /// Nobody: the work was for all of them.
+    Unknown,
+    /// All of the shard's torrents, since it happened before and not long ago.
+    Everyone,
 }
 
 /// What the shard threads of one client share.

@@ -54,9 +54,9 @@ async fn a_panic_ends_its_torrent_and_no_other() {
         assert!(matches!(culprit.state(), TorrentState::Failed(_)));
         assert_eq!(culprit.pause().unwrap_err().code(), "internal");
         // The other one is on the shard that was built anew, and nothing was said of it.
+        client.barrier_for_tests().await;
         let id = other.id_for_tests();
         assert!(shard.ask(|to| Question::Snapshot(id, to)).await.flatten().is_some(), "{trap:?}");
-        client.barrier_for_tests().await;
         assert_eq!(other.state(), TorrentState::Downloading);
         let others = |event: &Event| event.torrent == Some(other.info_hashes());
         assert!(std::iter::from_fn(|| events.try_recv()).all(|event| !others(&event)), "{trap:?}");
@@ -73,6 +73,7 @@ async fn a_panic_of_nobodys_work_is_survived_once() {
     shard.tell(ToShard::Panic);
     // Upkeep is answered also while the shard is being built anew.
     assert!(shard.ask(Question::Usage).await.is_some());
+    client.barrier_for_tests().await;
     for torrent in &both {
         let id = torrent.id_for_tests();
         assert!(shard.ask(|to| Question::Snapshot(id, to)).await.flatten().is_some());
