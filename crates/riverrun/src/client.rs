@@ -13,7 +13,7 @@ use crate::control::{self, announce_loop, close, neighbours, pump, upkeep};
 use crate::disk::Disk;
 use crate::inner::{Ending, Inner, Shards, Tasks, Torrents};
 use crate::local::Local;
-use crate::runtime::{Clock, FromShard, Question, Seat, ShardHandle, Shared, Start};
+use crate::runtime::{Clock, FromShard, PreparedShard, Question, ShardHandle, Shared, Start};
 use crate::trackers::Trackers;
 use crate::{AddTorrent, ClientBuilder, Error, Events, PortMapping, Torrent};
 
@@ -93,9 +93,10 @@ impl Client {
             .map_err(|e| Error::system("start the control thread", e))?;
         let (from_shards, told) = mpsc::unbounded_channel();
         let shared = Arc::new(shared(&settings, &shard_config, from_shards.clone()));
-        let seats: Result<Vec<Seat>, _> = (0..settings.shards).map(|_| Seat::new()).collect();
-        let seats = seats.map_err(|e| Error::system("make a poller", e))?;
-        let shards: Vec<ShardHandle> = seats.iter().map(Seat::handle).collect();
+        let prepared: Result<Vec<PreparedShard>, _> =
+            (0..settings.shards).map(|_| PreparedShard::new()).collect();
+        let prepared = prepared.map_err(|e| Error::system("make a poller", e))?;
+        let shards: Vec<ShardHandle> = prepared.iter().map(PreparedShard::handle).collect();
         let (trackers, announces) = Trackers::new(&settings, rng.fork())?;
         let (local, heard) = {
             // Its sockets and tasks belong to that runtime.
@@ -117,7 +118,7 @@ impl Client {
         });
         let client = Client { guard: Arc::new(Guard { inner: inner.clone() }) };
         let mut listeners = Some(listening.listeners);
-        for (index, seat) in seats.into_iter().enumerate() {
+        for (index, shard) in prepared.into_iter().enumerate() {
             let start = Start {
                 index,
                 config: shard_config.clone(),
@@ -127,7 +128,7 @@ impl Client {
                 shared: shared.clone(),
                 events: from_shards.clone(),
             };
-            seat.start(start, shards.clone()).map_err(|e| Error::system("start a shard thread", e))?;
+            shard.start(start, shards.clone()).map_err(|e| Error::system("start a shard thread", e))?;
         }
         inner.lease(&vec![engine::Usage::default(); shards.len()]);
         inner.spawn_vital("event pump", pump(inner.clone(), told));

@@ -53,8 +53,7 @@ pub(super) async fn add_metainfo(
         Ok(entry) => entry,
         Err(known) => return merge(&inner, known, &add),
     };
-    let start =
-        BringUp { existing: add.existing, saved, peers: add.peers, named_peers: add.named_peers };
+    let start = BringUp { existing: add.existing, saved, peers: add.peers, named_peers: add.named_peers };
     let (to, of) = (inner.clone(), entry.clone());
     let task = async move {
         // What went wrong is in the torrent's state.

@@ -2,11 +2,11 @@
 
 mod add;
 mod announce;
+mod assign;
 mod change;
 mod data;
 mod end;
 mod hold;
-mod assign;
 mod magnet;
 mod names;
 mod neighbours;
@@ -16,7 +16,8 @@ mod upkeep;
 pub(crate) use add::{add, wanted_files};
 pub(crate) use announce::announce_loop;
 pub(crate) use change::{
-    add_trackers, addresses, pause, prioritize, recheck, resume, set_goal, set_max_peers, set_priority, set_wanted, snapshot,
+    add_trackers, addresses, pause, prioritize, recheck, resume, set_goal, set_max_peers, set_priority,
+    set_wanted, snapshot,
 };
 pub(crate) use end::{close, remove};
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracker::AnnouncerInput;
 
-use super::{data, end, assign, magnet};
+use super::{assign, data, end, magnet};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::FromShard;

@@ -1,7 +1,7 @@
 //! The poll loop of one shard.
 //!
-//! The loop is here; each thing it handles owns its fields: the shard and the wall around it (`cell`), sockets (`links`,
-//! moved by `traffic`), listeners (`doors`), disk work under way (`desk`).
+//! The loop is here; each thing it handles owns its fields: the shard and the wall around it (`cell`), sockets (`connections`,
+//! moved by `traffic`), `listeners`, disk work under way (`disk_work`).
 
 use std::io;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use types::Time;
 
 use super::cell::{Broken, Cell};
-use super::desk::Desk;
-use super::doors::Doors;
-use super::links::Links;
-use super::{FromShard, Question, Seat, ShardHandle, Shared, Start, ToShard};
+use super::connections::Connections;
+use super::disk_work::DiskWork;
+use super::listeners::Listeners;
+use super::{FromShard, PreparedShard, Question, ShardHandle, Shared, Start, ToShard};
 
 /// Rounds of output and sending before the poller is asked again.
 const ROUNDS: usize = 4;
@@ -41,9 +41,9 @@ pub(super) struct Driver {
     pub(super) poll: Poll,
     pub(super) shared: Arc<Shared>,
     pub(super) cell: Cell,
-    pub(super) links: Links,
-    pub(super) doors: Doors,
-    desk: Desk,
+    pub(super) connections: Connections,
+    pub(super) listeners: Listeners,
+    disk_work: DiskWork,
     inbox: Inbox,
     pub(super) outside: Outside,
     usage: engine::Usage,
@@ -53,17 +53,17 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(seat: Seat, start: Start, shards: Vec<ShardHandle>) -> io::Result<Driver> {
+    pub(super) fn new(prepared: PreparedShard, start: Start, shards: Vec<ShardHandle>) -> io::Result<Driver> {
         let Start { index, config, listeners, rng, shared, events } = start;
         Ok(Driver {
             index,
             cell: Cell::new(shared.clock, config, rng),
-            links: Links::default(),
-            doors: Doors::new(listeners, seat.poll.registry())?,
-            desk: Desk::new(shared.disk.clone(), seat.handle.waker),
-            poll: seat.poll,
+            connections: Connections::default(),
+            listeners: Listeners::new(listeners, prepared.poll.registry())?,
+            disk_work: DiskWork::new(shared.disk.clone(), prepared.handle.waker),
+            poll: prepared.poll,
             shared,
-            inbox: Inbox { commands: seat.from, late: Vec::new() },
+            inbox: Inbox { commands: prepared.from, late: Vec::new() },
             outside: Outside { shards, events },
             usage: engine::Usage::default(),
             deadline: Time::ZERO,
@@ -92,13 +92,13 @@ impl Driver {
     fn turn(&mut self, events: &Events) {
         self.collect(events);
         self.accept();
-        self.read_links();
+        self.read_connections();
         self.take_commands();
         self.take_disk();
         self.with_shard(|shard, now| shard.end_pass(now));
         for _ in 0..ROUNDS {
             self.outputs();
-            if !self.write_links() {
+            if !self.write_connections() {
                 break;
             }
         }
@@ -108,12 +108,12 @@ impl Driver {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let told = !self.inbox.commands.is_empty() || self.desk.waiting() > 0;
-        if told || self.links.has_work() || self.doors.is_ringing() {
+        let told = !self.inbox.commands.is_empty() || self.disk_work.waiting() > 0;
+        if told || self.connections.has_work() || self.listeners.is_ready() {
             return Some(Duration::ZERO);
         }
         let shard = if self.cell.is_whole() { self.deadline } else { Time::NEVER };
-        self.shared.clock.until(shard.min(self.links.next_timeout()).min(self.doors.wake()))
+        self.shared.clock.until(shard.min(self.connections.next_timeout()).min(self.listeners.wake()))
     }
 
     /// Calls into the shard. `None` where it is broken, or breaks now.
@@ -125,15 +125,15 @@ impl Driver {
     pub(super) fn broke(&mut self, broken: Broken) {
         let Broken::Now { culprit, message } = broken else { return };
         tracing::error!(shard = self.index, torrent = ?culprit, message, "a torrent's engine panicked");
-        self.links.clear();
-        self.desk.disown();
+        self.connections.clear();
+        self.disk_work.disown();
         let culprit = self.cell.judge(culprit);
         self.tell(FromShard::Broke { shard: self.index, culprit, message });
     }
 
     /// Builds the shard anew once the disk work of the broken one is back.
     fn revive(&mut self) {
-        if self.cell.is_whole() || !self.desk.is_idle() {
+        if self.cell.is_whole() || !self.disk_work.is_idle() {
             return;
         }
         self.cell.rebuild();
@@ -160,8 +160,8 @@ impl Driver {
     fn obey(&mut self, command: ToShard) {
         match command {
             ToShard::Stop => self.stopped = true,
-            ToShard::StopListening => self.doors.close(),
-            ToShard::Ask(Question::Quiet(of, answer)) => self.desk.when_idle(of, answer),
+            ToShard::StopListening => self.listeners.close(),
+            ToShard::Ask(Question::Quiet(of, answer)) => self.disk_work.when_idle(of, answer),
             // The client's upkeep must not wait for the disk work of a broken shard: without one there are no figures.
             ToShard::Ask(question @ (Question::Usage(_) | Question::Rates(_) | Question::Figures(_))) => {
                 self.answer(question);
@@ -211,13 +211,13 @@ impl Driver {
                 let blocks = self.with_shard(|shard, _| shard.unhashed(id));
                 let _ = to.send(blocks.unwrap_or_default());
             }
-            Question::Quiet(of, to) => self.desk.when_idle(of, to),
+            Question::Quiet(of, to) => self.disk_work.when_idle(of, to),
         }
     }
 
     fn take_disk(&mut self) {
-        for _ in 0..self.desk.waiting() {
-            let Some(back) = self.desk.next() else { break };
+        for _ in 0..self.disk_work.waiting() {
+            let Some(back) = self.disk_work.next() else { break };
             if let Some(done) = back {
                 self.with_shard(|shard, now| shard.disk_done(now, done));
             }
@@ -234,16 +234,16 @@ impl Driver {
                 }
                 Output::Dial { conn, addr, punch } => self.dial(conn, addr, punch),
                 Output::Close { conn } => {
-                    self.links.remove(self.poll.registry(), conn);
+                    self.connections.remove(self.poll.registry(), conn);
                 }
                 Output::Handoff { conn, info_hash, bytes } => self.hand_off(conn, info_hash, bytes),
-                Output::WantSend { conn } => self.links.want_send(conn),
-                Output::Resume { conn } => self.links.want_read(conn),
-                Output::Disk(request) => self.desk.submit(request),
+                Output::WantSend { conn } => self.connections.want_send(conn),
+                Output::Resume { conn } => self.connections.want_read(conn),
+                Output::Disk(request) => self.disk_work.submit(request),
                 Output::Event(id, event) => self.tell(FromShard::Event(id, event)),
                 other => tracing::debug!(?other, "an output that this driver does not know"),
             }
         }
-        self.desk.answer();
+        self.disk_work.answer();
     }
 }

@@ -12,10 +12,10 @@
 
 mod cell;
 mod clock;
-mod desk;
-mod doors;
+mod connections;
+mod disk_work;
 mod driver;
-mod links;
+mod listeners;
 mod traffic;
 
 use std::io;
@@ -155,22 +155,22 @@ pub(crate) struct Start {
 }
 
 /// A shard that is to be: its channel exists before its thread, so that all shards can know each other.
-pub(crate) struct Seat {
+pub(crate) struct PreparedShard {
     poll: mio::Poll,
     from: crossbeam_channel::Receiver<ToShard>,
     handle: ShardHandle,
 }
 
-impl Seat {
+impl PreparedShard {
     /// A place for one shard.
     ///
     /// # Errors
     /// The system has no poller left.
-    pub(crate) fn new() -> io::Result<Seat> {
+    pub(crate) fn new() -> io::Result<PreparedShard> {
         let poll = mio::Poll::new()?;
-        let waker = Arc::new(mio::Waker::new(poll.registry(), links::WAKER)?);
+        let waker = Arc::new(mio::Waker::new(poll.registry(), connections::WAKER)?);
         let (to, from) = crossbeam_channel::unbounded();
-        Ok(Seat { poll, from, handle: ShardHandle { to, waker } })
+        Ok(PreparedShard { poll, from, handle: ShardHandle { to, waker } })
     }
 
     /// How it is reached.

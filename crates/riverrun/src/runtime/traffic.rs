@@ -11,7 +11,7 @@ use shard::{RecvOutcome, SendOutcome};
 use types::InfoHash;
 
 use super::driver::Driver;
-use super::{ToShard, is_blocked, links};
+use super::{ToShard, connections, is_blocked};
 
 /// How long a dialed address may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,19 +24,19 @@ impl Driver {
     /// Notes which sockets are ready.
     pub(super) fn collect(&mut self, events: &Events) {
         for event in events {
-            if let Some(number) = links::listener_of(event.token()) {
-                self.doors.ring(number);
+            if let Some(number) = connections::listener_of(event.token()) {
+                self.listeners.set_ready(number);
                 continue;
             }
-            let Some(link) = self.links.by_token(event.token()) else { continue };
-            let conn = link.conn;
-            link.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
-            link.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
-            if link.connecting.is_some() {
+            let Some(connection) = self.connections.by_token(event.token()) else { continue };
+            let conn = connection.id;
+            connection.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+            connection.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+            if connection.connecting.is_some() {
                 self.dialed(conn);
             }
-            self.links.want_read(conn);
-            self.links.want_send(conn);
+            self.connections.want_read(conn);
+            self.connections.want_send(conn);
         }
     }
 
@@ -48,7 +48,7 @@ impl Driver {
         let until = self.shared.clock.now() + CONNECT_TIMEOUT;
         let registry = self.poll.registry();
         let polled =
-            stream.is_some_and(|s| self.links.insert(registry, conn, addr, Box::new(s), Some(until)));
+            stream.is_some_and(|s| self.connections.insert(registry, conn, addr, Box::new(s), Some(until)));
         if !polled {
             self.with_shard(|shard, now| shard.connect_failed(now, conn));
         }
@@ -56,11 +56,11 @@ impl Driver {
 
     /// A dialed socket has news.
     fn dialed(&mut self, conn: ConnId) {
-        let Some(link) = self.links.get(conn) else { return };
-        match link.stream.is_connected() {
+        let Some(connection) = self.connections.get(conn) else { return };
+        match connection.stream.is_connected() {
             Ok(false) => {}
             Ok(true) => {
-                self.links.opened(conn);
+                self.connections.opened(conn);
                 self.with_shard(|shard, now| shard.connected(now, conn));
             }
             Err(_) => self.dial_failed(conn),
@@ -68,27 +68,27 @@ impl Driver {
     }
 
     fn dial_failed(&mut self, conn: ConnId) {
-        self.links.remove(self.poll.registry(), conn);
+        self.connections.remove(self.poll.registry(), conn);
         self.with_shard(|shard, now| shard.connect_failed(now, conn));
     }
 
     /// Gives up dials that take too long.
     pub(super) fn overdue(&mut self) {
-        for conn in self.links.overdue(self.shared.clock.now()) {
+        for conn in self.connections.overdue(self.shared.clock.now()) {
             self.dial_failed(conn);
         }
     }
 
-    /// Takes in who waits at the doors.
+    /// Takes in who waits at the listeners.
     pub(super) fn accept(&mut self) {
         let now = self.shared.clock.now();
-        self.doors.on_timer(now);
-        for number in self.doors.ringing() {
+        self.listeners.on_timer(now);
+        for number in self.listeners.ready() {
             for _ in 0..ACCEPTS_PER_TURN {
                 if !self.cell.is_whole() {
                     return;
                 }
-                let Some(stream) = self.doors.next(now, number) else { break };
+                let Some(stream) = self.listeners.next(now, number) else { break };
                 self.take_in(Box::new(stream), None);
             }
         }
@@ -105,10 +105,10 @@ impl Driver {
             Some(bytes) => shard.adopt(now, addr, bytes),
         });
         let Some(Ok(conn)) = conn else { return };
-        if !self.links.insert(self.poll.registry(), conn, addr, stream, None) {
+        if !self.connections.insert(self.poll.registry(), conn, addr, stream, None) {
             self.lost(conn);
-        } else if let Some(link) = self.links.get(conn) {
-            link.adopted = bytes.is_some();
+        } else if let Some(connection) = self.connections.get(conn) {
+            connection.adopted = bytes.is_some();
         }
     }
 
@@ -120,63 +120,63 @@ impl Driver {
     }
 
     /// Reads what can be read.
-    pub(super) fn read_links(&mut self) {
-        for conn in self.links.take_reads() {
-            self.read_link(conn);
+    pub(super) fn read_connections(&mut self) {
+        for conn in self.connections.take_reads() {
+            self.read_connection(conn);
         }
     }
 
-    fn read_link(&mut self, conn: ConnId) {
+    fn read_connection(&mut self, conn: ConnId) {
         for _ in 0..CALLS_PER_TURN {
-            let Some(link) = self.links.get(conn) else { return };
-            if link.connecting.is_some() || !link.readable {
+            let Some(connection) = self.connections.get(conn) else { return };
+            if connection.connecting.is_some() || !connection.readable {
                 return;
             }
-            let stream = link.stream.as_mut();
+            let stream = connection.stream.as_mut();
             match self.cell.call(|shard, now| shard.recv(now, conn, |bufs| read(stream, bufs))) {
                 Ok(RecvOutcome::More) => {}
                 Ok(RecvOutcome::Empty) => {
-                    link.readable = false;
+                    connection.readable = false;
                     return;
                 }
                 Ok(RecvOutcome::Paused) => return,
                 Ok(RecvOutcome::Closed) => {
-                    self.links.remove(self.poll.registry(), conn);
+                    self.connections.remove(self.poll.registry(), conn);
                     return;
                 }
                 Err(broken) => return self.broke(broken),
             }
         }
-        self.links.want_read(conn);
+        self.connections.want_read(conn);
     }
 
     /// Sends what can be sent. True if anything was.
-    pub(super) fn write_links(&mut self) -> bool {
-        let line = self.links.take_sends();
+    pub(super) fn write_connections(&mut self) -> bool {
+        let line = self.connections.take_sends();
         let mut any = false;
         for conn in line {
-            any |= self.write_link(conn);
+            any |= self.write_connection(conn);
         }
         any
     }
 
-    fn write_link(&mut self, conn: ConnId) -> bool {
+    fn write_connection(&mut self, conn: ConnId) -> bool {
         for call in 0..CALLS_PER_TURN {
-            let Some(link) = self.links.get(conn) else { return call > 0 };
-            if link.connecting.is_some() || !link.writable {
+            let Some(connection) = self.connections.get(conn) else { return call > 0 };
+            if connection.connecting.is_some() || !connection.writable {
                 return call > 0;
             }
-            let stream = link.stream.as_mut();
+            let stream = connection.stream.as_mut();
             match self.cell.call(|shard, now| shard.send(now, conn, |bufs| write(stream, bufs))) {
                 Ok(SendOutcome::More) => {}
                 Ok(SendOutcome::Idle) => return true,
                 Ok(SendOutcome::Paused) => return call > 0,
                 Ok(SendOutcome::Full) => {
-                    link.writable = false;
+                    connection.writable = false;
                     return call > 0;
                 }
                 Ok(SendOutcome::Closed) => {
-                    self.links.remove(self.poll.registry(), conn);
+                    self.connections.remove(self.poll.registry(), conn);
                     return true;
                 }
                 Err(broken) => {
@@ -185,24 +185,24 @@ impl Driver {
                 }
             }
         }
-        self.links.want_send(conn);
+        self.connections.want_send(conn);
         true
     }
 
     /// Gives a connection to the shard of the torrent it asks for. Nobody's connection is dropped, and so is one that was
     /// handed on before: its torrent is being removed.
     pub(super) fn hand_off(&mut self, conn: ConnId, info_hash: InfoHash, bytes: Vec<u8>) {
-        let Some(link) = self.links.remove(self.poll.registry(), conn) else { return };
+        let Some(connection) = self.connections.remove(self.poll.registry(), conn) else { return };
         // A panic in another thread can't leave a session half changed: it is only read and written whole.
         let found = self.shared.session.lock().unwrap_or_else(|e| e.into_inner()).find(info_hash);
         match found {
-            Some((_, shard)) if !link.adopted => {
+            Some((_, shard)) if !connection.adopted => {
                 if let Some(other) = self.outside.shards.get(shard) {
-                    other.tell(ToShard::Adopt { stream: link.stream, bytes });
+                    other.tell(ToShard::Adopt { stream: connection.stream, bytes });
                 }
             }
             _ => {
-                tracing::debug!(addr = %link.addr, %info_hash, "a peer asked for a torrent that is not here")
+                tracing::debug!(addr = %connection.addr, %info_hash, "a peer asked for a torrent that is not here")
             }
         }
     }

@@ -31,7 +31,7 @@ impl Reply for Mailbox {
 }
 
 /// Where disk work leaves a shard's thread and comes back to it.
-pub(super) struct Desk {
+pub(super) struct DiskWork {
     disk: Arc<Disk>,
     returned: Receiver<Returned>,
     mailbox: Arc<Mailbox>,
@@ -43,12 +43,20 @@ pub(super) struct Desk {
     quiet: Vec<(Option<TorrentId>, oneshot::Sender<()>)>,
 }
 
-impl Desk {
-    /// A desk that wakes its thread when work comes back.
-    pub(super) fn new(disk: Arc<Disk>, waker: Arc<mio::Waker>) -> Desk {
+impl DiskWork {
+    /// A disk_work that wakes its thread when work comes back.
+    pub(super) fn new(disk: Arc<Disk>, waker: Arc<mio::Waker>) -> DiskWork {
         let (to, returned) = crossbeam_channel::unbounded();
         let mailbox = Arc::new(Mailbox { returned: to, waker });
-        Desk { disk, returned, mailbox, generation: 0, under_way: 0, of: BTreeMap::new(), quiet: Vec::new() }
+        DiskWork {
+            disk,
+            returned,
+            mailbox,
+            generation: 0,
+            under_way: 0,
+            of: BTreeMap::new(),
+            quiet: Vec::new(),
+        }
     }
 
     /// Hands work out. Never waits.

@@ -25,8 +25,8 @@ pub(super) fn listener_of(token: Token) -> Option<usize> {
 
 /// A socket and how far it is.
 #[derive(Debug)]
-pub(super) struct Link {
-    pub(super) conn: ConnId,
+pub(super) struct Connection {
+    pub(super) id: ConnId,
     pub(super) stream: Box<dyn Stream>,
     pub(super) addr: SocketAddr,
     /// A dial under way, until when it may take.
@@ -39,16 +39,16 @@ pub(super) struct Link {
     in_sends: bool,
 }
 
-/// All sockets of one shard by the slot of their connection, and those that wait for their turn.
+/// All connections of one shard by their slot, and those that wait for their turn.
 #[derive(Debug, Default)]
-pub(super) struct Links {
-    slots: Vec<Option<Link>>,
+pub(super) struct Connections {
+    slots: Vec<Option<Connection>>,
     reads: VecDeque<ConnId>,
     sends: VecDeque<ConnId>,
     dials: BTreeSet<(Time, ConnId)>,
 }
 
-impl Links {
+impl Connections {
     /// Takes a socket in and begins to poll it. False where the poller refuses it: it is dropped.
     pub(super) fn insert(
         &mut self,
@@ -67,8 +67,8 @@ impl Links {
         if let Some(until) = connecting {
             self.dials.insert((until, conn));
         }
-        self.slots[conn.slot()] = Some(Link {
-            conn,
+        self.slots[conn.slot()] = Some(Connection {
+            id: conn,
             stream,
             addr,
             connecting,
@@ -82,44 +82,44 @@ impl Links {
     }
 
     /// A connection's socket, unless it is gone.
-    pub(super) fn get(&mut self, conn: ConnId) -> Option<&mut Link> {
-        self.slots.get_mut(conn.slot())?.as_mut().filter(|link| link.conn == conn)
+    pub(super) fn get(&mut self, conn: ConnId) -> Option<&mut Connection> {
+        self.slots.get_mut(conn.slot())?.as_mut().filter(|connection| connection.id == conn)
     }
 
     /// The socket that an event's token means.
-    pub(super) fn by_token(&mut self, token: Token) -> Option<&mut Link> {
+    pub(super) fn by_token(&mut self, token: Token) -> Option<&mut Connection> {
         self.slots.get_mut(token.0)?.as_mut()
     }
 
     /// Lets a socket go. It closes when dropped.
-    pub(super) fn remove(&mut self, registry: &Registry, conn: ConnId) -> Option<Link> {
+    pub(super) fn remove(&mut self, registry: &Registry, conn: ConnId) -> Option<Connection> {
         self.get(conn)?;
-        let mut link = self.slots[conn.slot()].take()?;
-        if let Some(until) = link.connecting {
+        let mut connection = self.slots[conn.slot()].take()?;
+        if let Some(until) = connection.connecting {
             self.dials.remove(&(until, conn));
         }
         // A descriptor that closes leaves its poller anyway.
-        let _ = link.stream.deregister(registry);
-        Some(link)
+        let _ = connection.stream.deregister(registry);
+        Some(connection)
     }
 
     /// Lets all sockets go.
     pub(super) fn clear(&mut self) {
-        *self = Links::default();
+        *self = Connections::default();
     }
 
     /// A dialed socket is open.
     pub(super) fn opened(&mut self, conn: ConnId) {
-        let Some(link) = self.get(conn) else { return };
-        if let Some(until) = link.connecting.take() {
+        let Some(connection) = self.get(conn) else { return };
+        if let Some(until) = connection.connecting.take() {
             self.dials.remove(&(until, conn));
         }
     }
 
     /// Puts a connection in the line of those to be read.
     pub(super) fn want_read(&mut self, conn: ConnId) {
-        if let Some(link) = self.get(conn)
-            && !std::mem::replace(&mut link.in_reads, true)
+        if let Some(connection) = self.get(conn)
+            && !std::mem::replace(&mut connection.in_reads, true)
         {
             self.reads.push_back(conn);
         }
@@ -127,8 +127,8 @@ impl Links {
 
     /// Puts a connection in the line of those to be written.
     pub(super) fn want_send(&mut self, conn: ConnId) {
-        if let Some(link) = self.get(conn)
-            && !std::mem::replace(&mut link.in_sends, true)
+        if let Some(connection) = self.get(conn)
+            && !std::mem::replace(&mut connection.in_sends, true)
         {
             self.sends.push_back(conn);
         }
@@ -138,8 +138,8 @@ impl Links {
     pub(super) fn take_reads(&mut self) -> VecDeque<ConnId> {
         let line = std::mem::take(&mut self.reads);
         line.iter().for_each(|conn| {
-            if let Some(link) = self.get(*conn) {
-                link.in_reads = false;
+            if let Some(connection) = self.get(*conn) {
+                connection.in_reads = false;
             }
         });
         line
@@ -149,8 +149,8 @@ impl Links {
     pub(super) fn take_sends(&mut self) -> VecDeque<ConnId> {
         let line = std::mem::take(&mut self.sends);
         line.iter().for_each(|conn| {
-            if let Some(link) = self.get(*conn) {
-                link.in_sends = false;
+            if let Some(connection) = self.get(*conn) {
+                connection.in_sends = false;
             }
         });
         line

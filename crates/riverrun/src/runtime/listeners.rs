@@ -7,7 +7,7 @@ use mio::Registry;
 use net::tcp::{Listener, TcpStream};
 use types::Time;
 
-use super::links;
+use super::connections;
 
 /// How long a listener rests after the system had no handle for a connection. The poller reports a connection once, so
 /// nothing else would bring us back to it.
@@ -15,31 +15,31 @@ const REST: Duration = Duration::from_millis(500);
 
 /// Listeners, and which of them may have a connection waiting.
 #[derive(Debug)]
-pub(super) struct Doors {
-    listeners: Vec<Listener>,
-    ringing: Vec<bool>,
+pub(super) struct Listeners {
+    sockets: Vec<Listener>,
+    ready: Vec<bool>,
     /// Listeners that rest, until `wake`.
     resting: Vec<usize>,
     wake: Time,
 }
 
-impl Doors {
+impl Listeners {
     /// Begins to poll the listeners.
     ///
     /// # Errors
     /// What the poller says.
-    pub(super) fn new(mut listeners: Vec<Listener>, registry: &Registry) -> io::Result<Doors> {
-        for (number, listener) in listeners.iter_mut().enumerate() {
-            listener.register(registry, links::listener_token(number))?;
+    pub(super) fn new(mut sockets: Vec<Listener>, registry: &Registry) -> io::Result<Listeners> {
+        for (number, listener) in sockets.iter_mut().enumerate() {
+            listener.register(registry, connections::listener_token(number))?;
         }
-        let ringing = vec![true; listeners.len()];
-        Ok(Doors { ringing, listeners, resting: Vec::new(), wake: Time::NEVER })
+        let ready = vec![true; sockets.len()];
+        Ok(Listeners { ready, sockets, resting: Vec::new(), wake: Time::NEVER })
     }
 
     /// A listener has news.
-    pub(super) fn ring(&mut self, number: usize) {
-        if let Some(ringing) = self.ringing.get_mut(number) {
-            *ringing = true;
+    pub(super) fn set_ready(&mut self, number: usize) {
+        if let Some(ready) = self.ready.get_mut(number) {
+            *ready = true;
         }
     }
 
@@ -52,28 +52,28 @@ impl Doors {
     pub(super) fn on_timer(&mut self, now: Time) {
         if self.wake.is_due(now) {
             self.wake = Time::NEVER;
-            std::mem::take(&mut self.resting).into_iter().for_each(|number| self.ring(number));
+            std::mem::take(&mut self.resting).into_iter().for_each(|number| self.set_ready(number));
         }
     }
 
     /// Whether somebody may be waiting.
-    pub(super) fn is_ringing(&self) -> bool {
-        self.ringing.iter().any(|ringing| *ringing)
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.iter().any(|ready| *ready)
     }
 
     /// The listeners at which somebody may be waiting.
-    pub(super) fn ringing(&self) -> Vec<usize> {
-        (0..self.ringing.len()).filter(|&number| self.ringing[number]).collect()
+    pub(super) fn ready(&self) -> Vec<usize> {
+        (0..self.ready.len()).filter(|&number| self.ready[number]).collect()
     }
 
     /// The next connection of a listener; none when its turn is over.
     pub(super) fn next(&mut self, now: Time, number: usize) -> Option<TcpStream> {
         loop {
-            match self.listeners.get(number)?.accept() {
+            match self.sockets.get(number)?.accept() {
                 Ok(stream) => return Some(stream),
                 Err(e) if is_one_connections_fault(&e) => {}
                 Err(error) => {
-                    self.ringing[number] = false;
+                    self.ready[number] = false;
                     if error.kind() != io::ErrorKind::WouldBlock {
                         // Out of handles, most likely.
                         tracing::warn!(%error, "can't accept a connection");
@@ -88,8 +88,8 @@ impl Doors {
 
     /// Accepts nothing from now on.
     pub(super) fn close(&mut self) {
-        self.listeners.clear();
-        self.ringing.clear();
+        self.sockets.clear();
+        self.ready.clear();
         self.resting.clear();
         self.wake = Time::NEVER;
     }
