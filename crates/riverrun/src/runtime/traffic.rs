@@ -202,7 +202,8 @@ impl Driver {
                 }
             }
             _ => {
-                tracing::debug!(addr = %connection.addr, %info_hash, "a peer asked for a torrent that is not here")
+                let addr = connection.addr;
+                tracing::debug!(%addr, %info_hash, "a peer asked for a torrent that is not here");
             }
         }
     }
