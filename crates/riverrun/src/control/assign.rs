@@ -54,6 +54,8 @@ pub(super) fn give(inner: &Inner, entry: &Entry, state: &mut State, content: Opt
 
 /// A shard panicked and begins anew without torrents: fails whoever is to blame, and gives it the others again.
 pub(super) fn broke(inner: &Arc<Inner>, shard: usize, culprit: Culprit, message: &str) {
+    // What was said before this is for nobody: it is in the torrents' states.
+    inner.shards.renew(shard);
     for entry in inner.all().into_iter().filter(|entry| entry.shard == shard) {
         let guilty = match culprit {
             Culprit::Torrent(id) => entry.id == id,

@@ -26,6 +26,13 @@ impl Shards {
         &self.handles[entry.shard]
     }
 
+    /// Lets a shard that broke begin anew.
+    pub(crate) fn renew(&self, shard: usize) {
+        if let Some(shard) = self.handles.get(shard) {
+            shard.tell(ToShard::Renew);
+        }
+    }
+
     /// Tells all of them to end.
     pub(crate) fn stop(&self) {
         for shard in self.iter() {

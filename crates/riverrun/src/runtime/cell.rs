@@ -16,6 +16,8 @@ pub(super) struct Cell {
     rng: Rng,
     /// None after a panic, until its disk work is back.
     shard: Option<Shard>,
+    /// The control plane knows that there is none: what it says from here on is for the next one.
+    renewed: bool,
     panicked: Option<Time>,
 }
 
@@ -32,7 +34,7 @@ impl Cell {
     /// With a shard without torrents.
     pub(super) fn new(clock: Clock, config: shard::Config, mut rng: Rng) -> Cell {
         let shard = Shard::new(config.clone(), clock.now(), rng.fork());
-        Cell { clock, config, rng, shard: Some(shard), panicked: None }
+        Cell { clock, config, rng, shard: Some(shard), renewed: false, panicked: None }
     }
 
     /// Whether there is a shard to be called.
@@ -64,8 +66,19 @@ impl Cell {
         }
     }
 
-    /// Builds the shard anew, empty.
+    /// The control plane has heard of the panic.
+    pub(super) fn renew(&mut self) {
+        self.renewed = self.shard.is_none();
+    }
+
+    /// Whether the next shard may be built, and be told things.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.renewed
+    }
+
+    /// Builds the shard anew, without torrents.
     pub(super) fn rebuild(&mut self) {
+        self.renewed = false;
         self.shard = Some(Shard::new(self.config.clone(), self.clock.now(), self.rng.fork()));
     }
 }

@@ -25,7 +25,7 @@ const ROUNDS: usize = 4;
 /// What a driver is told.
 struct Inbox {
     commands: Receiver<ToShard>,
-    /// Commands that came while the shard was broken.
+    /// What came for the shard that is to be built anew.
     late: Vec<ToShard>,
 }
 
@@ -127,13 +127,14 @@ impl Driver {
         tracing::error!(shard = self.index, torrent = ?culprit, message, "a torrent's engine panicked");
         self.connections.clear();
         self.disk_work.disown();
+        self.inbox.late.clear();
         let culprit = self.cell.judge(culprit);
         self.tell(FromShard::Broke { shard: self.index, culprit, message });
     }
 
-    /// Builds the shard anew once the disk work of the broken one is back.
+    /// Builds the shard anew once the disk work of the broken one is back, and the control plane knows of it.
     fn revive(&mut self) {
-        if self.cell.is_whole() || !self.disk_work.is_idle() {
+        if !self.cell.is_renewed() || !self.disk_work.is_idle() {
             return;
         }
         self.cell.rebuild();
@@ -166,7 +167,10 @@ impl Driver {
             ToShard::Ask(question @ (Question::Usage(_) | Question::Rates(_) | Question::Figures(_))) => {
                 self.answer(question);
             }
-            command if !self.cell.is_whole() => self.inbox.late.push(command),
+            ToShard::Renew => self.cell.renew(),
+            command if self.cell.is_renewed() => self.inbox.late.push(command),
+            // The control plane is about to give the new shard its torrents as they are then.
+            ToShard::Command(_) | ToShard::Adopt { .. } if !self.cell.is_whole() => {}
             ToShard::Command(command) => {
                 self.with_shard(|shard, now| shard.command(now, command));
             }

@@ -48,6 +48,8 @@ pub(crate) enum ToShard {
     Adopt { stream: Box<dyn Stream>, bytes: Vec<u8> },
     /// Something to be answered.
     Ask(Question),
+    /// The control plane has heard that the shard broke: what it says from here on is for the next one.
+    Renew,
     /// Accept nothing from now on.
     StopListening,
     /// End the thread. Connections close; disk work under way is not waited for.

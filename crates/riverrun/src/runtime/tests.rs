@@ -87,6 +87,35 @@ async fn a_panic_of_nobodys_work_is_survived_once() {
 }
 
 #[tokio::test]
+async fn a_shard_that_is_built_anew_knows_what_its_torrents_had_become() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, [paused, removed]) = client(dir.path()).await;
+    std::fs::write(dir.path().join("c"), b"hello").unwrap();
+    let mut whole = b"d4:infod6:lengthi5e4:name1:c12:piece lengthi16384e6:pieces20:".to_vec();
+    whole.extend(hash::sha1(b"hello"));
+    whole.extend(b"ee");
+    let whole = client.add(crate::AddTorrent::bytes(whole)).await.unwrap();
+    whole.wait_complete().await.unwrap();
+    paused.pause().unwrap();
+    paused.set_max_peers(7);
+    let shard = client.shard_for_tests();
+    shard.tell(ToShard::Panic);
+    // What is said to a shard that is gone is no more lost than what was said before.
+    whole.add_peers(["127.0.0.1:9".parse().unwrap()]).unwrap();
+    removed.remove(false).await.unwrap();
+    client.barrier_for_tests().await;
+    let look = async |torrent: &Torrent| {
+        let id = torrent.id_for_tests();
+        shard.ask(|to| Question::Snapshot(id, to)).await.flatten()
+    };
+    let live = look(&whole).await.unwrap();
+    assert_eq!((live.phase, live.left, live.known), (engine::Phase::Seeding, 0, 1));
+    assert_eq!(look(&paused).await.unwrap().phase, engine::Phase::Paused);
+    assert!(look(&removed).await.is_none());
+    assert!(client.close().await);
+}
+
+#[tokio::test]
 async fn torrents_at_rest_are_in_no_answer() {
     let listen = ["127.0.0.1:0".parse().unwrap()];
     let dir = std::env::temp_dir().join(format!("riverrun-rest-{}", std::process::id()));
