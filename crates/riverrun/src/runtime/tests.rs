@@ -97,7 +97,8 @@ async fn a_shard_that_is_built_anew_knows_what_its_torrents_had_become() {
     let whole = client.add(crate::AddTorrent::bytes(whole)).await.unwrap();
     whole.wait_complete().await.unwrap();
     paused.pause().unwrap();
-    paused.set_max_peers(7);
+    let link = crate::Source::parse("magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567").unwrap();
+    let link = client.add(crate::AddTorrent::new(link)).await.unwrap();
     let shard = client.shard_for_tests();
     shard.tell(ToShard::Panic);
     // What is said to a shard that is gone is no more lost than what was said before.
@@ -111,6 +112,7 @@ async fn a_shard_that_is_built_anew_knows_what_its_torrents_had_become() {
     let live = look(&whole).await.unwrap();
     assert_eq!((live.phase, live.left, live.known), (engine::Phase::Seeding, 0, 1));
     assert_eq!(look(&paused).await.unwrap().phase, engine::Phase::Paused);
+    assert_eq!(look(&link).await.unwrap().phase, engine::Phase::Metadata);
     assert!(look(&removed).await.is_none());
     assert!(client.close().await);
 }
