@@ -73,8 +73,7 @@ fn outer(context: &Context<'_>) -> Result<Outcome> {
         let manifest = context.repo.path(package).join("Cargo.toml");
         let manifest = manifest.to_string_lossy();
         let format = context.repo.cargo(&["fmt", "--manifest-path", &manifest, "--check"]);
-        let mut lint =
-            context.repo.cargo(&["clippy", "--manifest-path", &manifest, "--all-targets", "--locked"]);
+        let mut lint = context.repo.cargo(&["clippy", "--manifest-path", &manifest, "--all-targets"]);
         lint.args(["--", "-D", "warnings"]).env("CARGO_TARGET_DIR", &target);
         for command in [format, lint] {
             all.success &= stream(command)?.success;
