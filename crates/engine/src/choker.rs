@@ -1,8 +1,9 @@
 //! Who is served: tit-for-tat slots while downloading, a seed policy afterwards.
 //!
-//! Once a round the interested peers are ranked and the best get the regular slots; one more slot in five is optimistic
-//! and goes, every third round, to whoever has waited longest, so that newcomers can show what they give (BEP 3). A seed
-//! that serves everyone in turn has no optimistic slots: all of its slots go to whoever has had least.
+//! Once a round the interested peers are ranked and the best get the regular slots; one more slot in five is
+//! optimistic and goes, every third round, to whoever has waited longest, so that newcomers can show what
+//! they give (BEP 3). A seed that serves everyone in turn has no optimistic slots: all of its slots go to
+//! whoever has had least.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -15,14 +16,15 @@ use crate::ConnId;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum SeedPolicy {
-    /// Everyone in turn: a peer keeps its slot for a minute and 20 pieces' worth of blocks, then comes whoever has
-    /// had least. One that takes nothing for a minute has had its turn.
+    /// Everyone in turn: a peer keeps its slot for a minute and 20 pieces' worth of blocks, then comes
+    /// whoever has had least. One that takes nothing for a minute has had its turn.
     #[default]
     RoundRobin,
-    /// Those that take data fastest: the swarm has new copies soonest, slow lines wait for the optimistic slots.
+    /// Those that take data fastest: the swarm has new copies soonest, slow lines wait for the optimistic
+    /// slots.
     FastestUpload,
-    /// Those that have just begun or are nearly done, before those half way: a peer that only takes is helped over the
-    /// threshold at which it could give, and over that at which it becomes a seed.
+    /// Those that have just begun or are nearly done, before those half way: a peer that only takes is helped
+    /// over the threshold at which it could give, and over that at which it becomes a seed.
     AntiLeech,
 }
 
@@ -33,9 +35,10 @@ pub enum SlotPolicy {
     /// As many as [`Config::upload_slots`](crate::Config::upload_slots) says.
     #[default]
     Fixed,
-    /// As many as are served fast, and one more: in the order of their rates the first must take 1 KiB/s, each further one
-    /// 2 KiB/s more than the one before had to. A fast line opens slots until they no longer fill it; a slow one is not
-    /// spread thin. [`Config::upload_slots`](crate::Config::upload_slots) has no effect.
+    /// As many as are served fast, and one more: in the order of their rates the first must take 1 KiB/s,
+    /// each further one 2 KiB/s more than the one before had to. A fast line opens slots until they no longer
+    /// fill it; a slow one is not spread thin. [`Config::upload_slots`](crate::Config::upload_slots) has no
+    /// effect.
     RateBased,
 }
 
@@ -73,7 +76,8 @@ pub(crate) struct Choker {
 /// The least time for which a seed that serves everyone in turn serves one.
 pub(crate) const FULL_TURN: Duration = Duration::from_secs(60);
 const OPTIMISTIC_ROUNDS: u32 = 3;
-/// What the first of the rate based slots must take, in bytes a second, and what each further one must take more.
+/// What the first of the rate based slots must take, in bytes a second, and what each further one must take
+/// more.
 const FIRST_RATE: f64 = 1_024.0;
 const NEXT_RATE: f64 = 2_048.0;
 /// A peer that takes less than so many bytes a second takes nothing.
@@ -136,7 +140,8 @@ impl Choker {
         self.optimistic.truncate(slots);
         let mut waiting: Vec<&&&Candidate> =
             left.iter().filter(|p| !self.optimistic.contains(&p.conn)).collect();
-        // The choked ones have waited since they were choked; one that just had the slot goes to the end of the line.
+        // The choked ones have waited since they were choked; one that just had the slot goes to the end of
+        // the line.
         waiting.sort_by_key(|p| (p.unchoked, p.since));
         let room = slots - self.optimistic.len();
         self.optimistic.extend(waiting.into_iter().take(room).map(|p| p.conn));
@@ -161,8 +166,8 @@ fn edge(peer: &Candidate) -> u32 {
     peer.has.abs_diff(500)
 }
 
-/// Where a peer stands in the line of those that are served in turn: a slot is kept for its turn; then whoever has had
-/// least comes next, and last whoever had a turn and took nothing.
+/// Where a peer stands in the line of those that are served in turn: a slot is kept for its turn; then
+/// whoever has had least comes next, and last whoever had a turn and took nothing.
 fn place_in_line(p: &Candidate, now: Time, turn: u64) -> (u8, u64, Time) {
     if !p.unchoked {
         return (1, p.level, p.since);
@@ -220,7 +225,8 @@ mod tests {
         assert_eq!(chosen[0], ConnId::new(1, 0));
     }
 
-    /// libtorrent row 15: one slot, 20 peers that want everything and give nothing, some of which take more in a round.
+    /// libtorrent row 15: one slot, 20 peers that want everything and give nothing, some of which take more
+    /// in a round.
     #[test]
     fn row_15_twenty_idle_peers_share_a_slot_to_within_two_percent() {
         let mut choker = choker(1, SeedPolicy::RoundRobin);

@@ -18,8 +18,8 @@ pub struct Config {
     pub peer_id: PeerId,
     /// What we call ourselves in the extension handshake (BEP 10, `v`). Default `riverrun/VERSION`.
     pub client_name: String,
-    /// Extensions of the library's user, by name (BEP 10): peers that know one of them can be sent messages by
-    /// [`Command::Extension`](crate::Command::Extension), and theirs come as
+    /// Extensions of the library's user, by name (BEP 10): peers that know one of them can be sent messages
+    /// by [`Command::Extension`](crate::Command::Extension), and theirs come as
     /// [`Event::Extension`](crate::Event::Extension). At most 64, each of 1 to 64 bytes.
     pub extensions: Vec<Arc<str>>,
     /// Our address to the outside, told to peers (BEP 10, `ipv4`).
@@ -28,14 +28,15 @@ pub struct Config {
     pub public_v6: Option<Ipv6Addr>,
     /// The port we accept connections on, told to peers we dial (BEP 10, `p`). None where we don't listen.
     pub listen_port: Option<u16>,
-    /// Whether peers and we tell each other of peers (BEP 11); never in a private torrent (BEP 27). Default yes.
+    /// Whether peers and we tell each other of peers (BEP 11); never in a private torrent (BEP 27). Default
+    /// yes.
     pub pex: bool,
     /// Most connections of one torrent, both ways. Default 80.
     pub max_peers: u32,
     /// Most dials of one torrent under way. Default 25.
     pub max_half_open: u32,
-    /// Regular upload slots of one torrent; one more in five is optimistic, except in a seed that serves everyone in turn.
-    /// Default 8.
+    /// Regular upload slots of one torrent; one more in five is optimistic, except in a seed that serves
+    /// everyone in turn. Default 8.
     pub upload_slots: u32,
     /// Whether the slots are so many, or follow the rates. Default fixed.
     pub slot_policy: SlotPolicy,
@@ -43,13 +44,16 @@ pub struct Config {
     pub seed_policy: SeedPolicy,
     /// Most blocks asked of one peer at once, whatever its speed: 2,000 (32 MiB) fills 2.5 Gbit/s at 100 ms.
     pub max_requests: u32,
-    /// How many requests of a peer we keep, told to it (BEP 10, `reqq`). Default 2,000, which is also the most.
+    /// How many requests of a peer we keep, told to it (BEP 10, `reqq`). Default 2,000, which is also the
+    /// most.
     pub accept_requests: u32,
-    /// Blocks handed to one connection's send queue at once. More fills longer pipes and uses more memory. Default 16.
+    /// Blocks handed to one connection's send queue at once. More fills longer pipes and uses more memory.
+    /// Default 16.
     pub send_ahead: u32,
     /// How long a dialed or accepted connection may take for its handshake. Default 20 s.
     pub handshake_timeout: Duration,
-    /// Silence after which a peer is dropped. Default 120 s, as BEP 3 clients expect; below 120 s honest peers are lost.
+    /// Silence after which a peer is dropped. Default 120 s, as BEP 3 clients expect; below 120 s honest
+    /// peers are lost.
     pub idle_timeout: Duration,
     /// Silence after which we send a keep-alive. Default 100 s.
     pub keep_alive: Duration,

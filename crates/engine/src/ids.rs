@@ -6,8 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TorrentId(pub u32);
 
-/// A connection of one shard: a slot and the count of earlier users of that slot, so that a late result for a closed
-/// connection can't reach its successor.
+/// A connection of one shard: a slot and the count of earlier users of that slot, so that a late result for a
+/// closed connection can't reach its successor.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(u64);
 

@@ -60,7 +60,8 @@ impl Session {
         }
     }
 
-    /// Gives a torrent a number and the shard with the fewest torrents. Err names the torrent that has one of the names.
+    /// Gives a torrent a number and the shard with the fewest torrents. Err names the torrent that has one of
+    /// the names.
     pub fn add(
         &mut self,
         names: impl IntoIterator<Item = InfoHash>,
@@ -106,8 +107,8 @@ impl Session {
 
     /// Takes what each shard used and says what each may use next.
     ///
-    /// A shard that was not held back keeps what it used and a tenth more; what is left goes in equal parts to those
-    /// that were, so that no budget lies idle and none is starved.
+    /// A shard that was not held back keeps what it used and a tenth more; what is left goes in equal parts
+    /// to those that were, so that no budget lies idle and none is starved.
     pub fn lease(&mut self, usage: &[Usage]) -> Vec<Lease> {
         for (slot, used) in self.shards.iter_mut().zip(usage) {
             *slot = *used;

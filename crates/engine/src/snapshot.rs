@@ -21,7 +21,8 @@ pub enum Phase {
     Seeding,
     /// The disk refuses to work; the swarm is not asked for anything until it does.
     Stalled(DiskTrouble),
-    /// The torrent's own hashes contradict each other: no data can pass them, and nothing is asked for any more.
+    /// The torrent's own hashes contradict each other: no data can pass them, and nothing is asked for any
+    /// more.
     Contradictory(Mismatch),
 }
 

@@ -1,5 +1,5 @@
-//! Downloads a torrent by calls that block: `cargo run --example download [-- FILE.torrent]`. Without a torrent it makes one
-//! and seeds it itself.
+//! Downloads a torrent by calls that block: `cargo run --example download [-- FILE.torrent]`. Without a
+//! torrent it makes one and seeds it itself.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Serves the files of a torrent over HTTP with byte ranges, straight from readers, so that a player can seek before the
-//! download is complete; then asks itself for a range: `cargo run --example serve_http`.
+//! Serves the files of a torrent over HTTP with byte ranges, straight from readers, so that a player can seek
+//! before the download is complete; then asks itself for a range: `cargo run --example serve_http`.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Two clients in one process: one makes a torrent of a few bytes and seeds it, the other downloads it over loopback.
-//! `cargo run --example two_clients`.
+//! Two clients in one process: one makes a torrent of a few bytes and seeds it, the other downloads it over
+//! loopback. `cargo run --example two_clients`.
 
 use metainfo::Attributes;
 use metainfo::create::Builder;

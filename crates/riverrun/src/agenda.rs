@@ -1,4 +1,5 @@
-//! What is to be done for torrents at a given time: one list for all of them, so that a torrent that waits costs nothing.
+//! What is to be done for torrents at a given time: one list for all of them, so that a torrent that waits
+//! costs nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};

@@ -139,15 +139,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Where the state of unfinished and finished torrents is kept, so that a restart need not check them. Default: none
-    /// is kept, and existing files are checked whole.
+    /// Where the state of unfinished and finished torrents is kept, so that a restart need not check them.
+    /// Default: none is kept, and existing files are checked whole.
     pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(dir.into());
         self
     }
 
-    /// Addresses to accept peers on. All ports 0 become one random port. An IPv6 address takes IPv6 alone. Empty: accept
-    /// nobody. Default: `0.0.0.0:0` and `[::]:0`.
+    /// Addresses to accept peers on. All ports 0 become one random port. An IPv6 address takes IPv6 alone.
+    /// Empty: accept nobody. Default: `0.0.0.0:0` and `[::]:0`.
     pub fn listen(mut self, addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
         self.listen = addrs.into_iter().collect();
         self
@@ -225,36 +225,37 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether trackers and `.torrent` addresses on this machine and in private networks may be asked (by a torrent that
-    /// a stranger made, they would be a way into your network). Default: no, except for trackers on this machine's own
-    /// addresses, under a path that ends in `/announce`.
+    /// Whether trackers and `.torrent` addresses on this machine and in private networks may be asked (by a
+    /// torrent that a stranger made, they would be a way into your network). Default: no, except for trackers
+    /// on this machine's own addresses, under a path that ends in `/announce`.
     pub fn allow_local_trackers(mut self, allow: bool) -> Self {
         self.local_trackers = allow;
         self
     }
 
-    /// Whether torrents are announced on the local network, and neighbours found there (BEP 14). A private torrent never
-    /// is, and nothing is announced where only loopback is listened on. Default: yes.
+    /// Whether torrents are announced on the local network, and neighbours found there (BEP 14). A private
+    /// torrent never is, and nothing is announced where only loopback is listened on. Default: yes.
     pub fn lsd(mut self, announce: bool) -> Self {
         self.lsd = announce;
         self
     }
 
-    /// Whether peers are told of each other, and what they tell of others is believed (BEP 11). Never done for a private
-    /// torrent (BEP 27). Default: yes.
+    /// Whether peers are told of each other, and what they tell of others is believed (BEP 11). Never done
+    /// for a private torrent (BEP 27). Default: yes.
     pub fn pex(mut self, exchange: bool) -> Self {
         self.pex = exchange;
         self
     }
 
-    /// Peers that one torrent serves at once for what they give, at least 1; one more in five is tried, except by a seed
-    /// that serves everyone in turn. Default 8.
+    /// Peers that one torrent serves at once for what they give, at least 1; one more in five is tried,
+    /// except by a seed that serves everyone in turn. Default 8.
     pub fn upload_slots(mut self, slots: u32) -> Self {
         self.upload_slots = slots;
         self
     }
 
-    /// Whether a torrent serves so many peers, or as many as it can serve fast. Default [`SlotPolicy::Fixed`].
+    /// Whether a torrent serves so many peers, or as many as it can serve fast. Default
+    /// [`SlotPolicy::Fixed`].
     pub fn slot_policy(mut self, policy: SlotPolicy) -> Self {
         self.slot_policy = policy;
         self
@@ -266,8 +267,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether the gateway of the local network is asked to pass connections on to our port, by PCP, NAT-PMP or UPnP.
-    /// Nothing is asked where only loopback is listened on. Default: yes.
+    /// Whether the gateway of the local network is asked to pass connections on to our port, by PCP, NAT-PMP
+    /// or UPnP. Nothing is asked where only loopback is listened on. Default: yes.
     pub fn port_forward(mut self, ask: bool) -> Self {
         self.port_forward = ask;
         self
@@ -285,8 +286,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Threads that move data, one for each core that torrents may use; at least 1. Default: as many as there are cores,
-    /// at most 4.
+    /// Threads that move data, one for each core that torrents may use; at least 1. Default: as many as there
+    /// are cores, at most 4.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards;
         self

@@ -19,9 +19,9 @@ use crate::{AddTorrent, ClientBuilder, Error, Events, PortMapping, Torrent};
 
 /// A BitTorrent client: its torrents, its threads and its sockets. Clones are the same client.
 ///
-/// It has threads of its own and works under any asynchronous runtime, or none. When the last clone is dropped everything
-/// ends at once, as if the process had been killed: connections close, disk work that was begun is finished in the
-/// background, saved state is at most 15 s old. [`Client::close`] ends it politely.
+/// It has threads of its own and works under any asynchronous runtime, or none. When the last clone is
+/// dropped everything ends at once, as if the process had been killed: connections close, disk work that was
+/// begun is finished in the background, saved state is at most 15 s old. [`Client::close`] ends it politely.
 #[derive(Clone)]
 pub struct Client {
     guard: Arc<Guard>,
@@ -63,7 +63,8 @@ impl ClientBuilder {
     /// Opens the listeners, starts the threads, and returns at once.
     ///
     /// # Errors
-    /// A setting outside its range, an address that can't be listened on, or a system without threads to give.
+    /// A setting outside its range, an address that can't be listened on, or a system without threads to
+    /// give.
     pub fn build(self) -> Result<Client, Error> {
         self.validate()?;
         Client::start(self)
@@ -140,15 +141,16 @@ impl Client {
         Ok(client)
     }
 
-    /// Adds a torrent and returns its handle. Looking for existing data, checking it and connecting go on in the
-    /// background: [`TorrentState::Checking`](crate::TorrentState::Checking) is its first state.
+    /// Adds a torrent and returns its handle. Looking for existing data, checking it and connecting go on in
+    /// the background: [`TorrentState::Checking`](crate::TorrentState::Checking) is its first state.
     ///
     /// A torrent that is here already gets the trackers and peers of `add`, and its handle is returned.
     ///
     /// Cancel safe: dropped before it returns, the torrent is either added or not.
     ///
     /// # Errors
-    /// The source can't be read, fetched or understood; a file number that the torrent has not; a closed client.
+    /// The source can't be read, fetched or understood; a file number that the torrent has not; a closed
+    /// client.
     pub async fn add(&self, add: impl Into<AddTorrent>) -> Result<Torrent, Error> {
         let (inner, add) = (self.guard.inner.clone(), add.into());
         let entry = inner.join(control::add(inner.clone(), add)).await??;
@@ -176,8 +178,8 @@ impl Client {
         inner.all().into_iter().map(|entry| Torrent::new(inner.clone(), entry)).collect()
     }
 
-    /// Waits until every torrent is complete, those that are added meanwhile included. One that fails or is removed is not
-    /// waited for. False when the client closes first. Cancel safe.
+    /// Waits until every torrent is complete, those that are added meanwhile included. One that fails or is
+    /// removed is not waited for. False when the client closes first. Cancel safe.
     pub async fn wait_all(&self) -> bool {
         loop {
             for torrent in self.torrents() {
@@ -218,8 +220,8 @@ impl Client {
         self.guard.inner.engine.peer_id
     }
 
-    /// Changes the limits of all torrents together, in bytes a second; none lets everything pass. They take effect within
-    /// a quarter of a second.
+    /// Changes the limits of all torrents together, in bytes a second; none lets everything pass. They take
+    /// effect within a quarter of a second.
     pub fn set_rates(&self, download: Option<u64>, upload: Option<u64>) {
         let inner = &self.guard.inner;
         let connections = inner.settings.connections;
@@ -239,11 +241,12 @@ impl Client {
         stats
     }
 
-    /// Ends the client: accepts nothing, closes all connections, writes what has come, saves the state of every torrent and
-    /// tells trackers `stopped`. Takes at most 5 s; what is not done by then is left. Returns whether all was done.
+    /// Ends the client: accepts nothing, closes all connections, writes what has come, saves the state of
+    /// every torrent and tells trackers `stopped`. Takes at most 5 s; what is not done by then is left.
+    /// Returns whether all was done.
     ///
-    /// Every handle to the client and its torrents is dead afterwards and says [`Error::Closed`]. Cancel safe: closing goes
-    /// on in the background.
+    /// Every handle to the client and its torrents is dead afterwards and says [`Error::Closed`]. Cancel
+    /// safe: closing goes on in the background.
     pub async fn close(self) -> bool {
         let inner = self.guard.inner.clone();
         let all = inner.join(close(inner.clone())).await.unwrap_or(false);

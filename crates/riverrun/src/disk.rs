@@ -53,8 +53,8 @@ impl fmt::Debug for Disk {
 }
 
 impl Disk {
-    /// `threads` for each device. `blocks` is how many buffers all shards together may have out: the queues take that
-    /// much and so never turn a shard away, whose own pool is the back-pressure.
+    /// `threads` for each device. `blocks` is how many buffers all shards together may have out: the queues
+    /// take that much and so never turn a shard away, whose own pool is the back-pressure.
     pub(crate) fn new(threads: usize, blocks: usize, lost: LostData) -> Disk {
         let jobs = blocks * 2 + 1_024;
         let config = PoolConfig::default().threads(threads).queue(jobs, jobs * types::BLOCK_LEN as usize);
@@ -106,7 +106,8 @@ impl Disk {
         }
     }
 
-    /// Takes no more work, finishes writes and syncs, and waits at most so long for that. Returns whether all is done.
+    /// Takes no more work, finishes writes and syncs, and waits at most so long for that. Returns whether all
+    /// is done.
     pub(crate) fn close(&self, patience: std::time::Duration) -> bool {
         self.pool.close(patience)
     }
@@ -176,7 +177,8 @@ fn deliver(done: Done<Block, Ticket>, lost: &LostData) {
     if let Err(error) = &result {
         match &kind {
             Kind::Read { offset, .. } if error.kind().is_data_lost() => lost(torrent, *offset, error),
-            // A write is refused where the file it belongs into went away: that is the loss of what was in it.
+            // A write is refused where the file it belongs into went away: that is the loss of what was in
+            // it.
             Kind::Write { offset } if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Truncated) => {
                 lost(torrent, *offset, error);
             }
@@ -187,7 +189,8 @@ fn deliver(done: Done<Block, Ticket>, lost: &LostData) {
         (Kind::Write { offset }, Outcome::Write(blocks)) => DiskOp::Write { offset, blocks },
         (Kind::Read { offset, conn }, Outcome::Read(block, _)) => DiskOp::Read { offset, block, conn },
         (Kind::Sync { pieces }, _) => DiskOp::Sync { pieces },
-        // The pool gives every job its own kind back; without buffers there is nothing to hand on but the failure.
+        // The pool gives every job its own kind back; without buffers there is nothing to hand on but the
+        // failure.
         (Kind::Write { offset }, _) => DiskOp::Write { offset, blocks: Vec::new() },
         (Kind::Read { .. }, _) => return tracing::error!("the disk pool lost the buffer of a read"),
     };

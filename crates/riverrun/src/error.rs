@@ -49,8 +49,8 @@ pub enum Error {
         /// What is wrong.
         message: Arc<str>,
     },
-    /// A v2 torrent needs the hashes of its pieces, which a magnet link can't bring, and fetching them from peers (BEP 52)
-    /// is not built yet.
+    /// A v2 torrent needs the hashes of its pieces, which a magnet link can't bring, and fetching them from
+    /// peers (BEP 52) is not built yet.
     #[error(
         "{hashes}: the hashes of its pieces must be fetched from peers, which is not supported yet; give the .torrent file"
     )]
@@ -114,10 +114,10 @@ impl Error {
     /// A stable name, the same here, in `--json` output and behind the exit codes of the command line:
     ///
     /// `bad_torrent`, `bad_magnet`, `hash_exchange_missing`, `fetch_failed`, `no_peers`, `bad_setting`,
-    /// `no_such_file`, `in_use`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`, `permission`,
-    /// `address_not_available`, `io`; for disks `disk_full`, `permission`, `read_only`, `not_found`, `truncated`,
-    /// `is_directory`, `not_a_directory`, `symlink`, `not_a_file`, `file_too_large`, `too_many_open_files`, `damaged`,
-    /// `hash_mismatch`, `io`.
+    /// `no_such_file`, `in_use`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`,
+    /// `permission`, `address_not_available`, `io`; for disks `disk_full`, `permission`, `read_only`,
+    /// `not_found`, `truncated`, `is_directory`, `not_a_directory`, `symlink`, `not_a_file`,
+    /// `file_too_large`, `too_many_open_files`, `damaged`, `hash_mismatch`, `io`.
     pub fn code(&self) -> &'static str {
         match self {
             Error::BadTorrent { .. } => "bad_torrent",

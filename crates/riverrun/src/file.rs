@@ -78,8 +78,8 @@ impl File {
         self.entry.state().wants.file(self.index)
     }
 
-    /// Changes how much it is wanted. A piece that several files share is wanted as much as the file that is wanted most.
-    /// Not kept over restarts, but for whether it is wanted at all.
+    /// Changes how much it is wanted. A piece that several files share is wanted as much as the file that is
+    /// wanted most. Not kept over restarts, but for whether it is wanted at all.
     ///
     /// Cancel safe: the change goes on in the background.
     ///

@@ -1,11 +1,12 @@
-//! A BitTorrent engine as a library: a [`Client`] holds torrents, each [`Torrent`] downloads, verifies and serves its
-//! [`File`]s.
+//! A BitTorrent engine as a library: a [`Client`] holds torrents, each [`Torrent`] downloads, verifies and
+//! serves its [`File`]s.
 //!
-//! The client has threads of its own: it works under any asynchronous runtime, or with none through the `blocking_` calls.
-//! Several clients live in one process without knowing of each other. Nothing panics across this interface, and every
-//! [`Error`] has a stable [code](Error::code).
+//! The client has threads of its own: it works under any asynchronous runtime, or with none through the
+//! `blocking_` calls. Several clients live in one process without knowing of each other. Nothing panics
+//! across this interface, and every [`Error`] has a stable [code](Error::code).
 //!
-//! It makes no torrents and reads no blocklist files: `riverrun-metainfo`, `riverrun-storage` and `riverrun-iplist` do.
+//! It makes no torrents and reads no blocklist files: `riverrun-metainfo`, `riverrun-storage` and
+//! `riverrun-iplist` do.
 //!
 //! ```no_run
 //! use riverrun::{AddTorrent, Client, EventKind};
@@ -26,12 +27,13 @@
 //! ```
 //!
 //! # How it is built
-//! One thread for each shard runs a poll loop over sockets and the pure engine; disk threads read and write; one small
-//! control thread announces, saves state and answers handles. A panic in the engine ends one torrent
-//! ([`TorrentState::Failed`] with code `internal`), never the client.
+//! One thread for each shard runs a poll loop over sockets and the pure engine; disk threads read and write;
+//! one small control thread announces, saves state and answers handles. A panic in the engine ends one
+//! torrent ([`TorrentState::Failed`] with code `internal`), never the client.
 //!
 //! # Cancellation
-//! Every `async` call says what happens when its future is dropped. Calls that change something go on in the background.
+//! Every `async` call says what happens when its future is dropped. Calls that change something go on in the
+//! background.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! The local network: neighbours found by local discovery (BEP 14), and our port mapped on the gateway. Neither ever
-//! keeps anything else waiting, and where neither works only a word in the log is lost.
+//! The local network: neighbours found by local discovery (BEP 14), and our port mapped on the gateway.
+//! Neither ever keeps anything else waiting, and where neither works only a word in the log is lost.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
@@ -43,8 +43,8 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Starts what the settings ask for and the addresses allow: who listens on loopback alone has no neighbours and no
-    /// gateway. Called inside the control runtime.
+    /// Starts what the settings ask for and the addresses allow: who listens on loopback alone has no
+    /// neighbours and no gateway. Called inside the control runtime.
     pub(crate) fn start(settings: &ClientBuilder, listening: &[SocketAddr]) -> (Local, Option<Events>) {
         let open: Vec<SocketAddr> =
             listening.iter().filter(|addr| !addr.ip().is_loopback()).copied().collect();

@@ -91,7 +91,8 @@ impl Piece {
         PieceState::of(&self.entry, &self.entry.state(), self.index.0)
     }
 
-    /// How much it is wanted for itself, whatever its files are. [`Priority::NONE`] leaves it to them; so it begins.
+    /// How much it is wanted for itself, whatever its files are. [`Priority::NONE`] leaves it to them; so it
+    /// begins.
     ///
     /// Not kept over restarts.
     ///

@@ -33,8 +33,8 @@ pub enum TorrentState {
     Downloading,
     /// Every wanted piece is here.
     Seeding,
-    /// The disk refuses to work. The swarm is asked for nothing; the disk is tried again now and then, and the download goes
-    /// on by itself when it works.
+    /// The disk refuses to work. The swarm is asked for nothing; the disk is tried again now and then, and
+    /// the download goes on by itself when it works.
     Stalled(Trouble),
     /// It is broken and rests until it is rechecked or removed.
     Failed(Trouble),

@@ -1,4 +1,5 @@
-//! What happens when the process has no file handle left. In a program of its own, since the limit is the process's.
+//! What happens when the process has no file handle left. In a program of its own, since the limit is the
+//! process's.
 #![cfg(unix)]
 
 mod support;

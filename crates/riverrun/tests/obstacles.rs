@@ -91,8 +91,8 @@ async fn a_file_above_the_download_directory_is_told_before_any_peer_comes() {
     assert!(client.close().await);
 }
 
-/// Runs a test of this file once more, as a user who is not the superuser: that one may write everywhere. The program is
-/// copied, since its own place may be the superuser's alone.
+/// Runs a test of this file once more, as a user who is not the superuser: that one may write everywhere. The
+/// program is copied, since its own place may be the superuser's alone.
 #[cfg(unix)]
 fn run_as_nobody(test: &str) {
     use std::os::unix::fs::PermissionsExt;

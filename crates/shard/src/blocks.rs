@@ -69,8 +69,8 @@ impl Blocks {
         Blocks { info: None, geometry: Geometry::EMPTY, have, active, touched, ended, digests }
     }
 
-    /// A table in which the pieces of `have` are right and the blocks of `unhashed` lie stored; all of these are hashed
-    /// again.
+    /// A table in which the pieces of `have` are right and the blocks of `unhashed` lie stored; all of these
+    /// are hashed again.
     pub(crate) fn new(
         info: Arc<Info>,
         geometry: Geometry,
@@ -94,8 +94,8 @@ impl Blocks {
         blocks
     }
 
-    /// Pieces of padding from end to end end here and now: what they hash to is known without a block. Zeros of one length
-    /// are hashed once.
+    /// Pieces of padding from end to end end here and now: what they hash to is known without a block. Zeros
+    /// of one length are hashed once.
     fn judge_padding(&mut self) {
         let Some(info) = self.info.clone() else { return };
         let mut zeros: Option<(u32, [u8; 20])> = None;
@@ -119,8 +119,8 @@ impl Blocks {
         Some(if self.digests.knows(piece) { active.with_digests() } else { active })
     }
 
-    /// Replaces the set of pieces that are right, after a recheck. Pieces that are half done begin anew: what their running
-    /// hashes have seen need not be on the disk any more.
+    /// Replaces the set of pieces that are right, after a recheck. Pieces that are half done begin anew: what
+    /// their running hashes have seen need not be on the disk any more.
     pub(crate) fn replace_have(&mut self, have: Bitfield, pool: &mut Pool) {
         self.have = have;
         self.digests.clear();
@@ -161,7 +161,8 @@ impl Blocks {
         back
     }
 
-    /// A write of blocks from payload byte `offset` on has returned. What is not needed goes back to the pool.
+    /// A write of blocks from payload byte `offset` on has returned. What is not needed goes back to the
+    /// pool.
     pub(crate) fn written(&mut self, mut offset: u64, blocks: Vec<Block>, pool: &mut Pool) {
         for block in blocks {
             let (place, keep) = (self.locate(offset), !pool.is_half_used());
@@ -197,7 +198,8 @@ impl Blocks {
         Some(piece)
     }
 
-    /// A piece is in doubt: it does not count before [`Blocks::reread`] and its hash. Whether it did until now.
+    /// A piece is in doubt: it does not count before [`Blocks::reread`] and its hash. Whether it did until
+    /// now.
     pub(crate) fn doubt(&mut self, piece: PieceIndex) -> bool {
         self.have.remove(piece.0)
     }
@@ -258,8 +260,8 @@ impl Blocks {
         self.active.iter_mut().filter(|(piece, _)| touched.contains(piece)).map(|(_, active)| active)
     }
 
-    /// The end of the pass, after the lanes: judges pieces, answers what ended, and hands `write` each block that has to
-    /// be written, with its payload byte, in payload order.
+    /// The end of the pass, after the lanes: judges pieces, answers what ended, and hands `write` each block
+    /// that has to be written, with its payload byte, in payload order.
     pub(crate) fn settle(&mut self, pool: &mut Pool, mut write: impl FnMut(u64, Block)) -> Vec<Ended> {
         let mut ended = std::mem::take(&mut self.ended);
         let judged =
@@ -302,8 +304,8 @@ impl Blocks {
         ended
     }
 
-    /// Hands `read` each block that has to be read back now, with its payload byte and a buffer, as far as the pool
-    /// goes, but of no piece that is to `rest`. What it can't take stays touched, for the next pass.
+    /// Hands `read` each block that has to be read back now, with its payload byte and a buffer, as far as
+    /// the pool goes, but of no piece that is to `rest`. What it can't take stays touched, for the next pass.
     pub(crate) fn read_backs(
         &mut self,
         pool: &mut Pool,

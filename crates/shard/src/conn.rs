@@ -80,8 +80,8 @@ impl Conn {
         matches!(self.stage, Stage::Handshake(State::Dialing(_)))
     }
 
-    /// How much may be read beyond the block in arrival: no byte beyond a handshake, so that a connection can be handed
-    /// to another shard with all it said.
+    /// How much may be read beyond the block in arrival: no byte beyond a handshake, so that a connection can
+    /// be handed to another shard with all it said.
     pub(crate) fn read_limit(&self) -> usize {
         match self.stage {
             Stage::Handshake(_) => Handshake::LEN.saturating_sub(self.inbound.gathered_len()),

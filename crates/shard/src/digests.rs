@@ -1,4 +1,5 @@
-//! Who sent which bytes of pieces that failed: what convicts a liar among honest senders once the piece passes.
+//! Who sent which bytes of pieces that failed: what convicts a liar among honest senders once the piece
+//! passes.
 
 use std::collections::BTreeMap;
 

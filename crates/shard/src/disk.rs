@@ -1,4 +1,5 @@
-//! The disk work of one torrent: what is to be done, what is under way, and what waits for a disk that refuses.
+//! The disk work of one torrent: what is to be done, what is under way, and what waits for a disk that
+//! refuses.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,10 +18,11 @@ const LAST_RETRY: Duration = Duration::from_secs(15);
 
 /// The disk work of one torrent.
 ///
-/// Writes that failed are kept with their buffers. One that fails a second time is trouble: the swarm is asked for nothing
-/// more, which costs what is under way, so that it is not done for a mere hiccup. From then on, after a wait one of them is tried; when that succeeds the rest follows,
-/// and when all of them have succeeded the trouble is over. Reads and syncs are never held back, nor are they any
-/// trouble of the whole torrent: a full disk can be read and synced, and one that can't costs the pieces concerned.
+/// Writes that failed are kept with their buffers. One that fails a second time is trouble: the swarm is
+/// asked for nothing more, which costs what is under way, so that it is not done for a mere hiccup. From then
+/// on, after a wait one of them is tried; when that succeeds the rest follows, and when all of them have
+/// succeeded the trouble is over. Reads and syncs are never held back, nor are they any trouble of the whole
+/// torrent: a full disk can be read and synced, and one that can't costs the pieces concerned.
 #[derive(Debug)]
 pub(crate) struct Disk {
     queue: VecDeque<DiskOp>,

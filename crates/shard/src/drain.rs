@@ -163,7 +163,8 @@ impl Shard {
         }
     }
 
-    /// Forgets a torrent that is leaving once nothing of it is under way. What a disk refuses now is given up.
+    /// Forgets a torrent that is leaving once nothing of it is under way. What a disk refuses now is given
+    /// up.
     fn finish_leaving(&mut self, id: TorrentId) {
         let Some(member) = self.members.get_mut(id).filter(|member| member.brain.is_none()) else { return };
         if member.disk.in_trouble() {

@@ -41,8 +41,8 @@ impl State {
         }
     }
 
-    /// Looks at all bytes received so far. `us` is our own id; `find` knows the torrents of this shard by each of their
-    /// names.
+    /// Looks at all bytes received so far. `us` is our own id; `find` knows the torrents of this shard by
+    /// each of their names.
     pub(crate) fn handle(
         self,
         bytes: &[u8],
@@ -62,7 +62,8 @@ impl State {
                 if find(peer.info_hash) != Some(id) {
                     Verdict::Refuse(Disconnect::Fault(Fault::UnknownInfoHash))
                 } else if peer.peer_id == us && self == State::Answered(id) {
-                    // Of the two ends that we hold then, the dialed one is left to the brain, which forgets the address.
+                    // Of the two ends that we hold then, the dialed one is left to the brain, which forgets
+                    // the address.
                     Verdict::Refuse(Disconnect::Ourselves)
                 } else {
                     Verdict::Done(id, peer)

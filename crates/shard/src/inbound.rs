@@ -12,14 +12,15 @@ pub(crate) enum Step<'a> {
     More,
     /// A whole message, never a piece.
     Message(Message<'a>),
-    /// The header of a piece message. Answer with [`Inbound::take`], [`Inbound::skip`] or [`Inbound::hold`] before the
-    /// next step.
+    /// The header of a piece message. Answer with [`Inbound::take`], [`Inbound::skip`] or [`Inbound::hold`]
+    /// before the next step.
     Header(BlockRef),
     /// A block that was taken is whole.
     Block(BlockRef, Block),
 }
 
-/// The bytes of a message that is not whole yet, or the block in arrival. Between messages it holds no memory.
+/// The bytes of a message that is not whole yet, or the block in arrival. Between messages it holds no
+/// memory.
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
     stash: Vec<u8>,

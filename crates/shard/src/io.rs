@@ -47,8 +47,8 @@ pub enum Command {
     Content(TorrentId, Arc<Info>, Box<engine::Content>),
     /// Addresses of its swarm.
     Addresses(TorrentId, types::PeerSource, Vec<SocketAddr>),
-    /// Writes what is stored through to the disk and reports it with [`Event::Durable`], which is empty where there is
-    /// nothing to write. By itself this happens within seconds, and when the download is complete.
+    /// Writes what is stored through to the disk and reports it with [`Event::Durable`], which is empty where
+    /// there is nothing to write. By itself this happens within seconds, and when the download is complete.
     Sync(TorrentId),
     /// What this shard may use from now on.
     Lease(engine::Lease),
@@ -69,8 +69,8 @@ impl Command {
     }
 }
 
-/// Disk work, positioned in a torrent's payload. It may be done in any order: the shard asks for nothing that depends on
-/// work that has not returned.
+/// Disk work, positioned in a torrent's payload. It may be done in any order: the shard asks for nothing that
+/// depends on work that has not returned.
 #[derive(Debug)]
 pub struct DiskRequest {
     /// The torrent.
@@ -171,8 +171,8 @@ pub enum Output {
         /// The connection.
         conn: ConnId,
     },
-    /// An accepted connection asks for a torrent that is not here: give its socket and these bytes to the shard that has
-    /// it ([`Shard::adopt`](crate::Shard::adopt)), or drop it where none has. The call of
+    /// An accepted connection asks for a torrent that is not here: give its socket and these bytes to the
+    /// shard that has it ([`Shard::adopt`](crate::Shard::adopt)), or drop it where none has. The call of
     /// [`Shard::recv`](crate::Shard::recv) that read them has answered [`RecvOutcome::Paused`].
     Handoff {
         /// The connection; this shard has forgotten it.

@@ -4,8 +4,8 @@ use hash::{sha256_each, update_many_sha1};
 
 use crate::piece::ActivePiece;
 
-/// Feeds what is in memory to the hashes of all these pieces: each leaf that came (BEP 52), and round by round the next
-/// in-order block of each piece (BEP 3).
+/// Feeds what is in memory to the hashes of all these pieces: each leaf that came (BEP 52), and round by
+/// round the next in-order block of each piece (BEP 3).
 pub(crate) fn run(pieces: &mut [&mut ActivePiece]) {
     leaves(pieces);
     loop {

@@ -1,16 +1,18 @@
 //! The data path of one core: connections, buffers, hash lanes, block table and disk queue.
 //!
-//! A [`Shard`] owns the brains ([`engine::Torrent`]) of its torrents and moves their bytes. It is a plain value: sockets
-//! and disks are the caller's, who hands in what arrived and carries out what comes out. The same value runs on real
-//! sockets in `riverrun` and on virtual ones in `sim`.
+//! A [`Shard`] owns the brains ([`engine::Torrent`]) of its torrents and moves their bytes. It is a plain
+//! value: sockets and disks are the caller's, who hands in what arrived and carries out what comes out. The
+//! same value runs on real sockets in `riverrun` and on virtual ones in `sim`.
 //!
 //! # The loop
 //!
-//! 1. For each readable socket call [`Shard::recv`] with a closure that reads into the offered slices, until it says
-//!    stop; for each writable one [`Shard::send`] with a closure that writes. Hand in finished disk work with
-//!    [`Shard::disk_done`], and what the user wants with [`Shard::command`].
-//! 2. When the readiness pass ends call [`Shard::end_pass`]: blocks that arrived are hashed together, while hot.
-//! 3. Drain [`Shard::poll`] until it answers [`Output::Wait`], then sleep until there is input or the deadline has come.
+//! 1. For each readable socket call [`Shard::recv`] with a closure that reads into the offered slices, until
+//!    it says stop; for each writable one [`Shard::send`] with a closure that writes. Hand in finished disk
+//!    work with [`Shard::disk_done`], and what the user wants with [`Shard::command`].
+//! 2. When the readiness pass ends call [`Shard::end_pass`]: blocks that arrived are hashed together, while
+//!    hot.
+//! 3. Drain [`Shard::poll`] until it answers [`Output::Wait`], then sleep until there is input or the
+//!    deadline has come.
 //!
 //! ```
 //! use std::{io::Read, sync::Arc};
@@ -33,12 +35,13 @@
 //!
 //! # The way of a block
 //!
-//! In: socket -> pooled buffer -> hash while hot -> disk queue. A block ahead of its piece's hash cursor is written at
-//! once and stays in memory while the pool allows, else it is read back when the hole fills. Out: the brain names a
-//! verified block, the disk fills a buffer of the send pool, the socket takes it.
+//! In: socket -> pooled buffer -> hash while hot -> disk queue. A block ahead of its piece's hash cursor is
+//! written at once and stays in memory while the pool allows, else it is read back when the hole fills. Out:
+//! the brain names a verified block, the disk fills a buffer of the send pool, the socket takes it.
 //!
-//! Three tokens mark a piece's way, each built in one place: [`metainfo::VerifiedPiece`] by the hash comparison,
-//! [`StoredPiece`] by the block table when every write has returned, [`DurablePiece`] when a sync that began later has.
+//! Three tokens mark a piece's way, each built in one place: [`metainfo::VerifiedPiece`] by the hash
+//! comparison, [`StoredPiece`] by the block table when every write has returned, [`DurablePiece`] when a sync
+//! that began later has.
 
 #![forbid(unsafe_code)]
 

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use engine::{ConnId, TorrentId};
 use types::Time;
 
-/// Accepted connections without a whole handshake, at once: each costs little, and a flood of them must not cost more.
+/// Accepted connections without a whole handshake, at once: each costs little, and a flood of them must not
+/// cost more.
 const MAX_ACCEPTED: usize = 200;
 
 /// Who stands at the door.

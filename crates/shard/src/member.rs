@@ -161,7 +161,8 @@ impl Member {
         }
     }
 
-    /// Begins to read the next piece again that waits for it, when the one before is through. Whether there is one.
+    /// Begins to read the next piece again that waits for it, when the one before is through. Whether there
+    /// is one.
     fn next_reread(&mut self, now: Time) -> bool {
         if self.rereads.current().is_some_and(|piece| !self.blocks.is_reading(piece)) {
             self.rereads.done(now);
@@ -171,8 +172,8 @@ impl Member {
         true
     }
 
-    /// A block of a piece can't be read: the piece does not count until it was read again and passed its hash. Other
-    /// pieces are not concerned.
+    /// A block of a piece can't be read: the piece does not count until it was read again and passed its
+    /// hash. Other pieces are not concerned.
     pub(crate) fn unreadable(&mut self, now: Time, piece: PieceIndex, why: &DiskTrouble) {
         let is_new = self.rereads.failed(now, piece);
         self.doubt(piece);
@@ -181,7 +182,8 @@ impl Member {
         }
     }
 
-    /// A sync failed: no piece counts that was written and not synced before, even where a later sync succeeds.
+    /// A sync failed: no piece counts that was written and not synced before, even where a later sync
+    /// succeeds.
     pub(crate) fn sync_failed(&mut self, now: Time, why: &DiskTrouble) {
         let pieces = self.durability.failed(now);
         if self.brain.is_none() {
@@ -203,8 +205,9 @@ impl Member {
         }
     }
 
-    /// A recheck found what is there. Pieces that are half done begin anew, and writes that failed are given up: where the
-    /// data went away under them they would hold up the rest for ever. Answers the buffers of these writes.
+    /// A recheck found what is there. Pieces that are half done begin anew, and writes that failed are given
+    /// up: where the data went away under them they would hold up the rest for ever. Answers the buffers of
+    /// these writes.
     pub(crate) fn replace_have(&mut self, now: Time, have: Bitfield, pool: &mut Pool) -> Vec<DiskOp> {
         self.durability.retain(|piece| have.get(piece.0));
         self.rereads.clear();
@@ -245,8 +248,8 @@ impl Member {
         back
     }
 
-    /// Blocks that a crash may leave on the disk, and that must be hashed again after it: those of unfinished pieces, and of
-    /// pieces that no sync has covered yet.
+    /// Blocks that a crash may leave on the disk, and that must be hashed again after it: those of unfinished
+    /// pieces, and of pieces that no sync has covered yet.
     pub(crate) fn unhashed(&self) -> Vec<(PieceIndex, Bitfield)> {
         let geometry = self.blocks.geometry();
         let whole = |piece| (piece, Bitfield::full(geometry.blocks_in(piece)));

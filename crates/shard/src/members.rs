@@ -77,8 +77,8 @@ impl Members {
         self.rows.get(&id).map(|row| &row.member)
     }
 
-    /// Lets `together` see all torrents with work at the end of a pass, and then `each` every one of them; their outputs
-    /// will be drained. What `each` leaves touched comes again with the next pass.
+    /// Lets `together` see all torrents with work at the end of a pass, and then `each` every one of them;
+    /// their outputs will be drained. What `each` leaves touched comes again with the next pass.
     pub(crate) fn end_pass(
         &mut self,
         together: impl FnOnce(&mut [&mut Member]),

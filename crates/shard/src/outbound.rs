@@ -75,7 +75,8 @@ pub(crate) enum Withdrawal {
     Unknown,
 }
 
-/// The first chunk that waits for these bytes: the part that begins where `run` does; the payload may end before the part.
+/// The first chunk that waits for these bytes: the part that begins where `run` does; the payload may end
+/// before the part.
 fn waiting(queue: &mut VecDeque<Segment>, run: BlockRef) -> Option<&mut Chunk> {
     let fits = |part: BlockRef| BlockRef { len: run.len, ..part } == run && part.len >= run.len;
     queue.iter_mut().find_map(|segment| match segment {
@@ -121,8 +122,8 @@ impl Outbound {
         std::mem::take(&mut self.passed)
     }
 
-    /// Queues a piece message whose payload is still to be read, and answers its number and the parts to read, of a
-    /// block's length each.
+    /// Queues a piece message whose payload is still to be read, and answers its number and the parts to
+    /// read, of a block's length each.
     pub(crate) fn push_block(&mut self, whole: BlockRef) -> (u64, impl Iterator<Item = BlockRef> + use<>) {
         let message = self.next_message;
         self.next_message += 1;
@@ -136,8 +137,8 @@ impl Outbound {
         (message, parts.map(move |(at, len)| BlockRef { piece: whole.piece, begin: whole.begin + at, len }))
     }
 
-    /// A part was read. Answers it back where nothing waits for it. Where the payload ends before the part does, the rest
-    /// is zeros.
+    /// A part was read. Answers it back where nothing waits for it. Where the payload ends before the part
+    /// does, the rest is zeros.
     pub(crate) fn fill(&mut self, run: BlockRef, mut block: Block) -> Option<Block> {
         match waiting(&mut self.queue, run) {
             Some(chunk) => {

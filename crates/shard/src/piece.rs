@@ -33,8 +33,8 @@ pub(crate) enum Place {
 /// What padding is hashed as.
 static ZEROS: [u8; BLOCK_LEN as usize] = [0; BLOCK_LEN as usize];
 
-/// A piece that is being received. Blocks below the cursor need no more hashing; SHA-1 takes them in order, SHA-256 as
-/// they come.
+/// A piece that is being received. Blocks below the cursor need no more hashing; SHA-1 takes them in order,
+/// SHA-256 as they come.
 #[derive(Debug)]
 pub(crate) struct ActivePiece {
     expected: Expected,
@@ -126,8 +126,8 @@ impl ActivePiece {
         ActivePiece { rewrites: true, ..piece }
     }
 
-    /// The same piece as it lies on the disk, read back for the digests of its blocks: which hash is wrong is known, which
-    /// block is not.
+    /// The same piece as it lies on the disk, read back for the digests of its blocks: which hash is wrong is
+    /// known, which block is not.
     pub(crate) fn to_inspect(&self, geometry: &Geometry) -> ActivePiece {
         let all = Bitfield::full(geometry.blocks_in(self.expected.piece()));
         let piece = ActivePiece::new(self.expected.clone(), geometry, Some(&all)).with_digests();
@@ -140,7 +140,8 @@ impl ActivePiece {
         self
     }
 
-    /// Whether several sent it, and what it takes to tell their blocks apart is not known without reading them back.
+    /// Whether several sent it, and what it takes to tell their blocks apart is not known without reading
+    /// them back.
     pub(crate) fn wants_inspection(&self) -> bool {
         let mut known = self.senders.iter().flatten();
         let first = known.next();
@@ -180,7 +181,8 @@ impl ActivePiece {
         }
     }
 
-    /// A write has returned. Answers the buffer where it is not needed: hashed already, or no room to `keep` it.
+    /// A write has returned. Answers the buffer where it is not needed: hashed already, or no room to `keep`
+    /// it.
     pub(crate) fn written(&mut self, at: usize, block: Block, keep: bool) -> Option<Block> {
         let needed = self.needs_hash(at);
         let Some(place @ Place::Writing) = self.places.get_mut(at) else { return Some(block) };
@@ -290,8 +292,8 @@ impl ActivePiece {
         }
     }
 
-    /// After a pass of the lanes: moves the cursor over what only SHA-256 was needed for, and judges the piece when all
-    /// of it is hashed.
+    /// After a pass of the lanes: moves the cursor over what only SHA-256 was needed for, and judges the
+    /// piece when all of it is hashed.
     pub(crate) fn settle(&mut self, pool: &mut Pool) {
         if self.v1.is_none() {
             while self.cursor < self.places.len() && self.has_been_here(self.cursor) {

@@ -10,8 +10,9 @@ pub struct Block {
 
 /// A bounded set of block buffers. Buffers are made on demand and kept for the next use.
 ///
-/// A pool buffer waits for disk or hash only, never for a peer: the block that a connection is receiving lies in a
-/// buffer that is lent beyond the limit (one for each connection at most), and counts from when it is whole.
+/// A pool buffer waits for disk or hash only, never for a peer: the block that a connection is receiving lies
+/// in a buffer that is lent beyond the limit (one for each connection at most), and counts from when it is
+/// whole.
 #[derive(Debug)]
 pub struct Pool {
     free: Vec<Block>,

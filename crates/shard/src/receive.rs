@@ -47,8 +47,8 @@ impl Receive {
 }
 
 impl Shard {
-    /// Reads once: `read` fills the offered slices and says how many bytes came, as a socket's vectored read does.
-    /// 0 is the end of the stream; `WouldBlock` is an empty socket; `Interrupted` is answered by
+    /// Reads once: `read` fills the offered slices and says how many bytes came, as a socket's vectored read
+    /// does. 0 is the end of the stream; `WouldBlock` is an empty socket; `Interrupted` is answered by
     /// [`RecvOutcome::More`], to be tried again.
     pub fn recv(
         &mut self,
@@ -80,8 +80,8 @@ impl Shard {
         }
     }
 
-    /// Whether a block that arrives for this connection would find no buffer. While a disk refuses to work its torrents
-    /// read on: their blocks are read past.
+    /// Whether a block that arrives for this connection would find no buffer. While a disk refuses to work
+    /// its torrents read on: their blocks are read past.
     fn lacks_buffers(&self, conn: ConnId) -> bool {
         if self.receive.pool.left() > 0 {
             return false;
@@ -149,8 +149,8 @@ impl Shard {
         }
     }
 
-    /// Looks at bytes that came. Where the connection goes through its handshake on the way, the rest of the bytes are
-    /// messages.
+    /// Looks at bytes that came. Where the connection goes through its handshake on the way, the rest of the
+    /// bytes are messages.
     pub(crate) fn feed(&mut self, now: Time, conn: ConnId, bytes: &[u8]) -> Flow {
         match self.conns.get(conn).map(|entry| entry.stage) {
             Some(Stage::Open(_)) => self.feed_messages(now, conn, bytes),
@@ -220,8 +220,8 @@ impl Shard {
     }
 }
 
-/// Reads into the block in arrival and what comes after it into the scratch. Answers how much went to either; twice 0
-/// is the end of the stream.
+/// Reads into the block in arrival and what comes after it into the scratch. Answers how much went to either;
+/// twice 0 is the end of the stream.
 fn read_into(
     entry: &mut Conn,
     allowed: usize,

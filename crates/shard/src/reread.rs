@@ -18,8 +18,8 @@ pub(crate) enum Reread {
     Rewrite,
 }
 
-/// Pieces that wait to be read again: one after the other while that goes well, with growing waits while it does not. A
-/// disk that is gone costs one read now and then, however many pieces wait for it.
+/// Pieces that wait to be read again: one after the other while that goes well, with growing waits while it
+/// does not. A disk that is gone costs one read now and then, however many pieces wait for it.
 #[derive(Debug)]
 pub(crate) struct Rereads {
     waiting: BTreeMap<PieceIndex, Reread>,
@@ -69,7 +69,8 @@ impl Rereads {
         before.is_none()
     }
 
-    /// A sync failed: what waits to be read may be found in memory and still be lost, so that it is written again too.
+    /// A sync failed: what waits to be read may be found in memory and still be lost, so that it is written
+    /// again too.
     pub(crate) fn distrust(&mut self) {
         self.waiting.values_mut().for_each(|how| *how = Reread::Rewrite);
     }

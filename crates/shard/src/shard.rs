@@ -30,8 +30,8 @@ const IDLE_BLOCKS: usize = 64;
 pub struct Config {
     /// Settings of its torrents' brains.
     pub engine: Arc<engine::Config>,
-    /// Block buffers for arrived data on its way to the disk. Default 2,048 (32 MiB). Each connection may hold one more
-    /// for the block it is receiving.
+    /// Block buffers for arrived data on its way to the disk. Default 2,048 (32 MiB). Each connection may
+    /// hold one more for the block it is receiving.
     pub receive_blocks: usize,
     /// Block buffers for data to be sent. Default 1,024 (16 MiB).
     pub send_blocks: usize,
@@ -117,8 +117,8 @@ impl Shard {
         self.members.end_pass(hash, |member| member.settle(now, pool));
     }
 
-    /// The torrent whose work is being done: after a panic in a call of this shard, whose it was. None where the work was
-    /// for all of them.
+    /// The torrent whose work is being done: after a panic in a call of this shard, whose it was. None where
+    /// the work was for all of them.
     pub fn at_work(&self) -> Option<TorrentId> {
         self.members.at_work()
     }
@@ -276,19 +276,21 @@ impl Shard {
         self.ask(torrent, peers).flatten().unwrap_or_default()
     }
 
-    /// At most so many addresses of a torrent's swarm that are worth another try in a later run, the best first.
+    /// At most so many addresses of a torrent's swarm that are worth another try in a later run, the best
+    /// first.
     pub fn addresses(&mut self, torrent: TorrentId, most: usize) -> Vec<SocketAddr> {
         let addresses = |member: &mut Member| member.brain.as_ref().map(|brain| brain.addresses(most));
         self.ask(torrent, addresses).flatten().unwrap_or_default()
     }
 
-    /// The blocks of unfinished pieces that are stored, for the resume data: they are hashed again when it is used.
+    /// The blocks of unfinished pieces that are stored, for the resume data: they are hashed again when it is
+    /// used.
     pub fn unhashed(&mut self, torrent: TorrentId) -> Vec<(PieceIndex, Bitfield)> {
         self.ask(torrent, |member| member.unhashed()).unwrap_or_default()
     }
 
-    /// Closes a torrent's connections that are not through their handshake, and forgets its dials: the brain, which rests,
-    /// counts on none of them.
+    /// Closes a torrent's connections that are not through their handshake, and forgets its dials: the brain,
+    /// which rests, counts on none of them.
     fn end_dials(&mut self, id: TorrentId) {
         self.lobby.forget(id);
         let Some(member) = self.members.get(id) else { return };

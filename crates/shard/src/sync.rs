@@ -14,7 +14,8 @@ const LAST_RETRY: Duration = Duration::from_secs(160);
 /// How many stored pieces may.
 const MAX_PIECES: usize = 256;
 
-/// A stored piece that a later sync has put on the disk for good. Built from a [`StoredPiece`] when the sync returns.
+/// A stored piece that a later sync has put on the disk for good. Built from a [`StoredPiece`] when the sync
+/// returns.
 #[derive(PartialEq, Eq, Debug)]
 pub struct DurablePiece(PieceIndex);
 
@@ -25,7 +26,8 @@ impl DurablePiece {
     }
 }
 
-/// Stored pieces on their way to being durable. One sync is under way at a time; it covers what was stored before it.
+/// Stored pieces on their way to being durable. One sync is under way at a time; it covers what was stored
+/// before it.
 #[derive(Debug)]
 pub(crate) struct Durability {
     stored: Vec<StoredPiece>,
@@ -57,7 +59,8 @@ impl Durability {
         self.due = self.due.min(latest);
     }
 
-    /// Syncs as soon as possible what is stored now. False where there is nothing to sync and nothing under way.
+    /// Syncs as soon as possible what is stored now. False where there is nothing to sync and nothing under
+    /// way.
     pub(crate) fn hurry(&mut self, now: Time) -> bool {
         if !self.stored.is_empty() {
             (self.due, self.not_before) = (now, Time::ZERO);
@@ -86,8 +89,8 @@ impl Durability {
         Some(DiskOp::Sync { pieces: self.syncing.iter().map(StoredPiece::index).collect() })
     }
 
-    /// The sync has failed. Answers all pieces that are stored and not durable: a later sync may succeed although what was
-    /// written before this one is lost, so that they have to be stored anew.
+    /// The sync has failed. Answers all pieces that are stored and not durable: a later sync may succeed
+    /// although what was written before this one is lost, so that they have to be stored anew.
     pub(crate) fn failed(&mut self, now: Time) -> Vec<PieceIndex> {
         let pieces = self.pending().collect();
         let (not_before, backoff) = (now + self.backoff, (self.backoff * 2).min(LAST_RETRY));
@@ -145,7 +148,8 @@ mod tests {
         durability.add(now, stored(2));
         assert_eq!(durability.failed(now), [PieceIndex(2), PieceIndex(1)]);
         assert!(durability.is_idle() && durability.deadline() == Time::NEVER);
-        // Stored anew they are synced, but not at once: a disk that fails every sync would be busy with nothing else.
+        // Stored anew they are synced, but not at once: a disk that fails every sync would be busy with
+        // nothing else.
         durability.add(now, stored(1));
         assert_eq!(durability.deadline(), now + FIRST_RETRY);
     }

@@ -11,7 +11,8 @@ use crate::outbound::Withdrawal;
 use crate::valve::Valve;
 use crate::{Block, Output, Pool, SendOutcome, Shard};
 
-/// Buffers a connection may hold while at least half of them are out, so that peers that don't read can't take all.
+/// Buffers a connection may hold while at least half of them are out, so that peers that don't read can't
+/// take all.
 const FAIR_BUFFERS: usize = 2;
 
 /// What sending connections share.
@@ -36,9 +37,10 @@ impl Upload {
         Upload { pool: Pool::new(blocks), valve: Valve::new(now), line: VecDeque::new() }
     }
 
-    /// Lets `ask` ask for blocks as far as the pool goes. While it is scarce, a connection that `holds` its share of
-    /// buffers waits. Those of one connection never overtake each other: one that is filled can't leave before the one
-    /// in front of it, so that buffers would be held for ever by what waits for a buffer.
+    /// Lets `ask` ask for blocks as far as the pool goes. While it is scarce, a connection that `holds` its
+    /// share of buffers waits. Those of one connection never overtake each other: one that is filled can't
+    /// leave before the one in front of it, so that buffers would be held for ever by what waits for a
+    /// buffer.
     fn sweep(
         &mut self,
         holds: impl Fn(ConnId) -> Option<usize>,
@@ -145,7 +147,8 @@ impl Shard {
         }
     }
 
-    /// Queues a block that the brain named, and asks the disk for it. One of a piece that went away meanwhile is refused.
+    /// Queues a block that the brain named, and asks the disk for it. One of a piece that went away meanwhile
+    /// is refused.
     pub(crate) fn queue_block(&mut self, now: Time, conn: ConnId, block: BlockRef) {
         let Some(entry) = self.conns.get_mut(conn) else { return };
         let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) else { return };

@@ -31,8 +31,8 @@ impl Valve {
         self.bucket.set_limit(limit, now);
     }
 
-    /// How many bytes the connection may move now. At 0 it stands in line until [`Valve::next`] names it. `turn` is what
-    /// is left of its turn, kept with the connection.
+    /// How many bytes the connection may move now. At 0 it stands in line until [`Valve::next`] names it.
+    /// `turn` is what is left of its turn, kept with the connection.
     pub(crate) fn allow(&mut self, now: Time, conn: ConnId, turn: &mut usize) -> usize {
         let available = self.bucket.available(now);
         if available == usize::MAX {
@@ -57,8 +57,8 @@ impl Valve {
         self.speed.add(now, bytes as u64);
     }
 
-    /// The next connections in line that may move again, as many turns as there are bytes for. Each is to be given a
-    /// turn with [`Valve::turn`].
+    /// The next connections in line that may move again, as many turns as there are bytes for. Each is to be
+    /// given a turn with [`Valve::turn`].
     pub(crate) fn next(&mut self, now: Time) -> Vec<ConnId> {
         if self.line.is_empty() || self.bucket.ready_at(now, TURN) > now {
             return Vec::new();

@@ -1,5 +1,5 @@
-//! What the data path may allocate for each block: a number that is the same in every run, so that a growth is a failure
-//! and not a feeling.
+//! What the data path may allocate for each block: a number that is the same in every run, so that a growth
+//! is a failure and not a feeling.
 
 mod support;
 #[path = "support/world.rs"]
@@ -21,7 +21,8 @@ static ASKED: AtomicU64 = AtomicU64::new(0);
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-// SAFETY: every call goes on to the system's allocator with its arguments as they are; the counter changes nothing.
+// SAFETY: every call goes on to the system's allocator with its arguments as they are; the counter changes
+// nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ASKED.fetch_add(1, Ordering::Relaxed);
@@ -41,7 +42,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Allocations while a payload of so many blocks goes from one shard to another, those of the test's pipes included.
+/// Allocations while a payload of so many blocks goes from one shard to another, those of the test's pipes
+/// included.
 fn allocations(blocks: usize) -> u64 {
     let payload = payload(7, blocks * 16_384);
     let info = Arc::new(info(Kind::V1, &payload, 1 << 18));

@@ -178,8 +178,8 @@ fn a_seed_whose_disk_cannot_be_read_serves_again_later() {
     assert_at_rest(&mut world);
 }
 
-/// A node with the first half of a torrent, a seed that it fetches the rest from, and a leech that knows only the node. The
-/// bytes of one piece of the first half can't be read there.
+/// A node with the first half of a torrent, a seed that it fetches the rest from, and a leech that knows only
+/// the node. The bytes of one piece of the first half can't be read there.
 fn half_with_a_hole(seed: u64) -> (World, [usize; 3], u32, Vec<u8>) {
     let payload = payload(seed, 1_000_000);
     let info = Arc::new(info(Kind::V1, &payload, 65_536));

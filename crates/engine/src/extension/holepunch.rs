@@ -1,7 +1,7 @@
 //! Meeting through a third peer (BEP 55): who may ask for what, and how often.
 //!
-//! The initiator asks a relay, which is connected to both; the relay tells both to connect, at once; what each sends opens
-//! its own NAT for the other.
+//! The initiator asks a relay, which is connected to both; the relay tells both to connect, at once; what
+//! each sends opens its own NAT for the other.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,7 +16,8 @@ use super::scope::may_speak_of;
 const AGAIN: Duration = Duration::from_secs(600);
 /// Most meetings that are remembered as asked for.
 const MAX_ASKED: usize = 100;
-/// Messages that one peer may send, and be sent on behalf of others, at once; one more is earned every [`EARNED`].
+/// Messages that one peer may send, and be sent on behalf of others, at once; one more is earned every
+/// [`EARNED`].
 const BURST: u32 = 8;
 const EARNED: Duration = Duration::from_secs(10);
 

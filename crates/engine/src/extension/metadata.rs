@@ -1,14 +1,15 @@
 //! Fetching the info dictionary from several peers at once (BEP 9).
 //!
 //! # What is believed
-//! Nothing but the hash. A *round* gathers every piece, from all peers that claim the size of the round; then the whole is
-//! hashed. Where it fails, one sender alone is convicted at once. Of several it is not known who lied, so that each later
-//! round is one peer's alone, until one passes: by what is right then, whoever sent something else is convicted too. A liar
-//! costs one round.
+//! Nothing but the hash. A *round* gathers every piece, from all peers that claim the size of the round; then
+//! the whole is hashed. Where it fails, one sender alone is convicted at once. Of several it is not known who
+//! lied, so that each later round is one peer's alone, until one passes: by what is right then, whoever sent
+//! something else is convicted too. A liar costs one round.
 //!
 //! # What is bounded
-//! The size is checked by whoever decodes the claim ([`types::limits::METADATA_LEN`]), memory is taken piece by piece as
-//! data comes, one round exists at a time, and no more than [`OUTSTANDING`] pieces are asked of one peer.
+//! The size is checked by whoever decodes the claim ([`types::limits::METADATA_LEN`]), memory is taken piece
+//! by piece as data comes, one round exists at a time, and no more than [`OUTSTANDING`] pieces are asked of
+//! one peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -136,7 +137,8 @@ impl Fetch {
         MetadataProgress { bytes, total, peers: self.sources.len() as u32 }
     }
 
-    /// A peer says that it has the dictionary, of `size` bytes: from 1 to the limit, as its handshake was decoded.
+    /// A peer says that it has the dictionary, of `size` bytes: from 1 to the limit, as its handshake was
+    /// decoded.
     ///
     /// # Errors
     /// It said another size before.
@@ -325,8 +327,8 @@ impl Fetch {
     }
 }
 
-/// Whether these bytes are the dictionary with these names. A 20-byte name may be a v2 name that was cut; each full one must
-/// be right.
+/// Whether these bytes are the dictionary with these names. A 20-byte name may be a v2 name that was cut;
+/// each full one must be right.
 fn is_right(info: &[u8], wanted: &InfoHashes) -> bool {
     let found = InfoHashes::hybrid(InfoHash(hash::sha1(info)), InfoHashV2(hash::sha256(info)));
     wanted.get_v1().is_none_or(|v1| found.matches(v1))

@@ -1,8 +1,8 @@
 //! The extension protocol (BEP 10): which messages we take, under which ids, and what each peer calls them.
 //!
-//! Ids belong to whoever receives the message. Ours are fixed and small; those of users' own extensions come after
-//! [`FIRST_CUSTOM`], in the order of [`Config::extensions`](crate::Config::extensions). What a peer's handshake names is
-//! looked up once and kept as a short row of numbers, so that a peer can't make it grow.
+//! Ids belong to whoever receives the message. Ours are fixed and small; those of users' own extensions come
+//! after [`FIRST_CUSTOM`], in the order of [`Config::extensions`](crate::Config::extensions). What a peer's
+//! handshake names is looked up once and kept as a short row of numbers, so that a peer can't make it grow.
 
 mod holepunch;
 pub(crate) mod metadata;

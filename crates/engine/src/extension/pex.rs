@@ -11,14 +11,16 @@ use super::scope::may_speak_of;
 
 /// The least time between two messages to one peer (BEP 11).
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Where there was nothing to tell, it is looked again so soon: a peer's first message should not be a minute late.
+/// Where there was nothing to tell, it is looked again so soon: a peer's first message should not be a minute
+/// late.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Most entries of a peer's first message, of each list; later ones have [`Pex::MAX_SENT`].
 const MAX_FIRST: usize = 100;
 /// Most addresses that one peer is told of at a time.
 const MAX_TOLD: usize = 200;
 
-/// Messages that a peer may send at once; one more is earned every [`EARNED`], well within the minute of BEP 11.
+/// Messages that a peer may send at once; one more is earned every [`EARNED`], well within the minute of
+/// BEP 11.
 const SLACK: u32 = 4;
 const EARNED: Duration = Duration::from_secs(45);
 /// So many messages beyond them are a flood.
@@ -47,8 +49,8 @@ impl Told {
         self.next.is_due(now)
     }
 
-    /// The next message for the peer at `to`, where something changed. `connected` is everyone we are connected to, with
-    /// the address he listens on; `itself` is the peer's own.
+    /// The next message for the peer at `to`, where something changed. `connected` is everyone we are
+    /// connected to, with the address he listens on; `itself` is the peer's own.
     pub(crate) fn next(
         &mut self,
         now: Time,
@@ -114,8 +116,8 @@ impl Heard {
         if self.excess > MAX_EXCESS { Verdict::Flood } else { Verdict::TooSoon }
     }
 
-    /// Takes in what a peer at `from` says. Returns the addresses that are worth a try, at most [`MAX_TAKEN`], and how many
-    /// were refused.
+    /// Takes in what a peer at `from` says. Returns the addresses that are worth a try, at most
+    /// [`MAX_TAKEN`], and how many were refused.
     pub(crate) fn read(&mut self, from: IpAddr, pex: &Pex) -> (Vec<PexPeer>, usize) {
         self.named.retain(|addr, _| !pex.dropped.contains(addr));
         let mut taken = Vec::new();

@@ -13,8 +13,9 @@ enum Scope {
     World,
 }
 
-/// Whether it makes sense that a peer at `speaker` tells, or is told, of `addr`: nobody far away knows what is near us, nor
-/// has any use for it. A stranger who names addresses of our own network wants us to knock there.
+/// Whether it makes sense that a peer at `speaker` tells, or is told, of `addr`: nobody far away knows what
+/// is near us, nor has any use for it. A stranger who names addresses of our own network wants us to knock
+/// there.
 pub(crate) fn may_speak_of(speaker: IpAddr, addr: SocketAddr) -> bool {
     addr.port() != 0 && matches!((scope(speaker), scope(addr.ip())), (Some(near), Some(far)) if far >= near)
 }

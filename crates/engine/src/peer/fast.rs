@@ -7,7 +7,8 @@ use wire::fast::{ALLOWED_FAST_SIZE, MAX_ALLOWED_FAST, allowed_fast};
 
 /// Most suggestions of one peer that are kept; an older one makes room.
 const MAX_SUGGESTED: usize = 16;
-/// So many times over a peer may fetch a piece while it is choked: once more than an honest one has reason to.
+/// So many times over a peer may fetch a piece while it is choked: once more than an honest one has reason
+/// to.
 const COPIES: u64 = 2;
 
 /// The sets of one peer.
@@ -24,8 +25,8 @@ pub(crate) struct Fast {
 }
 
 impl Fast {
-    /// Grants a peer that begins its set (IPv4 only: for IPv6 BEP 6 has none), which is the same whatever we have.
-    /// Returns it. A peer with more than a few pieces has something to trade, and gets none.
+    /// Grants a peer that begins its set (IPv4 only: for IPv6 BEP 6 has none), which is the same whatever we
+    /// have. Returns it. A peer with more than a few pieces has something to trade, and gets none.
     pub(crate) fn grant(
         &mut self,
         ip: IpAddr,

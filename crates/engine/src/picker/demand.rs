@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use types::{PieceIndex, Time};
 
-/// Readers of one torrent whose demands are kept; what more of them ask for waits its turn among the wanted pieces.
+/// Readers of one torrent whose demands are kept; what more of them ask for waits its turn among the wanted
+/// pieces.
 const MOST_READERS: usize = 256;
 /// Pieces of one demand; a reader names more as it gets on.
 const MOST_PIECES: usize = 512;
@@ -14,13 +15,14 @@ const MOST_PIECES: usize = 512;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ReaderId(pub u64);
 
-/// What one reader waits for. It takes the place of what the same reader demanded before; an empty one releases it.
+/// What one reader waits for. It takes the place of what the same reader demanded before; an empty one
+/// releases it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Demand {
     /// Who demands.
     pub reader: ReaderId,
-    /// Pieces in the order of their urgency, each with the time in which it is needed; wanted or not, they are fetched.
-    /// Those beyond the 512th are ignored, and so is a demand of a 257th reader.
+    /// Pieces in the order of their urgency, each with the time in which it is needed; wanted or not, they
+    /// are fetched. Those beyond the 512th are ignored, and so is a demand of a 257th reader.
     pub pieces: Vec<(PieceIndex, Duration)>,
 }
 
@@ -103,8 +105,8 @@ impl Pace {
     pub(crate) const ANY: Pace =
         Pace { now: Time::ZERO, ahead: Duration::ZERO, each: Duration::ZERO, patience: Duration::ZERO };
 
-    /// Whether one more block after `asked` new ones comes in time, or as soon as from anybody. What is late already may
-    /// come as much later from a peer that nobody is better than.
+    /// Whether one more block after `asked` new ones comes in time, or as soon as from anybody. What is late
+    /// already may come as much later from a peer that nobody is better than.
     pub(crate) fn brings(&self, asked: usize, deadline: Time) -> bool {
         let more = u32::try_from(asked + 1).unwrap_or(u32::MAX);
         let span = self.ahead.saturating_add(self.each.saturating_mul(more));

@@ -123,7 +123,8 @@ impl Partial {
             self.senders.push(from);
             self.senders.len() - 1
         });
-        // More than 254 senders of one piece share the last number: blame then falls on nobody for those blocks.
+        // More than 254 senders of one piece share the last number: blame then falls on nobody for those
+        // blocks.
         self.from[block.as_usize()] = u8::try_from(sender).unwrap_or(u8::MAX);
         Some(asked)
     }

@@ -1,17 +1,19 @@
 //! Pieces in the order in which they are to be begun.
 //!
-//! One flat array holds the pieces that may be begun, in bands of equal value, lowest first: copies in the swarm plus one,
-//! times 8 less the priority. So a piece of priority 7 is begun before those of priority 4 until it is four times as
-//! common. `ends[v]` is where band `v` ends. A piece moves to the next band by one swap with the band's edge, so a HAVE
-//! costs the same in a torrent of ten pieces and of a million. Peers that have everything are one counter. State per
-//! piece: 4 bytes of place, 4 of position, and 2 of availability (13 bits) and priority (3 bits).
+//! One flat array holds the pieces that may be begun, in bands of equal value, lowest first: copies in the
+//! swarm plus one, times 8 less the priority. So a piece of priority 7 is begun before those of priority 4
+//! until it is four times as common. `ends[v]` is where band `v` ends. A piece moves to the next band by one
+//! swap with the band's edge, so a HAVE costs the same in a torrent of ten pieces and of a million. Peers
+//! that have everything are one counter. State per piece: 4 bytes of place, 4 of position, and 2 of
+//! availability (13 bits) and priority (3 bits).
 
 use types::{Bitfield, PieceIndex, Rng};
 
 use super::Priority;
 
 const ABSENT: u32 = u32::MAX;
-/// From this many changes at once the array is rebuilt at the next pick instead of being moved piece by piece.
+/// From this many changes at once the array is rebuilt at the next pick instead of being moved piece by
+/// piece.
 const BULK: u32 = 50;
 /// The bits of availability; the priority is above.
 const COPIES: u16 = (1 << 13) - 1;

@@ -1,7 +1,8 @@
-//! Meeting through a third peer (BEP 55), as initiator, relay and target. A private torrent takes no part (BEP 27).
+//! Meeting through a third peer (BEP 55), as initiator, relay and target. A private torrent takes no part
+//! (BEP 27).
 //!
-//! The BEP speaks of uTP; over TCP both ends dial at once from the port they listen on, and two calls that cross are one
-//! connection.
+//! The BEP speaks of uTP; over TCP both ends dial at once from the port they listen on, and two calls that
+//! cross are one connection.
 
 use std::net::SocketAddr;
 

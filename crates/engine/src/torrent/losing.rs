@@ -11,8 +11,8 @@ use crate::peer::Peer;
 use crate::picker::Pieces;
 use crate::{ConnId, Disconnect, Fault};
 
-/// Two ends that want nothing for so long part, though not everything is here: before, one of them may be about to want
-/// more.
+/// Two ends that want nothing for so long part, though not everything is here: before, one of them may be
+/// about to want more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Torrent {

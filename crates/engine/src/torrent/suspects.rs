@@ -23,7 +23,8 @@ pub(super) struct Departed {
     parole: bool,
 }
 
-/// Peers that left while pieces were open to which they gave blocks, or on parole. To hang up is no way out of a verdict.
+/// Peers that left while pieces were open to which they gave blocks, or on parole. To hang up is no way out
+/// of a verdict.
 #[derive(Debug, Default)]
 pub(super) struct Absent(BTreeMap<ConnId, Departed>);
 
@@ -66,7 +67,8 @@ impl Torrent {
         }
     }
 
-    /// A piece has ended: of these senders those are forgotten that left and against whom nothing else is open.
+    /// A piece has ended: of these senders those are forgotten that left and against whom nothing else is
+    /// open.
     pub(super) fn forget_senders(&mut self, conns: &[ConnId]) {
         for conn in conns {
             let idle = self.absent.0.get(conn).is_some_and(|gone| !gone.parole);
@@ -94,8 +96,8 @@ impl Torrent {
         }
     }
 
-    /// A piece that failed before passed: its blocks tell who lied. Those who did not are on parole no more, unless for
-    /// another piece.
+    /// A piece that failed before passed: its blocks tell who lied. Those who did not are on parole no more,
+    /// unless for another piece.
     pub(super) fn piece_judged(&mut self, now: Time, piece: PieceIndex, guilty: &[ConnId]) {
         let suspects = self.picker.take_suspects(piece);
         for conn in suspects.iter().filter(|conn| !guilty.contains(conn)) {
@@ -113,8 +115,8 @@ impl Torrent {
         self.forget_senders(&suspects);
     }
 
-    /// It sent corrupt data: it goes, if it is still here, and its address is shut out, with whoever came back from there
-    /// under the same name.
+    /// It sent corrupt data: it goes, if it is still here, and its address is shut out, with whoever came
+    /// back from there under the same name.
     pub(super) fn convict(&mut self, now: Time, conn: ConnId) {
         if self.peers.contains_key(&conn) {
             return self.fault(now, conn, Fault::CorruptData);

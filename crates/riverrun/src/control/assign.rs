@@ -21,8 +21,8 @@ pub(super) fn content(entry: &Entry, state: &State, unhashed: Vec<(PieceIndex, B
     content
 }
 
-/// Gives a torrent to its shard, as it is now. `state` is its own: whoever sees it there may send commands, and they must
-/// come after these.
+/// Gives a torrent to its shard, as it is now. `state` is its own: whoever sees it there may send commands,
+/// and they must come after these.
 pub(super) fn give(inner: &Inner, entry: &Entry, state: &mut State, content: Option<Content>) {
     let (id, shard) = (entry.id, inner.shard(entry));
     let tell = |command| shard.command(Command::Torrent(id, command));
@@ -52,7 +52,8 @@ pub(super) fn give(inner: &Inner, entry: &Entry, state: &mut State, content: Opt
     state.place.on_shard = true;
 }
 
-/// A shard panicked and begins anew without torrents: fails whoever is to blame, and gives it the others again.
+/// A shard panicked and begins anew without torrents: fails whoever is to blame, and gives it the others
+/// again.
 pub(super) fn broke(inner: &Arc<Inner>, shard: usize, culprit: Culprit, message: &str) {
     // What was said before this is for nobody: it is in the torrents' states.
     inner.shards.renew(shard);
@@ -82,8 +83,8 @@ pub(super) fn lose(inner: &Inner, entry: &Entry, message: &str) {
     }
 }
 
-/// A torrent's shard lost it through no fault of its own: gives it there again. It is not known any more which blocks lie
-/// there unhashed: they are fetched again.
+/// A torrent's shard lost it through no fault of its own: gives it there again. It is not known any more
+/// which blocks lie there unhashed: they are fetched again.
 fn again(inner: &Inner, entry: &Entry) {
     entry.change(|state| {
         if !std::mem::take(&mut state.place.on_shard) {

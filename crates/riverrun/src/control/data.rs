@@ -42,8 +42,8 @@ pub(crate) async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<Resum
     }
 }
 
-/// Makes sure that no other process works on this torrent's files and state. Who only reads the files may do so beside
-/// others. Where nothing can be locked, nothing can be kept either: that is told when it is saved.
+/// Makes sure that no other process works on this torrent's files and state. Who only reads the files may do
+/// so beside others. Where nothing can be locked, nothing can be kept either: that is told when it is saved.
 pub(crate) async fn lock(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), Error> {
     let Some(dir) = inner.settings.state_dir.clone().filter(|_| !entry.settings.read_only) else {
         return Ok(());
@@ -83,8 +83,9 @@ fn lock_to_save(dir: &Path, entry: &Entry) -> Option<Option<ResumeLock>> {
     }
 }
 
-/// Finds out which pieces are there: those that were saved and whose files are as they were then, and those that pass their
-/// hash now. A file that changed after the last saving is checked whole, since pieces may have come after it.
+/// Finds out which pieces are there: those that were saved and whose files are as they were then, and those
+/// that pass their hash now. A file that changed after the last saving is checked whole, since pieces may
+/// have come after it.
 pub(crate) async fn find(
     inner: &Arc<Inner>,
     entry: &Arc<Entry>,
@@ -191,7 +192,8 @@ pub(crate) async fn check(
     Ok(report.unwrap_or(Err(StorageError::Cancelled))?.good)
 }
 
-/// Makes empty files, links and reserved space. A disk that refuses is tried again until it does not, or the torrent goes.
+/// Makes empty files, links and reserved space. A disk that refuses is tried again until it does not, or the
+/// torrent goes.
 pub(crate) async fn prepare(
     inner: &Arc<Inner>,
     entry: &Arc<Entry>,
@@ -224,8 +226,8 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-/// Data that was verified is gone: says so, and stops serving and fetching the pieces of that file until it is back. A
-/// recheck by the user gives it up and fetches it anew.
+/// Data that was verified is gone: says so, and stops serving and fetching the pieces of that file until it
+/// is back. A recheck by the user gives it up and fetches it anew.
 pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, error: StorageError) {
     // A write may run across several files: the path says which one it is about.
     let output = &entry.settings.output;
@@ -273,8 +275,8 @@ async fn look_for_lost(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn 
     }
 }
 
-/// Hashes the pieces of a file anew and tells the shard what is there, and what of it is wanted. The shard's data path
-/// stands still meanwhile: a piece that came during the check would be forgotten after it.
+/// Hashes the pieces of a file anew and tells the shard what is there, and what of it is wanted. The shard's
+/// data path stands still meanwhile: a piece that came during the check would be forgotten after it.
 async fn recount(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storage>, file: FileIndex) {
     let _busy = entry.data.busy.lock().await;
     if entry.obstacle().is_some() {

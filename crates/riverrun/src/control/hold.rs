@@ -8,8 +8,8 @@ use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::{FromShard, Question};
 
-/// Stops a torrent's data path: its connections close, nothing of it is under way on the disk, and all it told has been
-/// dealt with. What is found on the disk from here on stays true until [`release`].
+/// Stops a torrent's data path: its connections close, nothing of it is under way on the disk, and all it
+/// told has been dealt with. What is found on the disk from here on stays true until [`release`].
 pub(crate) async fn hold(inner: &Inner, entry: &Entry) {
     let held = entry.change(|state| {
         state.place.held = state.place.on_shard;
@@ -24,7 +24,8 @@ pub(crate) async fn hold(inner: &Inner, entry: &Entry) {
     }
 }
 
-/// Tells the shard which pieces are there, and lets it go on. False where it does not have the torrent (any more).
+/// Tells the shard which pieces are there, and lets it go on. False where it does not have the torrent (any
+/// more).
 pub(crate) fn release(inner: &Inner, entry: &Entry, have: Bitfield) -> bool {
     let wanted = entry.to_be_fetched();
     let shard = inner.shard(entry);

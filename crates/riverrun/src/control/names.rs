@@ -11,8 +11,8 @@ use crate::EventKind;
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 
-/// Gives the torrent's shard these peers: those that are addresses now, the others when their names have been looked up.
-/// To be called when the shard knows the torrent.
+/// Gives the torrent's shard these peers: those that are addresses now, the others when their names have been
+/// looked up. To be called when the shard knows the torrent.
 pub(super) fn seek(inner: &Arc<Inner>, entry: &Arc<Entry>, source: PeerSource, peers: Vec<Node>) {
     let (mut addrs, mut names) = (Vec::new(), Vec::new());
     for peer in peers {

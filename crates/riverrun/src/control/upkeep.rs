@@ -1,4 +1,5 @@
-//! What is done now and then: leases, figures of the torrents that did something, and chores whose time has come.
+//! What is done now and then: leases, figures of the torrents that did something, and chores whose time has
+//! come.
 //!
 //! Each tick costs a question to each shard. A torrent that does nothing is in no answer and on no list.
 

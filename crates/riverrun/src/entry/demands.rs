@@ -21,7 +21,8 @@ impl Demands {
         ReaderId(self.readers)
     }
 
-    /// What a reader waits for from now on, in place of what it waited for before. None where it is nothing, as before.
+    /// What a reader waits for from now on, in place of what it waited for before. None where it is nothing,
+    /// as before.
     pub(crate) fn set(&mut self, reader: ReaderId, pieces: Vec<(PieceIndex, Duration)>) -> Option<Demand> {
         let demand = Demand { reader, pieces };
         if demand.pieces.is_empty() {

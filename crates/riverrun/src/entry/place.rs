@@ -10,8 +10,8 @@ use types::PeerSource;
 /// Most addresses that are kept of those a user named.
 const MANUAL_PEERS: usize = 200;
 
-/// Whether its shard has a torrent. A shard that panicked gets all of its torrents anew, so what was said to it and is
-/// nowhere else in the state is kept here.
+/// Whether its shard has a torrent. A shard that panicked gets all of its torrents anew, so what was said to
+/// it and is nowhere else in the state is kept here.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     /// The shard knows it.

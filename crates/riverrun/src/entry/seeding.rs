@@ -33,8 +33,8 @@ impl Seeding {
         self.reached
     }
 
-    /// Looks at the goal: whether it is reached now, and if not, when it will be by time alone. `seeds` says whether the
-    /// torrent does now; it has sent so many bytes, and wants so many.
+    /// Looks at the goal: whether it is reached now, and if not, when it will be by time alone. `seeds` says
+    /// whether the torrent does now; it has sent so many bytes, and wants so many.
     pub(crate) fn review(&mut self, now: Time, seeds: bool, sent: u64, wanted: u64) -> (bool, Time) {
         self.since = seeds.then(|| self.since.unwrap_or(now));
         let (Some(since), Some(goal)) = (self.since, self.goal.filter(|_| !self.reached)) else {

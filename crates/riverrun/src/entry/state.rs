@@ -49,7 +49,8 @@ impl Obstacles {
         self.disk.as_ref().or_else(|| self.lost.values().next())
     }
 
-    /// A file is gone. None where that was known; else whether nobody looks for files that are gone yet: who asks does.
+    /// A file is gone. None where that was known; else whether nobody looks for files that are gone yet: who
+    /// asks does.
     pub(crate) fn lose(&mut self, file: FileIndex, trouble: Trouble) -> Option<bool> {
         let is_new = self.lost.insert(file, trouble).is_none();
         is_new.then(|| !std::mem::replace(&mut self.looking, true))
@@ -165,8 +166,8 @@ impl State {
         !self.pieces.has(piece.0) && self.demands.contains(piece)
     }
 
-    /// The pieces that the shard is to fetch: the wanted ones, but none of a file that is gone, and none at all where
-    /// nothing may be written.
+    /// The pieces that the shard is to fetch: the wanted ones, but none of a file that is gone, and none at
+    /// all where nothing may be written.
     pub(crate) fn to_be_fetched(&self, info: &Info, read_only: bool) -> Bitfield {
         let mut wanted = if read_only { self.pieces.have() } else { self.pieces.wanted() }.clone();
         self.obstacles.lost_pieces(info).for_each(|piece| _ = wanted.remove(piece));
@@ -183,7 +184,8 @@ impl State {
         wanted.map(|piece| (piece, self.wants.piece(info, piece.0))).collect()
     }
 
-    /// A demand without what may not be fetched: nothing of a file that is gone, and nothing where nothing may be written.
+    /// A demand without what may not be fetched: nothing of a file that is gone, and nothing where nothing
+    /// may be written.
     pub(crate) fn reachable(&self, info: &Info, read_only: bool, demand: &Demand) -> Demand {
         let open = |piece: PieceIndex| !read_only && !self.obstacles.is_lost(info, piece);
         let pieces = demand.pieces.iter().copied().filter(|(piece, _)| open(*piece)).collect();

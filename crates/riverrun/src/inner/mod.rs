@@ -78,8 +78,8 @@ impl Inner {
         });
     }
 
-    /// Runs a task on the control thread and waits for it, unless the client is closed. The task goes on when the caller
-    /// does not.
+    /// Runs a task on the control thread and waits for it, unless the client is closed. The task goes on when
+    /// the caller does not.
     pub(crate) async fn join<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,

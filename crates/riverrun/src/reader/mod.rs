@@ -19,15 +19,15 @@ use source::Source;
 
 type Fetch = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send>>;
 
-/// Reads the bytes of a file, or of a whole torrent, as if they were here: a read waits for the pieces it needs, which are
-/// fetched before all others, whether the file is wanted or not.
+/// Reads the bytes of a file, or of a whole torrent, as if they were here: a read waits for the pieces it
+/// needs, which are fetched before all others, whether the file is wanted or not.
 ///
-/// Only verified bytes are read. What is fetched is what reads ask for and the [`Readahead`] beyond, piece by piece;
-/// nothing before the first read. Any number of readers may read the same torrent; dropping one, or
+/// Only verified bytes are read. What is fetched is what reads ask for and the [`Readahead`] beyond, piece by
+/// piece; nothing before the first read. Any number of readers may read the same torrent; dropping one, or
 /// [`release`](Reader::release), takes back what it asked for. A paused torrent keeps its readers waiting.
 ///
-/// A reader needs no runtime of its own: the disk is read on the client's disk threads. A read that waits ends with an
-/// error when the torrent fails or is removed, or the client closes: an [`io::Error`] whose
+/// A reader needs no runtime of its own: the disk is read on the client's disk threads. A read that waits
+/// ends with an error when the torrent fails or is removed, or the client closes: an [`io::Error`] whose
 /// [`get_ref`](io::Error::get_ref) is an [`Error`].
 ///
 /// Cancel safe: a read that is dropped has read nothing, and the next one goes on at the same place.
@@ -105,8 +105,8 @@ impl Reader {
         self.source.release();
     }
 
-    /// Reads from byte `offset` on, whatever the position: at least one byte, or 0 at the end. Asks for the bytes of this
-    /// read and no more. Calls may run side by side.
+    /// Reads from byte `offset` on, whatever the position: at least one byte, or 0 at the end. Asks for the
+    /// bytes of this read and no more. Calls may run side by side.
     ///
     /// Cancel safe: what was asked for is taken back.
     ///
@@ -196,7 +196,8 @@ impl AsyncSeek for Reader {
     }
 }
 
-/// A [`Reader`] for threads: its reads block. Not for a thread that runs asynchronous tasks: they would all wait.
+/// A [`Reader`] for threads: its reads block. Not for a thread that runs asynchronous tasks: they would all
+/// wait.
 #[derive(Debug)]
 pub struct BlockingReader {
     reader: Reader,

@@ -22,12 +22,13 @@ pub struct ReadPosition {
 
 type Compute = dyn Fn(ReadPosition) -> u64 + Send + Sync;
 
-/// How many bytes beyond a read the swarm is asked for. The pieces that those bytes lie in are fetched, and no others.
+/// How many bytes beyond a read the swarm is asked for. The pieces that those bytes lie in are fetched, and
+/// no others.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Readahead {
-    /// Twice what was read one after the other since the last seek: at least 128 KiB, and at most `most`. The default,
-    /// with a `most` of 32 MiB.
+    /// Twice what was read one after the other since the last seek: at least 128 KiB, and at most `most`. The
+    /// default, with a `most` of 32 MiB.
     Growing {
         /// The most, in bytes.
         most: u64,

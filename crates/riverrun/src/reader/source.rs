@@ -55,7 +55,8 @@ impl Source {
         self.range.end - self.range.start
     }
 
-    /// Demands the pieces of these bytes, in order, in place of what was demanded before. Those that are here cost nothing.
+    /// Demands the pieces of these bytes, in order, in place of what was demanded before. Those that are here
+    /// cost nothing.
     pub(super) fn demand(&self, bytes: Range<u64>) {
         let geometry = self.entry.info().geometry();
         let pieces = geometry.pieces_of(self.at(bytes.start)..self.at(bytes.end));
@@ -71,7 +72,8 @@ impl Source {
         self.entry.demand(self.inner.shard(&self.entry), self.reader, |_| Vec::new());
     }
 
-    /// At least one byte and at most `most` from `at` on; none at the end. Waits for the piece that `at` lies in.
+    /// At least one byte and at most `most` from `at` on; none at the end. Waits for the piece that `at` lies
+    /// in.
     pub(super) fn read(
         &self,
         at: u64,

@@ -46,7 +46,8 @@ impl Cell {
     pub(super) fn call<R>(&mut self, call: impl FnOnce(&mut Shard, Time) -> R) -> Result<R, Broken> {
         let now = self.clock.now();
         let shard = self.shard.as_mut().ok_or(Broken::Before)?;
-        // The shard is thrown away if this unwinds: nobody sees what it left half done, but whose work it was at.
+        // The shard is thrown away if this unwinds: nobody sees what it left half done, but whose work it was
+        // at.
         catch_unwind(AssertUnwindSafe(|| call(shard, now))).map_err(|payload| {
             let culprit = self.shard.take().and_then(|shard| shard.at_work());
             Broken::Now { culprit, message: panic_message(&*payload) }

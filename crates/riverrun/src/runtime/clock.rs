@@ -23,7 +23,8 @@ impl Clock {
 
     /// How long to wait for `deadline`. `None` for ever.
     ///
-    /// Rounded up to the next millisecond: pollers count in those, and waking early would spin until the time has come.
+    /// Rounded up to the next millisecond: pollers count in those, and waking early would spin until the time
+    /// has come.
     pub(crate) fn until(&self, deadline: Time) -> Option<Duration> {
         if deadline == Time::NEVER {
             return None;

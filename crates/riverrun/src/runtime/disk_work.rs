@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 
 use crate::disk::{Disk, Reply};
 
-/// Disk work that came back, for the shard it was meant for: a shard that was built anew must not see its predecessor's.
+/// Disk work that came back, for the shard it was meant for: a shard that was built anew must not see its
+/// predecessor's.
 struct Returned {
     generation: u32,
     done: DiskDone,

@@ -1,7 +1,7 @@
 //! The poll loop of one shard.
 //!
-//! The loop is here; each thing it handles owns its fields: the shard and the wall around it (`cell`), sockets (`connections`,
-//! moved by `traffic`), `listeners`, disk work under way (`disk_work`).
+//! The loop is here; each thing it handles owns its fields: the shard and the wall around it (`cell`),
+//! sockets (`connections`, moved by `traffic`), `listeners`, disk work under way (`disk_work`).
 
 use std::io;
 use std::sync::Arc;
@@ -163,7 +163,8 @@ impl Driver {
             ToShard::Stop => self.stopped = true,
             ToShard::StopListening => self.listeners.close(),
             ToShard::Ask(Question::Quiet(of, answer)) => self.disk_work.when_idle(of, answer),
-            // The client's upkeep must not wait for the disk work of a broken shard: without one there are no figures.
+            // The client's upkeep must not wait for the disk work of a broken shard: without one there are no
+            // figures.
             ToShard::Ask(question @ (Question::Usage(_) | Question::Rates(_) | Question::Figures(_))) => {
                 self.answer(question);
             }

@@ -9,8 +9,8 @@ use types::Time;
 
 use super::connections;
 
-/// How long a listener rests after the system had no handle for a connection. The poller reports a connection once, so
-/// nothing else would bring us back to it.
+/// How long a listener rests after the system had no handle for a connection. The poller reports a connection
+/// once, so nothing else would bring us back to it.
 const REST: Duration = Duration::from_millis(500);
 
 /// Listeners, and which of them may have a connection waiting.

@@ -1,14 +1,14 @@
-//! One operating-system thread for each shard: the poll loop that gives a [`shard::Shard`] its sockets, its disk and its
-//! clock.
+//! One operating-system thread for each shard: the poll loop that gives a [`shard::Shard`] its sockets, its
+//! disk and its clock.
 //!
 //! # When the engine panics
-//! Every call into a shard runs under `catch_unwind`. What a panic leaves behind can't be trusted, so the whole shard is
-//! thrown away: its sockets close, the disk work under way is waited for, and a new shard begins without torrents. The
-//! shard notes whose work it does, whatever the call, so the control plane is told whose fault it was
-//! ([`FromShard::Broke`]): that torrent fails, the others are given to the new shard as they are known there. Where the
-//! work was nobody's (sockets, buffers, the lanes that hash for all) all of them come back once; the second time within
-//! [`PANIC_WINDOW`] the shard's torrents all fail, since a loop of panics would help nobody. The client and its other
-//! shards never notice.
+//! Every call into a shard runs under `catch_unwind`. What a panic leaves behind can't be trusted, so the
+//! whole shard is thrown away: its sockets close, the disk work under way is waited for, and a new shard
+//! begins without torrents. The shard notes whose work it does, whatever the call, so the control plane is
+//! told whose fault it was ([`FromShard::Broke`]): that torrent fails, the others are given to the new shard
+//! as they are known there. Where the work was nobody's (sockets, buffers, the lanes that hash for all) all
+//! of them come back once; the second time within [`PANIC_WINDOW`] the shard's torrents all fail, since a
+//! loop of panics would help nobody. The client and its other shards never notice.
 
 mod cell;
 mod clock;

@@ -189,8 +189,8 @@ impl Driver {
         true
     }
 
-    /// Gives a connection to the shard of the torrent it asks for. Nobody's connection is dropped, and so is one that was
-    /// handed on before: its torrent is being removed.
+    /// Gives a connection to the shard of the torrent it asks for. Nobody's connection is dropped, and so is
+    /// one that was handed on before: its torrent is being removed.
     pub(super) fn hand_off(&mut self, conn: ConnId, info_hash: InfoHash, bytes: Vec<u8>) {
         let Some(connection) = self.connections.remove(self.poll.registry(), conn) else { return };
         // A panic in another thread can't leave a session half changed: it is only read and written whole.

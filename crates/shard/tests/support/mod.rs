@@ -60,7 +60,8 @@ pub(crate) fn info(kind: Kind, payload: &[u8], piece_len: u32) -> Info {
     info
 }
 
-/// The info dictionary of a v1 torrent whose `files`, `(length, is padding)` each, lie one after the other in `payload`.
+/// The info dictionary of a v1 torrent whose `files`, `(length, is padding)` each, lie one after the other in
+/// `payload`.
 pub(crate) fn padded(payload: &[u8], files: &[(usize, bool)], piece_len: u32) -> Info {
     let mut raw = b"d5:filesl".to_vec();
     for (n, (len, padding)) in files.iter().enumerate() {

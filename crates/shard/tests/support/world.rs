@@ -88,7 +88,8 @@ impl World {
         }
     }
 
-    /// A node with a torrent of which it has all (`disk` is the payload) or nothing. Pools of `blocks` buffers.
+    /// A node with a torrent of which it has all (`disk` is the payload) or nothing. Pools of `blocks`
+    /// buffers.
     pub(crate) fn add(&mut self, info: &Arc<Info>, disk: Option<&[u8]>, blocks: usize) -> usize {
         self.add_with(info, disk, blocks, |params| {
             if disk.is_some() {

@@ -1,4 +1,5 @@
-//! Torrents without content, and the info dictionary on the wire (BEP 9), with the bytes of honest and hostile peers.
+//! Torrents without content, and the info dictionary on the wire (BEP 9), with the bytes of honest and
+//! hostile peers.
 
 use super::extended::{extended, meet};
 use super::*;

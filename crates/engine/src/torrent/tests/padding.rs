@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Four pieces of four blocks: data in the first block and a half of piece 0, all of piece 1, none of piece 2, and the
-/// second half of piece 3.
+/// Four pieces of four blocks: data in the first block and a half of piece 0, all of piece 1, none of piece
+/// 2, and the second half of piece 3.
 fn padded() -> Torrent {
     let (piece, block) = (u64::from(PIECE), u64::from(BLOCK_LEN));
     torrent_with(4, |p| {
