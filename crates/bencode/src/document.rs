@@ -6,7 +6,6 @@ use std::fmt;
 use crate::error::{Error, ErrorKind, WarningKind, Warnings};
 use crate::options::Options;
 use crate::parser::{self, Kind, NO_INDEX, Parser, Step, Token};
-use crate::value::Value;
 
 /// Decodes the value at the start of `input`, without copying any of it.
 ///
@@ -222,13 +221,6 @@ impl<'a, 'd> Node<'a, 'd> {
     #[must_use]
     pub fn offset(&self) -> usize {
         self.token().start as usize
-    }
-
-    /// An owned copy. What is nested deeper than [`Value::MAX_DEPTH`], and integers that do not fit an `i64`, become
-    /// [`Value::Raw`]. Of duplicate keys the first is kept.
-    #[must_use]
-    pub fn to_value(&self) -> Value {
-        crate::value::from_node(*self)
     }
 }
 

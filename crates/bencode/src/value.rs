@@ -141,8 +141,17 @@ impl Value {
     }
 }
 
+impl Node<'_, '_> {
+    /// An owned copy. What is nested deeper than [`Value::MAX_DEPTH`], and integers that do not fit an `i64`, become
+    /// [`Value::Raw`]. Of duplicate keys the first is kept.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        from_node(*self)
+    }
+}
+
 /// Copies a node, with a stack of its own.
-pub(crate) fn from_node(node: Node<'_, '_>) -> Value {
+fn from_node(node: Node<'_, '_>) -> Value {
     enum Open<'a, 'd> {
         List(List<'a, 'd>, Vec<Value>),
         Dict(Dict<'a, 'd>, BTreeMap<Vec<u8>, Value>, Vec<u8>),

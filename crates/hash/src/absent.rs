@@ -18,7 +18,7 @@ pub(crate) mod sha_ni {
 /// Stand-in for the AVX2 kernels.
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) mod avx2 {
-    use crate::{cpu::Avx2, many::Words};
+    use crate::{cpu::Avx2, family::Words};
 
     pub(crate) fn compress8<const N: usize>(proof: Avx2, _: &mut Words<N>, _: &[&[u8]; 8]) {
         match proof {}
@@ -28,7 +28,7 @@ pub(crate) mod avx2 {
 /// Stand-in for the AVX-512 kernels.
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) mod avx512 {
-    use crate::{cpu::Avx512, many::Words};
+    use crate::{cpu::Avx512, family::Words};
 
     pub(crate) fn compress16<const N: usize>(proof: Avx512, _: &mut Words<N>, _: &[&[u8]; 16]) {
         match proof {}

@@ -38,6 +38,7 @@ mod aarch64;
 mod absent;
 mod backend;
 mod cpu;
+mod family;
 mod many;
 mod sha1;
 mod sha256;

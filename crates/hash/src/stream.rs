@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     BLOCK_LEN,
     backend::{Backend, backend},
-    many::Family,
+    family::Family,
     sha1::Sha1Family,
     sha256::Sha256Family,
 };

@@ -5,42 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::encoded::{encode_bytes, encode_dict, encode_list, encode_strings};
 use crate::error::Error;
 use crate::field::Field;
 use crate::info::Info;
 use crate::limits::Limits;
 use crate::metainfo::Metainfo;
 use crate::outer::Node;
-
-/// A dictionary of values that are already encoded. The keys must ascend.
-pub(crate) fn encode_dict<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<u8> {
-    let mut out = vec![b'd'];
-    for (key, value) in entries {
-        out.extend(encode_bytes(key));
-        out.extend_from_slice(value);
-    }
-    out.push(b'e');
-    out
-}
-
-/// A string.
-pub(crate) fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
-    let mut out = bytes.len().to_string().into_bytes();
-    out.push(b':');
-    out.extend_from_slice(bytes);
-    out
-}
-
-fn encode_list(items: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
-    let mut out = vec![b'l'];
-    items.for_each(|item| out.extend(item));
-    out.push(b'e');
-    out
-}
-
-pub(crate) fn encode_strings(items: &[String]) -> Vec<u8> {
-    encode_list(items.iter().map(|item| encode_bytes(item.as_bytes())))
-}
 
 impl Metainfo {
     fn set_raw(&mut self, key: &str, value: Option<Vec<u8>>) {

@@ -4,11 +4,21 @@ use crate::error::{Error, ErrorKind, Warning, WarningKind, Warnings};
 use crate::field::Field;
 use crate::file::{Attributes, File};
 use crate::limits::Limits;
-use crate::links::Link;
 use crate::names::Names;
 
 /// The name that BitComet gives to its padding, which has no `p` attribute.
 const BITCOMET_PADDING: &[u8] = b"_____padding_file_";
+
+/// A symbolic link whose target is not looked up yet.
+pub(crate) struct Link<'a> {
+    /// Its index among the files.
+    pub(crate) file: usize,
+    /// What it points to, as the torrent has it.
+    pub(crate) target: Vec<&'a [u8]>,
+    /// Where the torrent says so.
+    pub(crate) key: String,
+    pub(crate) offset: usize,
+}
 
 /// Collects the files of a torrent in payload order.
 pub(crate) struct Files<'a, 'l> {

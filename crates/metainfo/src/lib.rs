@@ -23,6 +23,7 @@
 
 pub mod create;
 pub mod edit;
+mod encoded;
 mod error;
 mod field;
 mod file;

@@ -4,24 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::error::{Warning, WarningKind};
 use crate::file::File;
-use crate::files_v1::Files;
+use crate::files_v1::{Files, Link};
 use crate::names::Names;
 
 /// Most links followed on the way of one.
 const HOPS: usize = 40;
 /// Most path components looked up for all links of a torrent: links that point at each other could make it endless.
 const STEPS: usize = 10_000_000;
-
-/// A symbolic link whose target is not looked up yet.
-pub(crate) struct Link<'a> {
-    /// Its index among the files.
-    pub(crate) file: usize,
-    /// What it points to, as the torrent has it.
-    pub(crate) target: Vec<&'a [u8]>,
-    /// Where the torrent says so.
-    pub(crate) key: String,
-    pub(crate) offset: usize,
-}
 
 /// What the links of a torrent can point to, by raw path with `/` between its components.
 struct Targets<'t, 'a, 'l> {

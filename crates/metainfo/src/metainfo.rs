@@ -58,7 +58,7 @@ impl Metainfo {
         let layers = layers.as_deref().map(|layers| (&b"piece layers"[..], layers));
         let mut entries: BTreeMap<&[u8], &[u8]> = self.raw.iter().map(|(k, v)| (&**k, &**v)).collect();
         entries.extend(info.into_iter().chain(layers));
-        crate::edit::encode_dict(entries.iter().map(|(key, value)| (*key, *value)))
+        crate::encoded::encode_dict(entries.iter().map(|(key, value)| (*key, *value)))
     }
 
     fn encode_layers(&self) -> Option<Vec<u8>> {
@@ -67,10 +67,10 @@ impl Metainfo {
         }
         let layers = self.info.layers.iter().map(|(root, layer)| {
             let bytes = layer.as_flattened();
-            (root, crate::edit::encode_bytes(bytes))
+            (root, crate::encoded::encode_bytes(bytes))
         });
         let layers: Vec<_> = layers.collect();
-        Some(crate::edit::encode_dict(layers.iter().map(|(root, layer)| (&root[..], &**layer))))
+        Some(crate::encoded::encode_dict(layers.iter().map(|(root, layer)| (&root[..], &**layer))))
     }
 
     /// The info dictionary.

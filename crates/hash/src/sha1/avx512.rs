@@ -6,7 +6,7 @@ use super::K;
 use crate::{
     BLOCK_LEN,
     cpu::Avx512,
-    many::Words,
+    family::Words,
     x86::{load_row512, load512, store_row512, transpose16},
 };
 

@@ -8,7 +8,7 @@ use crate::absent::armv8;
 use crate::absent::{avx2, avx512, sha_ni};
 use crate::{
     backend::{Backend, One, Plan},
-    many::{Family, Words},
+    family::{Family, Words},
 };
 
 #[cfg(target_arch = "aarch64")]

@@ -6,7 +6,7 @@ use super::K;
 use crate::{
     BLOCK_LEN,
     cpu::Avx2,
-    many::Words,
+    family::Words,
     x86::{big_endian256, load_row256, load256, rotate_left256, store_row256, transpose8},
 };
 

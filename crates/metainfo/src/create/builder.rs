@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use types::limits;
 
-use crate::create::{CreateError, HashPlan, auto_piece_len, check_piece_len, encode};
+use crate::create::{CreateError, HashPlan, auto_piece_len, check_piece_len};
 use crate::file::Attributes;
 use crate::info::Version;
 use crate::layout::{self, FileLayout};
@@ -20,6 +20,17 @@ pub enum FileOrder {
     Path,
     /// As they were given.
     Given,
+}
+
+/// The keys around the info dictionary.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outer {
+    pub(crate) tiers: Vec<Vec<String>>,
+    pub(crate) web_seeds: Vec<String>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) comment: Option<String>,
+    pub(crate) created_by: Option<String>,
+    pub(crate) creation_date: Option<i64>,
 }
 
 /// A file of the torrent to be.
@@ -43,7 +54,7 @@ pub struct Builder {
     pub(crate) private: bool,
     pub(crate) write_public: bool,
     pub(crate) source: Option<String>,
-    pub(crate) outer: encode::Outer,
+    pub(crate) outer: Outer,
     files: Vec<Entry>,
     order: FileOrder,
     piece_len: Option<u32>,
@@ -61,7 +72,7 @@ impl Builder {
             private: false,
             write_public: false,
             source: None,
-            outer: encode::Outer::default(),
+            outer: Outer::default(),
             files: Vec::new(),
             order: FileOrder::Tree,
             piece_len: None,

@@ -2,22 +2,11 @@
 
 use bencode::Value;
 
-use crate::create::builder::{Builder, Entry};
-use crate::edit::encode_dict;
+use crate::create::builder::{Builder, Entry, Outer};
+use crate::encoded::encode_dict;
 use crate::file::Attributes;
 use crate::merkle::Hash;
 use crate::outer::Node;
-
-/// The keys around the info dictionary.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Outer {
-    pub(crate) tiers: Vec<Vec<String>>,
-    pub(crate) web_seeds: Vec<String>,
-    pub(crate) nodes: Vec<Node>,
-    pub(crate) comment: Option<String>,
-    pub(crate) created_by: Option<String>,
-    pub(crate) creation_date: Option<i64>,
-}
 
 /// The info dictionary. Lengths fit an `i64`, as the limits are far below.
 pub(crate) fn info(
