@@ -1,8 +1,12 @@
 //! Panics on purpose, for tests of what follows from one.
 
-/// Where a torrent's code is to panic. See [`Shard::set_trap`](crate::Shard::set_trap).
+/// Where a torrent's code is to panic, for `Shard::set_trap`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    not(any(test, feature = "traps")),
+    expect(unreachable_pub, reason = "it is seen with the feature")
+)]
 pub enum Trap {
     /// With its next command.
     Command,
