@@ -211,6 +211,15 @@ impl Book {
         self.reindex(canonical(addr));
     }
 
+    /// It is connected some other way already: nothing is wrong with the address, but there is no hurry.
+    pub(crate) fn met_elsewhere(&mut self, now: Time, addr: SocketAddr) {
+        self.leave_dialing(addr);
+        if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
+            (entry.failures, entry.state) = (0, State::Waiting(now + self.limits.retry_after));
+        }
+        self.reindex(canonical(addr));
+    }
+
     /// It is a seed and we are one too: it is of no use until something is missing again.
     pub(crate) fn shelve(&mut self, addr: SocketAddr) {
         self.leave_dialing(addr);
@@ -317,6 +326,11 @@ impl Book {
             }
             stay(entry.source) || entry.state == State::Abandoned
         });
+    }
+
+    /// Whether the user named the address.
+    pub(crate) fn is_manual(&self, addr: SocketAddr) -> bool {
+        self.entries.get(&canonical(addr)).is_some_and(|entry| entry.source == PeerSource::Manual)
     }
 
     /// Whether a dial was given up while it was under way.
@@ -433,6 +447,18 @@ mod tests {
         }
         assert_eq!(book.next_due(), now + RETRY * 3);
         assert!(now > Time::from_secs(3 * (1 + 2 + 3)));
+    }
+
+    #[test]
+    fn who_is_met_elsewhere_is_left_alone_for_a_while_whoever_named_it() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Manual, &mut rng);
+        for n in 0..5u32 {
+            let now = Time::ZERO + RETRY * n;
+            assert_eq!(book.next(now), Some(addr(1)));
+            book.met_elsewhere(now, addr(1));
+            assert_eq!((book.next_due(), book.dialing()), (now + RETRY, 0));
+        }
     }
 
     #[test]

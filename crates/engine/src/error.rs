@@ -169,7 +169,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Fault::NotBitTorrent => "it does not speak BitTorrent",
-            Fault::UnknownInfoHash => "it asked for a torrent that is not served here",
+            Fault::UnknownInfoHash => "it named another torrent in its handshake",
             Fault::BadMessage => "it sent a message that does not parse or is too long",
             Fault::BadBitfield => "it sent a bitfield that does not fit",
             Fault::PieceOutOfRange => "it named a piece beyond the torrent",

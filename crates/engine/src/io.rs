@@ -288,6 +288,14 @@ pub enum Event {
         /// Why, where we know.
         why: Disconnect,
     },
+    /// A peer that the user named ([`PeerSource::Manual`]) is of no use: it can't be reached, does not let us in, or broke a
+    /// rule. It is tried again with a growing wait, but for a peer that speaks something else or does not have the torrent.
+    PeerUseless {
+        /// Its address.
+        addr: SocketAddr,
+        /// Why.
+        why: Disconnect,
+    },
     /// An address sent corrupt data and is shut out for a while.
     PeerBanned {
         /// Its address.

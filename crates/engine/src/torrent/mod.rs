@@ -4,6 +4,7 @@
 //! answers them, `suspects` remembers who may have lied, `upkeep` does what time demands. This
 //! file owns the table of peers and the queue of outputs.
 
+mod address;
 mod content;
 mod exchange;
 mod extended;
@@ -33,8 +34,8 @@ use crate::extension::metadata::Fetch;
 use crate::peer::{Interest, Peer, Who};
 use crate::picker::Picker;
 use crate::{
-    Arrival, Blame, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Figures, Input, Origin,
-    Output, PeerSnapshot, Phase, Snapshot, Speed,
+    Arrival, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Figures, Input, Origin, Output,
+    PeerSnapshot, Phase, Snapshot, Speed,
 };
 
 /// What a torrent's brain begins with.
@@ -334,11 +335,7 @@ impl Torrent {
     fn join(&mut self, now: Time, who: Who) {
         let refusal = self.refusal(now, &who);
         if let Some(why) = refusal.filter(|why| *why != Disconnect::Full || !self.takes_a_place(now, &who)) {
-            if why == Disconnect::Ourselves {
-                self.book.forget(who.addr);
-            } else {
-                self.book.closed(now, who.addr);
-            }
+            self.settle_refused(now, who.addr, why);
             self.out.push_back(Output::Disconnect { conn: who.conn, why });
             return;
         }
@@ -423,36 +420,6 @@ impl Torrent {
         if !peer.uploads.is_choked() {
             self.state.next_round = self.state.next_round.min(now + upkeep::TICK);
         }
-    }
-
-    /// What the book learns from the end of a connection: one place maps blame to what follows for the address.
-    fn settle_address(&mut self, now: Time, peer: &Peer, why: Disconnect) {
-        // Of a peer that came to us the book knows the address it listens on.
-        let addr = peer.who.listens.unwrap_or(peer.who.addr);
-        if let Disconnect::Fault(fault) = why {
-            *self.tally.faults.entry(why.code()).or_default() += 1;
-            if fault == Fault::CorruptData {
-                return self.shut_out(now, peer.who.addr, addr, peer.who.peer_id);
-            }
-        }
-        match why.blame() {
-            _ if !why.may_retry() => self.book.forget(addr),
-            Blame::Misbehaved => self.book.failed(now, addr),
-            _ if why == Disconnect::Useless && self.picker.is_content() => self.book.shelve(addr),
-            // A peer that never gave or took anything is no better than one that did not answer.
-            _ if peer.down.total() == 0 && peer.uploads.speed.total() == 0 => self.book.failed(now, addr),
-            _ => self.book.closed(now, addr),
-        }
-    }
-
-    fn dial_failed(&mut self, now: Time, addr: SocketAddr, why: Disconnect) {
-        if why.may_retry() {
-            self.book.failed(now, addr);
-            self.ask_relay(now, addr);
-        } else {
-            self.book.forget(addr);
-        }
-        self.dial(now);
     }
 
     fn command(&mut self, now: Time, command: Command) {

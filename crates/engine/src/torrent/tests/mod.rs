@@ -8,6 +8,7 @@ use types::{BLOCK_LEN, InfoHash, PeerSource};
 use super::*;
 use crate::WaitReason;
 
+mod address;
 mod dialing;
 mod exchange;
 mod extended;

@@ -1,0 +1,62 @@
+//! What the end of a connection, or of an attempt at one, means for the address.
+
+use std::net::SocketAddr;
+
+use types::Time;
+
+use super::Torrent;
+use crate::peer::Peer;
+use crate::{Blame, Disconnect, Event, Fault, Output};
+
+impl Torrent {
+    /// What the book learns of the address of a peer that may not join.
+    pub(super) fn settle_refused(&mut self, now: Time, addr: SocketAddr, why: Disconnect) {
+        match why {
+            Disconnect::Ourselves => {
+                self.tell_of_useless(addr, why);
+                self.book.forget(addr);
+            }
+            Disconnect::Duplicate => self.book.met_elsewhere(now, addr),
+            _ => self.book.closed(now, addr),
+        }
+    }
+
+    /// Tells of a peer that the user named and that is of no use. To be called before the book forgets it.
+    fn tell_of_useless(&mut self, addr: SocketAddr, why: Disconnect) {
+        if self.state.running && why != Disconnect::Stopped && self.book.is_manual(addr) {
+            self.out.push_back(Output::Event(Event::PeerUseless { addr, why }));
+        }
+    }
+
+    /// What the book learns from the end of a connection: one place maps blame to what follows for the address.
+    pub(super) fn settle_address(&mut self, now: Time, peer: &Peer, why: Disconnect) {
+        // Of a peer that came to us the book knows the address it listens on.
+        let addr = peer.who.listens.unwrap_or(peer.who.addr);
+        if let Disconnect::Fault(fault) = why {
+            *self.tally.faults.entry(why.code()).or_default() += 1;
+            if fault == Fault::CorruptData {
+                return self.shut_out(now, peer.who.addr, addr, peer.who.peer_id);
+            }
+            self.tell_of_useless(addr, why);
+        }
+        match why.blame() {
+            _ if !why.may_retry() => self.book.forget(addr),
+            Blame::Misbehaved => self.book.failed(now, addr),
+            _ if why == Disconnect::Useless && self.picker.is_content() => self.book.shelve(addr),
+            // A peer that never gave or took anything is no better than one that did not answer.
+            _ if peer.down.total() == 0 && peer.uploads.speed.total() == 0 => self.book.failed(now, addr),
+            _ => self.book.closed(now, addr),
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, now: Time, addr: SocketAddr, why: Disconnect) {
+        self.tell_of_useless(addr, why);
+        if why.may_retry() {
+            self.book.failed(now, addr);
+            self.ask_relay(now, addr);
+        } else {
+            self.book.forget(addr);
+        }
+        self.dial(now);
+    }
+}
