@@ -8,8 +8,8 @@ use bencode::{Kind, Node, Options};
 use types::{InfoHash, PeerId, limits};
 
 use crate::message::{
-    AnnounceEvent, AnnounceReply, AnnounceRequest, PeerList, ReplyError, Retry, ScrapeReply, SwarmCounts,
-    clean_text,
+    AnnounceEvent, AnnounceReply, AnnounceRequest, BadTime, PeerList, ReplyError, Retry, ScrapeReply,
+    SwarmCounts, clean_text,
 };
 use crate::url::{TrackerUrl, percent_encode};
 
@@ -98,9 +98,14 @@ pub fn parse_announce(body: &[u8]) -> Result<AnnounceReply, ReplyError> {
     }
     let warning = root.get(b"warning message").or_else(|| root.get(b"warning"));
     let count = |key: &[u8]| root.get(key).and_then(|n| n.as_int()).map(saturate);
+    let mut bad_times = Vec::new();
+    let interval = wait(root, "interval", 1, &mut bad_times);
+    // That no pause is prescribed is nothing odd.
+    let min_interval = wait(root, "min interval", 0, &mut bad_times);
     Ok(AnnounceReply {
-        interval: seconds(root.get(b"interval")),
-        min_interval: seconds(root.get(b"min interval")),
+        interval,
+        min_interval: min_interval.filter(|wait| !wait.is_zero()),
+        bad_times,
         seeders: count(b"complete"),
         leechers: count(b"incomplete"),
         downloads: count(b"downloaded"),
@@ -253,11 +258,18 @@ fn saturate(n: i64) -> u32 {
     u32::try_from(n.max(0)).unwrap_or(u32::MAX)
 }
 
-/// A time in seconds, where it is one.
-fn seconds(node: Option<Node<'_, '_>>) -> Option<Duration> {
-    let node = node?;
-    let n = node.as_int().or_else(|| node.as_str()?.trim().parse().ok())?;
-    (n > 0).then(|| Duration::from_secs(u64::from(saturate(n))))
+/// A time to wait of at least `least` seconds, where it is one.
+fn wait(root: Node<'_, '_>, key: &'static str, least: i64, bad: &mut Vec<BadTime>) -> Option<Duration> {
+    let node = root.get(key.as_bytes())?;
+    let number = node.as_int().or_else(|| node.as_str()?.trim().parse().ok());
+    if let Some(n) = number.filter(|n| *n >= least) {
+        return Some(Duration::from_secs(u64::from(saturate(n))));
+    }
+    let text =
+        node.as_bytes().or_else(|| node.int_text()).map(|text| clean_text(&text[..text.len().min(80)]));
+    let said = number.map(|n| n.to_string()).or(text).unwrap_or_else(|| "no number".to_owned());
+    bad.push(BadTime { key, said });
+    None
 }
 
 fn packed_ip(bytes: &[u8]) -> Option<IpAddr> {

@@ -39,7 +39,7 @@ pub use announcer::{
     Status, TierMode, TrackerState,
 };
 pub use message::{
-    AnnounceEvent, AnnounceReply, AnnounceRequest, Failure, FailureKind, Family, ReplyError, Retry,
+    AnnounceEvent, AnnounceReply, AnnounceRequest, BadTime, Failure, FailureKind, Family, ReplyError, Retry,
     ScrapeReply, SwarmCounts, TrackerPeer, clean_text,
 };
 pub use schedule::{Schedule, ScheduleConfig, ScheduleInput, ScheduleOutput, Ticket, TorrentKey};

@@ -158,6 +158,23 @@ pub struct AnnounceReply {
     pub warning: Option<String>,
     /// Our own address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
+    /// Times in it that can't be meant; they were left out.
+    pub bad_times: Vec<BadTime>,
+}
+
+/// A time to wait that a tracker can't mean: negative, zero where that would be no pause at all, or no number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BadTime {
+    /// Its key in the answer: `interval` or `min interval`.
+    pub key: &'static str,
+    /// What stands there, in seconds where it is a number; other words are freed of control characters and cut.
+    pub said: String,
+}
+
+impl fmt::Display for BadTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is {}, which is no time to wait", self.key, self.said)
+    }
 }
 
 /// What a tracker knows of one swarm (BEP 48, BEP 15 "scrape").

@@ -51,6 +51,8 @@ impl Announcer {
         tracker.seeders = reply.seeders.or(tracker.seeders);
         tracker.leechers = reply.leechers.or(tracker.leechers);
         let url = tracker.url.clone();
+        let bad_times = Vec::clone(&reply.bad_times);
+        let before = std::mem::replace(&mut tracker.bad_times, bad_times);
 
         let limits = self.config.intervals;
         let clamp = |d: Duration| d.clamp(limits.floor, limits.ceiling.max(limits.floor));
@@ -67,7 +69,7 @@ impl Announcer {
             self.out.push_back(AnnouncerOutput::Event(AnnouncerEvent::Switched { from, to: url.clone() }));
         }
         self.out.push_back(AnnouncerOutput::Event(AnnouncerEvent::Announced {
-            tracker: url,
+            tracker: url.clone(),
             event,
             info_hash: self.lanes[job.lane].info_hash,
             next,
@@ -77,6 +79,9 @@ impl Announcer {
             external_ip: reply.external_ip,
             warning: reply.warning,
         }));
+        let news = reply.bad_times.into_iter().filter(|bad| !before.contains(bad));
+        let told = news.map(|bad| AnnouncerEvent::BadTime { tracker: url.clone(), bad, next });
+        self.out.extend(told.map(AnnouncerOutput::Event));
     }
 
     fn failed(&mut self, now: Time, job: &InFlight, walk: usize, failure: Failure) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use types::{InfoHash, InfoHashes, PeerId, Time};
 
 use crate::message::{
-    AnnounceEvent, AnnounceReply, AnnounceRequest, Failure, Family, ScrapeReply, SwarmCounts, TrackerPeer,
+    AnnounceEvent, AnnounceReply, AnnounceRequest, BadTime, Failure, Family, ScrapeReply, SwarmCounts,
+    TrackerPeer,
 };
 use crate::url::TrackerUrl;
 
@@ -215,6 +216,15 @@ pub enum AnnouncerEvent {
         external_ip: Option<IpAddr>,
         /// What the user should read.
         warning: Option<String>,
+    },
+    /// A tracker answered, but not with a time to wait: ours is taken. Told when it begins, not with each answer.
+    BadTime {
+        /// Which.
+        tracker: TrackerUrl,
+        /// What it said.
+        bad: BadTime,
+        /// When it is asked again, from now.
+        next: Duration,
     },
     /// A tracker did not answer, or said no.
     Failed {

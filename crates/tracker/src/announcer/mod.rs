@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use types::{InfoHash, Rng, Time};
 
-use crate::message::{AnnounceEvent, AnnounceRequest, Failure, FailureKind, Family};
+use crate::message::{AnnounceEvent, AnnounceRequest, BadTime, Failure, FailureKind, Family};
 use crate::url::TrackerUrl;
 pub use api::{
     AnnouncerConfig, AnnouncerEvent, AnnouncerInput, AnnouncerOutput, Intervals, Job, JobKind, Status,
@@ -47,11 +47,14 @@ struct Tracker {
     last_failure: Option<Failure>,
     seeders: Option<u32>,
     leechers: Option<u32>,
+    /// What was said of its last answer.
+    bad_times: Vec<BadTime>,
 }
 
 impl Tracker {
     fn new(url: TrackerUrl, lanes: usize) -> Tracker {
-        Tracker { url, told: vec![Told::default(); lanes], last_failure: None, seeders: None, leechers: None }
+        let told = vec![Told::default(); lanes];
+        Tracker { url, told, last_failure: None, seeders: None, leechers: None, bad_times: Vec::new() }
     }
 }
 

@@ -230,6 +230,28 @@ fn intervals_are_clamped() {
 }
 
 #[test]
+fn a_time_that_can_not_be_meant_is_told_once_and_ours_is_taken() {
+    let mut b = Bench::started(config(&[&["a"]]));
+    let bad = |said: &str| BadTime { key: "interval", said: said.into() };
+    let mut told = Vec::new();
+    for said in [vec![bad("-5")], vec![bad("-5")], vec![], vec![bad("-5")], vec![bad("-6")]] {
+        let job = b.wait();
+        let interval = said.is_empty().then_some(Duration::from_secs(1800));
+        b.events.clear();
+        b.ok_with(&job, AnnounceReply { interval, bad_times: said, ..Default::default() });
+        let before = b.now;
+        b.job();
+        told.push(b.events.iter().find_map(|event| match event {
+            AnnouncerEvent::BadTime { bad, next, .. } => Some((bad.said.clone(), next.as_secs())),
+            _ => None,
+        }));
+        assert_eq!(before, b.now);
+    }
+    let five = Some(("-5".to_owned(), 1800));
+    assert_eq!(told, [five.clone(), None, None, five, Some(("-6".to_owned(), 1800))]);
+}
+
+#[test]
 fn wanting_peers_waits_for_the_minimum_and_force_does_not() {
     let mut b = Bench::started(config(&[&["a"]]));
     let job = b.wait();

@@ -116,6 +116,24 @@ fn intervals_that_lie_are_no_intervals() {
     assert_eq!(interval("le"), None);
     assert_eq!(interval("2:90"), Some(Duration::from_secs(90)));
     assert_eq!(interval("i9223372036854775807e"), Some(Duration::from_secs(u32::MAX.into())));
+    let said = |body: &[u8]| {
+        let reply = parse_announce(body).unwrap();
+        reply.bad_times.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(said(b"d8:intervali-5ee"), ["`interval` is -5, which is no time to wait"]);
+    assert_eq!(said(b"d8:intervali0ee"), ["`interval` is 0, which is no time to wait"]);
+    assert_eq!(said(b"d8:intervallee"), ["`interval` is no number, which is no time to wait"]);
+    assert_eq!(said(b"d8:interval4:soone"), ["`interval` is soon, which is no time to wait"]);
+    assert_eq!(
+        said(b"d8:intervali-9223372036854775808ee"),
+        ["`interval` is -9223372036854775808, which is no time to wait"]
+    );
+    assert_eq!(
+        said(b"d8:intervali60e12:min intervali-1ee"),
+        ["`min interval` is -1, which is no time to wait"]
+    );
+    assert_eq!(said(b"d8:intervali60e12:min intervali0ee"), [""; 0]);
+    assert_eq!(said(b"de"), [""; 0]);
 }
 
 #[test]

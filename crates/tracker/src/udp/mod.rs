@@ -13,7 +13,8 @@ use types::{InfoHash, PeerId};
 pub use client::{Call, Client, ClientConfig, Input, Output, RequestId, UdpError, UdpReply};
 
 use crate::message::{
-    AnnounceEvent, AnnounceReply, AnnounceRequest, PeerList, ReplyError, ScrapeReply, SwarmCounts, clean_text,
+    AnnounceEvent, AnnounceReply, AnnounceRequest, BadTime, PeerList, ReplyError, ScrapeReply, SwarmCounts,
+    clean_text,
 };
 
 /// What a connect request begins with, in place of a connection id.
@@ -346,8 +347,10 @@ fn announce_reply(
         list.push_compact6(peers);
     }
     let seconds = interval.cast_signed();
+    let bad_times = (seconds <= 0).then(|| BadTime { key: "interval", said: seconds.to_string() });
     AnnounceReply {
         interval: (seconds > 0).then(|| Duration::from_secs(u64::from(interval))),
+        bad_times: bad_times.into_iter().collect(),
         seeders: Some(seeders.min(i32::MAX as u32)),
         leechers: Some(leechers.min(i32::MAX as u32)),
         peers: list.peers,

@@ -249,6 +249,9 @@ fn negative_and_huge_intervals_are_no_intervals() {
     let from = "1.2.3.4:5".parse().unwrap();
     assert_eq!(announce_reply(from, 0, 0, 0, &[]).interval, None);
     assert_eq!(announce_reply(from, 1 << 31, 0, 0, &[]).interval, None);
+    let said = |interval: i32| announce_reply(from, interval.cast_unsigned(), 0, 0, &[]).bad_times;
+    assert_eq!(said(-5), [BadTime { key: "interval", said: "-5".into() }]);
+    assert_eq!((said(0).len(), said(1).len()), (1, 0));
     assert_eq!(announce_reply(from, 30, 0, 0, &[]).interval, Some(Duration::from_secs(30)));
 }
 
