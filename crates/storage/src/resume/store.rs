@@ -39,6 +39,9 @@ pub(super) enum Step {
     Whole,
 }
 
+/// How often a lock file may vanish between opening and locking it: each time another process had the torrent.
+const LOCK_TRIES: usize = 100;
+
 /// A directory with the resume file of each torrent.
 #[derive(Clone, Debug)]
 pub struct ResumeStore {
@@ -49,7 +52,19 @@ pub struct ResumeStore {
 #[derive(Debug)]
 pub struct ResumeLock {
     /// The lock is the system's, and ends with the last handle of the file.
-    _file: File,
+    file: File,
+    path: PathBuf,
+}
+
+/// The file goes with the lock, and before it: whoever opened it meanwhile gets the lock of a file without a name, sees
+/// that, and makes a new one. What a process that was killed left is empty, and no sign that anybody has the torrent.
+impl Drop for ResumeLock {
+    fn drop(&mut self) {
+        if sys::UNLINKS_OPEN_FILES && sys::is_at(&self.file, &self.path).unwrap_or(false) {
+            // An empty file that stays is no harm.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl ResumeStore {
@@ -64,21 +79,28 @@ impl ResumeStore {
     }
 
     /// Claims a torrent's state for this process until the lock is dropped, or the process ends however it may. `None`
-    /// where another one has it. The file beside the state that carries the lock stays: it is empty, and no sign that
-    /// anybody has the torrent.
+    /// where another one has it. The empty file beside the state that carries the lock goes with it.
     ///
     /// # Errors
     /// The directory can't be written, or its filesystem knows no locks.
     pub fn lock(&self, name: InfoHash) -> Result<Option<ResumeLock>, StorageError> {
         let path = self.dir.join(format!("{name}.lock"));
         fs::create_dir_all(&self.dir).map_err(|e| StorageError::from_io(&self.dir, Op::Create, e))?;
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|e| StorageError::from_io(&path, Op::Create, e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(ResumeLock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(StorageError::from_io(&path, Op::Open, e)),
+        for _ in 0..LOCK_TRIES {
+            let file = File::options().create(true).truncate(false).write(true).open(&path);
+            let file = file.map_err(|e| StorageError::from_io(&path, Op::Create, e))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(e)) => return Err(StorageError::from_io(&path, Op::Open, e)),
+            }
+            // Between the two calls its last owner may have removed it: then the lock keeps nobody out.
+            if sys::is_at(&file, &path).map_err(|e| StorageError::from_io(&path, Op::Stat, e))? {
+                return Ok(Some(ResumeLock { file, path }));
+            }
         }
+        // Others take and leave it all the time.
+        Ok(None)
     }
 
     /// Replaces a torrent's resume file. Whenever the process or the machine dies, either the old or the new one is

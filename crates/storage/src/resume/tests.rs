@@ -222,8 +222,50 @@ fn one_at_a_time_has_a_torrents_state() {
     assert!(b.lock(other).unwrap().is_some());
     drop(held);
     assert!(b.lock(one).unwrap().is_some());
+    #[cfg(unix)]
+    assert_eq!(fs::read_dir(dir.path().join("state")).unwrap().count(), 0, "the files go with the locks");
     fs::write(dir.path().join("file"), "").unwrap();
     assert!(ResumeStore::new(dir.path().join("file/below")).lock(one).is_err());
+}
+
+/// Many threads take and leave the same lock, each with a handle of its own as processes have: never two at once.
+#[test]
+fn a_lock_whose_file_comes_and_goes_still_has_one_owner() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let dir = tempfile::tempdir().unwrap();
+    let (owners, taken) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let store = ResumeStore::new(dir.path());
+                for _ in 0..500 {
+                    let Some(lock) = store.lock(InfoHash([1; 20])).unwrap() else { continue };
+                    assert_eq!(owners.fetch_add(1, Ordering::SeqCst), 0);
+                    taken.fetch_add(1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    owners.fetch_sub(1, Ordering::SeqCst);
+                    drop(lock);
+                }
+            });
+        }
+    });
+    assert!(taken.into_inner() > 0);
+    #[cfg(unix)]
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+/// A file that somebody put in the place of ours is not ours to remove.
+#[cfg(unix)]
+#[test]
+fn another_file_by_the_name_of_the_lock_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = ResumeStore::new(dir.path());
+    let lock = store.lock(InfoHash([1; 20])).unwrap().unwrap();
+    let path = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "").unwrap();
+    drop(lock);
+    assert!(path.exists());
 }
 
 #[test]

@@ -59,3 +59,11 @@ pub(crate) fn sync_dir(_path: &std::path::Path) -> io::Result<()> {
 pub(crate) fn ctime(_meta: &std::fs::Metadata) -> i64 {
     0
 }
+
+/// A file that is open keeps its name here.
+pub(crate) fn is_at(_file: &File, _path: &std::path::Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Whether a file that somebody has open can lose its name.
+pub(crate) const UNLINKS_OPEN_FILES: bool = false;
