@@ -34,25 +34,46 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
     done
 }
 
-/// Returns when the user or the system asks this program to end. Each call waits for a request of its own.
-pub(crate) async fn interruption() {
+/// Requests of the user or the system to end this program. Each is seen once.
+pub(crate) struct Interruptions {
+    /// Ctrl-C and termination. Where they can't be caught they end the program in the system's way.
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        // Where a signal can't be caught it ends the program in the system's way.
-        if let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    signals: Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>,
+}
+
+impl Interruptions {
+    /// Listens from now on; to be called on a runtime.
+    pub(crate) fn listen() -> Interruptions {
+        #[cfg(unix)]
         {
+            use tokio::signal::unix::{SignalKind, signal};
+            let signals = signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok());
+            Interruptions { signals }
+        }
+        #[cfg(not(unix))]
+        Interruptions {}
+    }
+
+    /// The next request.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some((interrupt, terminate)) = &mut self.signals {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+}
+
+/// Returns at the next request of the user or the system to end this program. It is listened for when the future is first
+/// polled.
+pub(crate) async fn interruption() {
+    Interruptions::listen().next().await;
 }
 
 /// Runs `work`, which hashes and tells `progress` of it, on a thread of its own; with a bar where stderr is a terminal

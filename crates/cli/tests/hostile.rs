@@ -109,14 +109,6 @@ fn every_wrong_option_is_told_in_a_sentence_of_its_own() {
 }
 
 #[test]
-fn a_peer_whose_name_is_nobodys_is_told_and_the_rest_goes_on() {
-    let scene = Scene::new();
-    let words = "download data.torrent -o out --no-trackers --listen 127.0.0.1:0 --state-dir s --timeout 1s";
-    let outcome = scene.run(&format!("{words} --peer nobody.invalid:6881"));
-    assert_eq!(outcome.code, Some(4), "{outcome:?}");
-}
-
-#[test]
 fn a_name_for_requests_that_breaks_them_is_refused() {
     let scene = Scene::new();
     for words in [

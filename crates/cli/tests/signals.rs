@@ -78,6 +78,9 @@ fn two_downloads_do_not_share_a_torrents_state_and_a_killed_one_leaves_no_lock()
     wait_for(&mut third, "state", "downloading");
     let (code, rest, _) = third.interrupt();
     assert_eq!((code, rest.contains("\"event\":\"end\"")), (Some(130), true), "{rest}");
+    let left: Vec<_> =
+        std::fs::read_dir(scene.path("state")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(left.iter().all(|path| path.extension().is_some_and(|e| e == "resume")), "{left:?}");
 }
 
 #[test]

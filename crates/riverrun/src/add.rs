@@ -241,8 +241,9 @@ impl AddTorrent {
         self
     }
 
-    /// Of a magnet link fetch nothing but the metainfo: [`Torrent::wait_metadata`](crate::Torrent::wait_metadata) has it
-    /// then, and the torrent rests.
+    /// Fetch nothing but the metainfo, that of a magnet link from its swarm:
+    /// [`Torrent::wait_metadata`](crate::Torrent::wait_metadata) has it then, and the torrent rests until
+    /// [`Torrent::download`](crate::Torrent::download).
     pub fn metadata_only(mut self) -> AddTorrent {
         self.metadata_only = true;
         self

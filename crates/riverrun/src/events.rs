@@ -75,6 +75,17 @@ pub enum EventKind {
         /// Its address.
         addr: SocketAddr,
     },
+    /// A peer that the user named is of no use.
+    PeerUseless {
+        /// Its address.
+        addr: SocketAddr,
+        /// A stable code for why, as for [`EventKind::PeerDisconnected`].
+        code: &'static str,
+        /// Why, in words.
+        reason: String,
+        /// Whether it is tried again, with a growing wait: not one that speaks something else or serves other torrents.
+        retry: bool,
+    },
     /// The name of a peer that the user or a magnet link gave could not be looked up.
     PeerNotFound {
         /// The peer, as `HOST:PORT`.
@@ -94,6 +105,13 @@ pub enum EventKind {
         leechers: Option<u32>,
         /// What the user should read.
         warning: Option<String>,
+    },
+    /// A tracker answered something that can't be meant, as a negative time to wait. Told when it begins.
+    TrackerWarning {
+        /// Which.
+        url: String,
+        /// What, and what is done instead.
+        message: String,
     },
     /// A tracker did not answer, or said no.
     TrackerFailed {

@@ -293,6 +293,23 @@ impl Torrent {
         self.set_wanted(0..self.entry.info().files().len() as u32).await
     }
 
+    /// Downloads a torrent of which nothing but the metainfo was wanted ([`AddTorrent::metadata_only`]): these files, by
+    /// number from 0, or, for None, those that it was added with. Waits for the metainfo, but not for data. Of another
+    /// torrent it is [`Torrent::set_wanted`].
+    ///
+    /// Cancel safe: before the metainfo is known nothing has happened, then it goes on in the background.
+    ///
+    /// # Errors
+    /// As [`Torrent::set_wanted`]; a v2 torrent's hashes can't be had.
+    ///
+    /// [`AddTorrent::metadata_only`]: crate::AddTorrent::metadata_only
+    pub async fn download(&self, files: Option<Vec<u32>>) -> Result<(), Error> {
+        self.wait_metadata().await?;
+        self.alive()?;
+        let (inner, entry) = (self.inner.clone(), self.entry.clone());
+        self.inner.join(control::download(inner, entry, files)).await?
+    }
+
     /// Waits until its metainfo is known: at once but for a magnet link or a bare hash. Cancel safe.
     ///
     /// # Errors

@@ -130,6 +130,67 @@ async fn metadata_alone_can_be_had() {
 }
 
 #[tokio::test]
+async fn what_was_wanted_for_its_metadata_can_be_downloaded_then() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::files(&[100_000, 200_000, 300_000]);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _seeding) = seeder(theirs.path(), &payload, &metainfo).await;
+    let only = |magnet: Magnet| AddTorrent::new(Source::Magnet(Box::new(magnet))).metadata_only();
+    let magnet = link(metainfo.info_hashes(), &seed);
+
+    // From the swarm, and then from what the first run saved: the files that were chosen when they were known.
+    for (file, wanted) in [(1, [false, true, false]), (2, [false, false, true])] {
+        let client = settings(ours.path()).build().unwrap();
+        let torrent = client.add(only(magnet.clone())).await.unwrap();
+        guard(torrent.wait_metadata()).await.unwrap();
+        assert_eq!(torrent.state(), TorrentState::Paused);
+        assert!(torrent.download(Some(vec![7])).await.is_err());
+        guard(torrent.download(Some(vec![file]))).await.unwrap();
+        complete(&torrent).await;
+        let found: Vec<bool> = torrent.files().iter().map(|file| file.is_wanted()).collect();
+        assert_eq!(found, wanted);
+        // A second time it is a change of the selection.
+        guard(torrent.download(None)).await.unwrap();
+        guard(torrent.download(Some(vec![file, 0]))).await.unwrap();
+        complete(&torrent).await;
+        assert!(torrent.files()[0].is_wanted());
+        assert!(client.close().await);
+    }
+    // The selection of the link holds where nobody says another.
+    let ours = tempfile::tempdir().unwrap();
+    let client = settings(ours.path()).build().unwrap();
+    let mut magnet = magnet;
+    magnet.select = vec![2..=2];
+    let torrent = client.add(only(magnet)).await.unwrap();
+    guard(torrent.download(None)).await.unwrap();
+    complete(&torrent).await;
+    assert_eq!(torrent.files().iter().map(|file| file.is_wanted()).collect::<Vec<_>>(), [false, false, true]);
+    assert!(client.close().await && seed.close().await);
+}
+
+#[tokio::test]
+async fn peers_of_a_link_are_looked_up_by_name() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(300_001);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _seeding) = seeder(theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).build().unwrap();
+    let mut events = client.events();
+    let mut magnet = Magnet::new(metainfo.info_hashes());
+    let peer = |host: &str| riverrun::Node { host: host.to_owned(), port: addr(&seed).port() };
+    magnet.peers = vec![peer("no\0name"), peer("localhost")];
+    complete(&add(&client, magnet).await).await;
+    assert!(client.close().await && seed.close().await);
+    loop {
+        let event = events.recv().await.expect("it is told which name is nobody's");
+        if let EventKind::PeerNotFound { peer, .. } = event.kind {
+            assert!(peer.starts_with("no\0name:"), "{peer}");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
 async fn piece_layers_can_not_come_by_magnet_yet() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let payload = Payload::single(300_001);

@@ -108,6 +108,9 @@ fn print(
         output::complain(format!("torrent: {hash}: {}", problem.message));
         return Ok(());
     }
+    for bad in reply.iter().flat_map(|reply| &reply.bad_times) {
+        output::say(format!("torrent: {hash}: the tracker's {bad}"));
+    }
     if let Some(warning) = &answer.warning {
         output::say(format!("torrent: {hash}: the tracker warns: {warning}"));
     }

@@ -13,7 +13,7 @@ use types::Rng;
 
 use crate::exit::{Code, Failure};
 use crate::global::Global;
-use crate::session::{self, Until, Watch};
+use crate::session::{self, Stop, Until, Watch};
 use crate::{output, units};
 
 /// Show a download on this machine alone: a tracker, a seeder and a downloader on loopback
@@ -42,14 +42,14 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     if occupied {
         return Err(Failure::usage(format!("{}: there is something here already", dir.display())));
     }
-    let outcome = session::run(show(options, global, &dir));
+    let outcome = session::run(|stop| show(options, global, &dir, stop));
     if options.keep.is_none() {
         std::fs::remove_dir_all(&dir).map_err(|error| Failure::io(dir.display(), &error))?;
     }
     outcome
 }
 
-async fn show(options: &Options, global: &Global, dir: &Path) -> Result<(), Failure> {
+async fn show(options: &Options, global: &Global, dir: &Path, stop: Stop) -> Result<(), Failure> {
     let say = |text: String| {
         if !global.quiet {
             output::say(text)
@@ -79,7 +79,7 @@ async fn show(options: &Options, global: &Global, dir: &Path) -> Result<(), Fail
     let events = leecher.events();
     let add = AddTorrent::metainfo(torrent).output(&downloads);
     let download = leecher.add(add).await.map_err(|error| session::failure(&error))?;
-    Watch::new(leecher, vec![download], Until::Complete).quiet(global.quiet).run(events).await?;
+    Watch::new(leecher, vec![download], Until::Complete, stop).quiet(global.quiet).run(events).await?;
     seeder.close().await;
     drop(tracker);
     compare(&payload, &downloads.join("demo.bin"))?;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use metainfo::{Info, Magnet, Metainfo, Node};
+use metainfo::{Info, Magnet, Metainfo};
 use riverrun::{AddTorrent, Client, Existing, Torrent};
 use serde::Serialize;
 
 use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
 use crate::select::Selection;
-use crate::session::{self, ClientOptions, Dress, Ready, Until, Watch};
+use crate::session::{self, ClientOptions, Dress, Ready, Stop, Until, Watch};
 use crate::source::{self, Source};
 use crate::{describe, output, units};
 
@@ -58,20 +58,11 @@ pub(crate) struct Options {
     client: ClientOptions,
 }
 
-/// A source that was read, and what came with it.
-struct Found {
-    origin: Origin,
-    /// Trackers and peers that a link names.
-    trackers: Vec<String>,
-    peers: Vec<Node>,
-    /// The numbers of the chosen files; None for all.
-    chosen: Option<Vec<u32>>,
-}
-
-/// What a torrent is added from.
-enum Origin {
-    Torrent(Box<Metainfo>),
-    /// A link whose metainfo comes from its swarm, while the download is being watched.
+/// A source that was read.
+enum Found {
+    /// A torrent, and the numbers of its chosen files; None for all.
+    Torrent(Box<Metainfo>, Option<Vec<u32>>),
+    /// A link whose metainfo comes from its swarm.
     Link(Box<Magnet>),
 }
 
@@ -96,15 +87,19 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     let (selection, ready) = check(options)?;
     let mut found = Vec::new();
     for text in &options.sources {
-        found.push(open(text, &selection, options, global)?);
+        found.push(open(text, &selection, options.list)?);
     }
-    if options.list {
-        return list(&found, options.json);
+    for torrent in found.iter().filter_map(Found::torrent) {
+        if let Some(dir) = &options.save_metainfo {
+            describe::save(torrent, dir)?;
+        }
     }
-    if let Some(dir) = &options.save_metainfo {
-        found.iter().filter_map(Found::torrent).try_for_each(|torrent| describe::save(torrent, dir))?;
+    // Links need a client even where only their files are to be listed.
+    if options.list && found.iter().all(|found| found.torrent().is_some()) {
+        let listed = found.iter().filter_map(Listed::of).collect::<Vec<_>>();
+        return list(&listed, options.json);
     }
-    session::run(download(options, global, ready, found))
+    session::run(|stop| work(Job { options, global, selection, stop }, ready, found))
 }
 
 /// Every option that can be wrong, before the first source is opened.
@@ -123,66 +118,32 @@ fn check(options: &Options) -> Result<(Selection, Ready<'_>), Failure> {
 
 impl Found {
     fn torrent(&self) -> Option<&Metainfo> {
-        match &self.origin {
-            Origin::Torrent(torrent) => Some(torrent),
-            Origin::Link(_) => None,
+        match self {
+            Found::Torrent(torrent, _) => Some(torrent),
+            Found::Link(_) => None,
         }
     }
 }
 
-/// The torrent of a source. That of a link is fetched first only where something must be known before the download.
-fn open(text: &str, selection: &Selection, options: &Options, global: &Global) -> Result<Found, Failure> {
-    let link = match source::open(text)? {
-        Source::Torrent(torrent) => return of_torrent(text, *torrent, selection),
-        Source::Magnet(link) => link,
+/// Reads a source as far as that needs no swarm.
+fn open(text: &str, selection: &Selection, list: bool) -> Result<Found, Failure> {
+    let torrent = match source::open(text)? {
+        Source::Torrent(torrent) => torrent,
+        Source::Magnet(link) => return Ok(Found::Link(link)),
     };
-    let now = options.list || options.save_metainfo.is_some() || !selection.is_empty();
-    let mut found = if now {
-        let torrent = fetch(options, global, &link)?;
-        if options.list { listed(torrent, selection)? } else { of_torrent(text, torrent, selection)? }
-    } else {
-        Found { origin: Origin::Link(link.clone()), trackers: vec![], peers: vec![], chosen: None }
-    };
-    if let (None, Some(torrent), false) = (&found.chosen, found.torrent(), link.select.is_empty()) {
-        let files = torrent.info().files().len() as u32;
-        found.chosen = Some((0..files).filter(|file| link.selects(*file)).collect());
-    }
-    if now {
-        (found.trackers, found.peers) = (link.trackers, link.peers);
-    }
-    Ok(found)
-}
-
-fn of_torrent(text: &str, torrent: Metainfo, selection: &Selection) -> Result<Found, Failure> {
-    if let Some(obstacle) = torrent.info().obstacle() {
+    if let Some(obstacle) = torrent.info().obstacle().filter(|_| !list) {
         return Err(Failure::new(Code::BadTorrent, format!("{text}: {obstacle}")));
     }
-    listed(torrent, selection)
-}
-
-fn listed(torrent: Metainfo, selection: &Selection) -> Result<Found, Failure> {
     describe::warn(&torrent);
     let chosen = choose(selection, torrent.info())?;
-    Ok(Found { origin: Origin::Torrent(Box::new(torrent)), trackers: vec![], peers: vec![], chosen })
-}
-
-/// The metainfo of a link, from its swarm.
-fn fetch(options: &Options, global: &Global, link: &Magnet) -> Result<Metainfo, Failure> {
-    let mut fetched = None;
-    let quiet = global.quiet || options.json;
-    session::run(async {
-        fetched = Some(session::fetch(&options.client, link, options.timeout, quiet).await?);
-        Ok(())
-    })?;
-    fetched.ok_or_else(|| Failure::usage("nothing was fetched"))
+    Ok(Found::Torrent(torrent, chosen))
 }
 
 /// Prints the files.
-fn list(all: &[Found], json: bool) -> Result<(), Failure> {
-    for found in all {
-        let Some(listed) = Listed::new(found) else { continue };
+fn list(all: &[Listed], json: bool) -> Result<(), Failure> {
+    for listed in all {
         if json {
-            output::json(&listed)?;
+            output::json(listed)?;
             continue;
         }
         if all.len() > 1 {
@@ -198,12 +159,17 @@ fn list(all: &[Found], json: bool) -> Result<(), Failure> {
 }
 
 impl Listed {
-    /// None of a link whose files are not known.
-    fn new(found: &Found) -> Option<Listed> {
-        let torrent = found.torrent()?;
+    /// None of a link, whose files are not known.
+    fn of(found: &Found) -> Option<Listed> {
+        match found {
+            Found::Torrent(torrent, chosen) => Some(Listed::new(torrent, chosen.as_deref())),
+            Found::Link(_) => None,
+        }
+    }
+
+    fn new(torrent: &Metainfo, chosen: Option<&[u32]>) -> Listed {
         let (info, hashes) = (torrent.info(), torrent.info_hashes());
-        let selected =
-            |index: usize| found.chosen.as_ref().is_none_or(|chosen| chosen.contains(&(index as u32)));
+        let selected = |index: usize| chosen.is_none_or(|chosen| chosen.contains(&(index as u32)));
         let files = info.files().iter().enumerate().filter(|(_, file)| !file.is_padding());
         let file = |(index, file): (usize, &metainfo::File)| ListedFile {
             index,
@@ -211,13 +177,13 @@ impl Listed {
             length: file.len(),
             selected: selected(index),
         };
-        Some(Listed {
+        Listed {
             name: info.name().to_owned(),
             infohash_v1: hashes.get_v1().map(|hash| hash.to_string()),
             infohash_v2: hashes.get_v2().map(|hash| hash.to_string()),
             total_length: info.content_len(),
             files: files.map(file).collect(),
-        })
+        }
     }
 }
 
@@ -234,49 +200,128 @@ fn choose(selection: &Selection, info: &Info) -> Result<Option<Vec<u32>>, Failur
     Ok(Some(flags.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(i, _)| i as u32).collect()))
 }
 
-async fn download(
-    options: &Options,
-    global: &Global,
-    ready: Ready<'_>,
-    sources: Vec<Found>,
-) -> Result<(), Failure> {
-    let (client, dress) = ready.start()?;
-    let events = client.events();
-    let mut torrents: Vec<Torrent> = Vec::new();
-    for found in sources {
-        let torrent = add(options, &client, &dress, found).await?;
-        // A torrent that is named twice is one torrent.
-        if torrents.iter().all(|known| known.info_hashes() != torrent.info_hashes()) {
-            torrents.push(torrent);
-        }
-    }
-    let until = match (options.seed, options.seed_ratio.is_some() || options.seed_time.is_some()) {
-        (_, true) => Until::Goal,
-        (true, false) => Until::Interrupted,
-        (false, false) => Until::Complete,
-    };
-    let watch = Watch::new(client, torrents, until);
-    watch.timeout(options.timeout).json(options.json).quiet(global.quiet).run(events).await
+/// What holds for every source of one call.
+struct Job<'a> {
+    options: &'a Options,
+    global: &'a Global,
+    selection: Selection,
+    stop: Stop,
 }
 
-async fn add(options: &Options, client: &Client, dress: &Dress, found: Found) -> Result<Torrent, Failure> {
-    let add = match found.origin {
-        Origin::Torrent(torrent) => AddTorrent::metainfo(*torrent),
-        Origin::Link(link) => AddTorrent::new(riverrun::Source::Magnet(link)),
-    };
-    let add = add.trackers(&found.trackers).named_peers(found.peers);
-    let mut add = dress.on(add).output(&options.output);
-    if let Some(files) = found.chosen {
-        add = add.wanted(files);
+/// Lists or downloads, with one client for all of it.
+async fn work(job: Job<'_>, ready: Ready<'_>, found: Vec<Found>) -> Result<(), Failure> {
+    let (client, dress) = ready.start()?;
+    let events = client.events();
+    let begun = if job.options.list {
+        job.list(&client, &dress, found).await.map(|()| Vec::new())
     } else {
+        job.begin(&client, &dress, found).await
+    };
+    match begun {
+        Ok(torrents) if !torrents.is_empty() => job.watch(client, torrents).run(events).await,
+        done => {
+            client.close().await;
+            done.map(drop)
+        }
+    }
+}
+
+impl Job<'_> {
+    fn watch(self, client: Client, torrents: Vec<Torrent>) -> Watch {
+        let options = self.options;
+        let until = match (options.seed, options.seed_ratio.is_some() || options.seed_time.is_some()) {
+            (_, true) => Until::Goal,
+            (true, false) => Until::Interrupted,
+            (false, false) => Until::Complete,
+        };
+        let watch = Watch::new(client, torrents, until, self.stop);
+        let repair =
+            "put the file back, or stop and run the same command again: what is gone is fetched anew";
+        watch.repair(repair).timeout(options.timeout).json(options.json).quiet(self.global.quiet)
+    }
+
+    /// Adds every source. The metainfo of a link is waited for where it decides what is downloaded.
+    async fn begin(
+        &self,
+        client: &Client,
+        dress: &Dress,
+        found: Vec<Found>,
+    ) -> Result<Vec<Torrent>, Failure> {
+        let mut torrents: Vec<Torrent> = Vec::new();
+        for found in found {
+            let torrent = self.add(client, dress, found).await?;
+            // A torrent that is named twice is one torrent.
+            if torrents.iter().all(|known| known.info_hashes() != torrent.info_hashes()) {
+                torrents.push(torrent);
+            }
+        }
+        Ok(torrents)
+    }
+
+    async fn add(&self, client: &Client, dress: &Dress, found: Found) -> Result<Torrent, Failure> {
+        let fail = |error| session::failure(&error);
+        let link = match found {
+            Found::Link(link) => link,
+            Found::Torrent(torrent, chosen) => {
+                let add = self.describe(dress.on(AddTorrent::metainfo(*torrent)));
+                let add = chosen.into_iter().fold(add, AddTorrent::wanted);
+                return client.add(add).await.map_err(fail);
+            }
+        };
+        let add = self.describe(dress.on(AddTorrent::new(riverrun::Source::Magnet(link))));
+        if self.options.save_metainfo.is_none() && self.selection.is_empty() {
+            return client.add(add).await.map_err(fail);
+        }
+        let torrent = client.add(add.metadata_only()).await.map_err(fail)?;
+        let metainfo = self.metadata(&torrent).await?;
+        if let Some(dir) = &self.options.save_metainfo {
+            describe::save(&metainfo, dir)?;
+        }
+        let chosen = choose(&self.selection, metainfo.info())?;
+        torrent.download(chosen).await.map_err(fail)?;
+        Ok(torrent)
+    }
+
+    fn describe(&self, add: AddTorrent) -> AddTorrent {
         // Without `--select` everything is meant, whatever an earlier run selected.
-        add = add.all_files();
+        let mut add = add.output(&self.options.output).all_files();
+        if self.options.verify {
+            add = add.existing(Existing::Check);
+        }
+        match session::goal(self.options.seed_ratio, self.options.seed_time) {
+            Some(goal) => add.seed_goal(goal),
+            None => add,
+        }
     }
-    if options.verify {
-        add = add.existing(Existing::Check);
+
+    /// Prints the files of every source.
+    async fn list(&self, client: &Client, dress: &Dress, found: Vec<Found>) -> Result<(), Failure> {
+        let mut all = Vec::new();
+        for found in found {
+            let link = match found {
+                Found::Link(link) => link,
+                found => {
+                    all.extend(Listed::of(&found));
+                    continue;
+                }
+            };
+            let add = AddTorrent::new(riverrun::Source::Magnet(link.clone())).metadata_only();
+            let torrent = client.add(dress.on(add)).await.map_err(|error| session::failure(&error))?;
+            let metainfo = self.metadata(&torrent).await?;
+            if let Some(dir) = &self.options.save_metainfo {
+                describe::save(&metainfo, dir)?;
+            }
+            let files = metainfo.info().files().len() as u32;
+            let of_link =
+                (!link.select.is_empty()).then(|| (0..files).filter(|n| link.selects(*n)).collect());
+            let chosen = choose(&self.selection, metainfo.info())?.or(of_link);
+            all.push(Listed::new(&metainfo, chosen.as_deref()));
+        }
+        list(&all, self.options.json)
     }
-    if let Some(goal) = session::goal(options.seed_ratio, options.seed_time) {
-        add = add.seed_goal(goal);
+
+    async fn metadata(&self, torrent: &Torrent) -> Result<Metainfo, Failure> {
+        let quiet = self.global.quiet || self.options.json;
+        session::metadata(torrent, self.options.timeout, quiet, &self.stop).await
     }
-    client.add(add).await.map_err(|error| session::failure(&error))
 }

@@ -1,14 +1,14 @@
 //! `torrent metainfo fetch`: from a magnet link to a `.torrent`.
 
-use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use metainfo::{Magnet, Metainfo};
+use riverrun::AddTorrent;
 
 use crate::exit::Failure;
 use crate::global::Global;
-use crate::session::{self, ClientOptions};
+use crate::session::{self, ClientOptions, Ready, Stop};
 use crate::source::{self, Source};
 use crate::{output, units};
 
@@ -19,7 +19,7 @@ pub(crate) struct Options {
     source: String,
     /// Where to put it, `-` for stdout [default: INFOHASH.torrent]
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    output: Option<String>,
     /// Give up after this time (exit code 4)
     #[arg(long, value_name = "TIME", env = "RIVERRUN_TIMEOUT", value_parser = units::parse_time)]
     timeout: Option<Duration>,
@@ -28,30 +28,32 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
-    options.client.ready()?;
+    let ready = options.client.ready()?;
     let torrent = match source::open(&options.source)? {
         Source::Torrent(torrent) => *torrent,
-        Source::Magnet(link) => {
-            let mut fetched = None;
-            session::run(async {
-                fetched = Some(session::fetch(&options.client, &link, options.timeout, global.quiet).await?);
-                Ok(())
-            })?;
-            fetched.ok_or_else(|| Failure::usage("nothing was fetched"))?
-        }
+        Source::Magnet(link) => session::run(|stop| fetch(options, global, ready, link, stop))?,
     };
-    let bytes = torrent.to_bytes();
     let path = match &options.output {
-        Some(path) if path.as_os_str() == "-" => {
-            let mut out = std::io::stdout().lock();
-            return out
-                .write_all(&bytes)
-                .and_then(|()| out.flush())
-                .map_err(|error| Failure::io("stdout", &error));
-        }
         Some(path) => path.clone(),
-        None => PathBuf::from(format!("{}.torrent", torrent.info_hashes())),
+        None => format!("{}.torrent", torrent.info_hashes()),
     };
-    std::fs::write(&path, bytes).map_err(|error| Failure::io(path.display(), &error))?;
-    if global.quiet { Ok(()) } else { output::line(path.display().to_string()) }
+    output::to_file_or_stdout(&path, &torrent.to_bytes())?;
+    if global.quiet || path == "-" { Ok(()) } else { output::line(path) }
+}
+
+async fn fetch(
+    options: &Options,
+    global: &Global,
+    ready: Ready<'_>,
+    link: Box<Magnet>,
+    stop: Stop,
+) -> Result<Metainfo, Failure> {
+    let (client, dress) = ready.start()?;
+    let add = dress.on(AddTorrent::new(riverrun::Source::Magnet(link)).metadata_only());
+    let fetched = match client.add(add).await {
+        Ok(torrent) => session::metadata(&torrent, options.timeout, global.quiet, &stop).await,
+        Err(error) => Err(session::failure(&error)),
+    };
+    client.close().await;
+    fetched
 }

@@ -9,7 +9,7 @@ use riverrun::{AddTorrent, Existing, Torrent};
 
 use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, Ready, Until, Watch};
+use crate::session::{self, ClientOptions, Ready, Stop, Until, Watch};
 use crate::{data, source, units};
 
 /// Seed torrents from data that is on the disk
@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
         let root = data::root(torrent.info(), &options.data)?;
         torrents.push((torrent, root));
     }
-    session::run(seed(options, global, ready, torrents))
+    session::run(|stop| seed(options, global, ready, torrents, stop))
 }
 
 async fn seed(
@@ -66,6 +66,7 @@ async fn seed(
     global: &Global,
     ready: Ready<'_>,
     sources: Vec<(Metainfo, PathBuf)>,
+    stop: Stop,
 ) -> Result<(), Failure> {
     let (client, dress) = ready.start()?;
     let events = client.events();
@@ -89,5 +90,6 @@ async fn seed(
         session::announce_start(&client, torrent, global.quiet || options.json);
     }
     let until = if goal.is_some() { Until::Goal } else { Until::Interrupted };
-    Watch::new(client, torrents, until).json(options.json).quiet(global.quiet).run(events).await
+    let watch = Watch::new(client, torrents, until, stop).repair(session::PUT_BACK);
+    watch.json(options.json).quiet(global.quiet).run(events).await
 }

@@ -11,7 +11,7 @@ use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
 
 use crate::exit::{Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, Ready, Until, Watch};
+use crate::session::{self, ClientOptions, Ready, Stop, Until, Watch};
 use crate::{describe, output, units, work};
 
 /// Make a torrent of each path in memory, seed it, and print its magnet link
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     if let Some(dir) = &options.save_metainfo {
         torrents.iter().try_for_each(|(torrent, _)| describe::save(torrent, dir))?;
     }
-    session::run(seed(options, global, ready, torrents))
+    session::run(|stop| seed(options, global, ready, torrents, stop))
 }
 
 /// The torrent of a path.
@@ -85,6 +85,7 @@ async fn seed(
     global: &Global,
     ready: Ready<'_>,
     sources: Vec<(Metainfo, PathBuf)>,
+    stop: Stop,
 ) -> Result<(), Failure> {
     let (client, dress) = ready.start()?;
     let events = client.events();
@@ -104,5 +105,6 @@ async fn seed(
         torrents.push(torrent);
     }
     let until = if goal.is_some() { Until::Goal } else { Until::Interrupted };
-    Watch::new(client, torrents, until).json(options.json).quiet(global.quiet).run(events).await
+    let watch = Watch::new(client, torrents, until, stop).repair(session::PUT_BACK);
+    watch.json(options.json).quiet(global.quiet).run(events).await
 }

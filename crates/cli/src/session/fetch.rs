@@ -2,43 +2,37 @@
 
 use std::time::Duration;
 
-use metainfo::{Magnet, Metainfo};
-use riverrun::{AddTorrent, Source, Torrent, TorrentState};
+use metainfo::Metainfo;
+use riverrun::{Torrent, TorrentState};
 
-use super::{ClientOptions, failure, signals};
+use super::{Stop, failure};
 use crate::exit::{Code, Failure};
 use crate::{output, units};
 
 /// How often a person is told how it goes.
 const SHOW: Duration = Duration::from_secs(3);
 
-/// Fetches the metainfo that a link names, and nothing else, with a client of its own.
-pub(crate) async fn fetch(
-    options: &ClientOptions,
-    link: &Magnet,
+/// Waits for the metainfo of a torrent that was added by a link, and tells how it goes. It names the trackers of the link,
+/// as what comes from peers names none.
+pub(crate) async fn metadata(
+    torrent: &Torrent,
     timeout: Option<Duration>,
     quiet: bool,
+    stop: &Stop,
 ) -> Result<Metainfo, Failure> {
-    let (client, dress) = options.ready()?.start()?;
-    let add = AddTorrent::new(Source::Magnet(Box::new(link.clone()))).metadata_only();
-    let torrent = client.add(dress.on(add)).await.map_err(|error| failure(&error))?;
     let patience = async {
         match timeout {
             Some(timeout) => tokio::time::sleep(timeout).await,
             None => std::future::pending().await,
         }
     };
-    let outcome = tokio::select! {
-        known = torrent.wait_metadata() => known.cloned().map_err(|error| failure(&error)),
-        () = show(&torrent, quiet) => Err(failure(&riverrun::Error::Closed)),
-        () = patience => Err(Failure::new(Code::NoPeers, "no peer had the metadata in time")),
-        () = signals::interrupted(quiet) => Err(Failure::new(Code::Interrupted, "interrupted")),
-    };
-    drop(torrent);
-    client.close().await;
-    let mut metainfo = outcome?;
-    add_trackers(&mut metainfo, link);
-    Ok(metainfo)
+    tokio::select! {
+        known = torrent.wait_metadata() => known.map(drop).map_err(|error| failure(&error))?,
+        () = show(torrent, quiet) => return Err(failure(&riverrun::Error::Closed)),
+        () = patience => return Err(Failure::new(Code::NoPeers, "no peer had the metadata in time")),
+        () = stop.attend(quiet) => return Err(Failure::interrupted()),
+    }
+    torrent.metainfo_now().ok_or_else(|| failure(&riverrun::Error::Removed))
 }
 
 /// Tells how it goes, until the client ends.
@@ -64,12 +58,4 @@ pub(super) fn words(state: &TorrentState) -> Option<String> {
         format!(" {} of {}", units::size(u64::from(*bytes)), units::size(u64::from(*total)))
     };
     Some(format!("metadata{of}, {peers} peers"))
-}
-
-/// What comes from peers names no tracker: the link's own are worth keeping.
-fn add_trackers(metainfo: &mut Metainfo, link: &Magnet) {
-    if metainfo.tiers().is_empty() && !link.trackers.is_empty() {
-        let tiers: Vec<Vec<String>> = link.trackers.iter().map(|url| vec![url.clone()]).collect();
-        metainfo.set_tiers(&tiers);
-    }
 }

@@ -70,6 +70,9 @@ fn describe(kind: &EventKind) -> Option<(&'static str, Value)> {
             ("peer_disconnected", json!({ "addr": addr, "code": code, "reason": reason }))
         }
         EventKind::PeerBanned { addr } => ("peer_banned", json!({ "addr": addr })),
+        EventKind::PeerUseless { addr, code, reason, retry } => {
+            ("peer_useless", json!({ "addr": addr, "code": code, "reason": reason, "retry": retry }))
+        }
         EventKind::PeerNotFound { peer, message } => {
             ("peer_not_found", json!({ "peer": peer, "message": message }))
         }
@@ -81,6 +84,9 @@ fn describe(kind: &EventKind) -> Option<(&'static str, Value)> {
             "tracker_failed",
             json!({ "url": url, "message": message, "retry": retry.map(|retry| retry.as_secs()) }),
         ),
+        EventKind::TrackerWarning { url, message } => {
+            ("tracker_warning", json!({ "url": url, "message": message }))
+        }
         EventKind::Stalled(trouble) => {
             ("stalled", json!({ "code": trouble.code, "message": &*trouble.message }))
         }

@@ -8,19 +8,33 @@ mod seeding;
 mod signals;
 mod watch;
 
-pub(crate) use fetch::fetch;
+pub(crate) use fetch::metadata;
 pub(crate) use options::{ClientOptions, Dress, Ready};
 pub(crate) use seeding::{announce_start, checked, goal};
+pub(crate) use signals::Stop;
 pub(crate) use watch::{Until, Watch};
 
 use std::future::Future;
 
 use crate::exit::{Code, Failure};
 
-/// Runs a command's asynchronous part on this thread. Unlike [`crate::work::block_on`] it leaves Ctrl-C to the work, which
-/// has something to save.
-pub(crate) fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    crate::work::runtime()?.block_on(work)
+/// What a person who only seeds can do about a file that is gone or was cut.
+pub(crate) const PUT_BACK: &str = "put the file back to serve it again; the rest is served meanwhile";
+
+/// Runs a command's asynchronous part on this thread. A request to end it is left to whoever attends to it, as there may
+/// be something to save; before that it ends the command.
+pub(crate) fn run<T, W>(work: impl FnOnce(Stop) -> W) -> Result<T, Failure>
+where
+    W: Future<Output = Result<T, Failure>>,
+{
+    crate::work::runtime()?.block_on(async {
+        let stop = Stop::listen();
+        tokio::select! {
+            biased;
+            () = stop.clone().unattended() => Err(Failure::interrupted()),
+            done = work(stop) => done,
+        }
+    })
 }
 
 /// A library error with its exit code.

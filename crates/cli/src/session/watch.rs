@@ -1,13 +1,14 @@
 //! The main loop over a client's torrents: show progress, wait for the end, close.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use riverrun::{Client, Event, EventKind, Events, PortMapping, Snapshot, Torrent, TorrentState};
 use types::InfoHashes;
 
 use super::progress::Progress;
-use super::{failure, json, signals};
+use super::{Stop, failure, json};
 use crate::exit::{Code, Failure};
 use crate::units;
 
@@ -31,6 +32,8 @@ pub(crate) struct Watch {
     timeout: Option<Duration>,
     json: bool,
     quiet: bool,
+    stop: Stop,
+    repair: &'static str,
 }
 
 /// What was seen so far.
@@ -41,11 +44,13 @@ struct Seen {
     moved: Instant,
     downloaded: u64,
     mapping: Option<PortMapping>,
+    /// Peers of which was said why they are of no use; a cause is told once.
+    useless: BTreeSet<(SocketAddr, &'static str)>,
 }
 
 impl Watch {
-    pub(crate) fn new(client: Client, torrents: Vec<Torrent>, until: Until) -> Watch {
-        Watch { client, torrents, until, timeout: None, json: false, quiet: false }
+    pub(crate) fn new(client: Client, torrents: Vec<Torrent>, until: Until, stop: Stop) -> Watch {
+        Watch { client, torrents, until, timeout: None, json: false, quiet: false, stop, repair: "" }
     }
 
     pub(crate) fn timeout(mut self, timeout: Option<Duration>) -> Watch {
@@ -63,21 +68,29 @@ impl Watch {
         self
     }
 
+    /// What a person can do about a file that is gone or was cut while we worked.
+    pub(crate) fn repair(mut self, words: &'static str) -> Watch {
+        self.repair = words;
+        self
+    }
+
     /// Works until the end, closes the client, and says how it went.
     pub(crate) async fn run(self, events: Events) -> Result<(), Failure> {
-        let Watch { client, torrents, until, timeout, json, quiet } = self;
+        let Watch { client, torrents, until, timeout, json, quiet, stop, repair } = self;
         let mut seen = Seen {
             progress: Progress::new(&torrents, quiet || json),
             goals: BTreeSet::new(),
             moved: Instant::now(),
             downloaded: 0,
             mapping: None,
+            useless: BTreeSet::new(),
         };
-        let rules = Rules { client: &client, torrents: &torrents, until, timeout, json };
+        let rules = Rules { client: &client, torrents: &torrents, until, timeout, json, repair };
         let start = Instant::now();
         let outcome = tokio::select! {
+            biased;
             outcome = rules.work(&mut seen, events) => outcome,
-            () = signals::interrupted(quiet) => Err(Failure::new(Code::Interrupted, "interrupted; progress is kept")),
+            () = stop.attend(quiet) => Err(Failure::new(Code::Interrupted, "interrupted; progress is kept")),
         };
         for (i, torrent) in torrents.iter().enumerate() {
             if let Ok(snapshot) = torrent.snapshot().await {
@@ -126,6 +139,15 @@ fn still_there(torrent: &Torrent) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Why a peer that the user named is of no use, in words that name what the user can do something about.
+fn useless<'a>(code: &str, reason: &'a str) -> &'a str {
+    match code {
+        "network" => "it can't be reached",
+        "closed_by_peer" => "it hung up before it said hello, so it may not serve this torrent",
+        _ => reason,
+    }
+}
+
 /// Whether the work may be over with this: nobody should wait for the next tick then.
 fn may_end(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Completed | EventKind::GoalReached | EventKind::Failed(_))
@@ -138,6 +160,7 @@ struct Rules<'a> {
     until: Until,
     timeout: Option<Duration>,
     json: bool,
+    repair: &'static str,
 }
 
 impl Rules<'_> {
@@ -173,9 +196,24 @@ impl Rules<'_> {
         };
         match &event.kind {
             EventKind::GoalReached => seen.goals.extend(event.torrent),
-            EventKind::Stalled(trouble) => seen.progress.say(&format!("{}: {trouble}", name())),
+            EventKind::Stalled(trouble) => {
+                seen.progress.say(&format!("{}: {trouble}", name()));
+                if matches!(trouble.code, "truncated" | "not_found") && !self.repair.is_empty() {
+                    seen.progress.say(&format!("{}: {}", name(), self.repair));
+                }
+            }
             EventKind::Recovered => seen.progress.say(&format!("{}: the disk works again", name())),
             EventKind::TrackerFailed { url, message, .. } => tracing::warn!("{url}: {message}"),
+            EventKind::TrackerWarning { url, message } => tracing::warn!("{url}: {message}"),
+            EventKind::TrackerAnnounced { url, warning: Some(warning), .. } => {
+                tracing::warn!("{url}: the tracker says: {warning}");
+            }
+            EventKind::PeerUseless { addr, code, reason, retry } => {
+                if seen.useless.insert((*addr, code)) {
+                    let then = if *retry { "tried again" } else { "left alone" };
+                    tracing::warn!("--peer {addr}: {}; it is {then}", useless(code, reason));
+                }
+            }
             EventKind::PeerNotFound { peer, message } => tracing::warn!("{peer}: {message}"),
             EventKind::PeerBanned { addr } => tracing::warn!("{addr} sent corrupt data and is shut out"),
             kind => tracing::debug!("{}: {kind:?}", name()),

@@ -12,7 +12,7 @@ use types::{Bitfield, PeerSource, PieceIndex};
 
 use super::{announce, assign, change, data, magnet, names};
 use crate::add::{Existing, Source};
-use crate::entry::{Entry, NewEntry, Settings, Stage};
+use crate::entry::{Entry, NewEntry, Settings, Stage, Waiting};
 use crate::inner::Inner;
 use crate::{AddTorrent, Error, EventKind};
 
@@ -37,7 +37,7 @@ pub(super) async fn add_metainfo(
     metainfo: Metainfo,
     add: AddTorrent,
 ) -> Result<Arc<Entry>, Error> {
-    if let Some(obstacle) = metainfo.info().obstacle() {
+    if let Some(obstacle) = metainfo.info().obstacle().filter(|_| !add.metadata_only) {
         return Err(Error::bad_torrent(obstacle));
     }
     let saved = data::load(&inner, metainfo.info_hashes()).await.map(Box::new);
@@ -53,7 +53,12 @@ pub(super) async fn add_metainfo(
         Ok(entry) => entry,
         Err(known) => return merge(&inner, known, &add),
     };
-    let start = BringUp { existing: add.existing, saved, peers: add.peers, named_peers: add.named_peers };
+    if entry.settings.metadata_only {
+        let link = Magnet::new(entry.hashes);
+        *entry.content.waiting() = Some(Waiting { link, add, saved, has_come: true });
+        return Ok(entry);
+    }
+    let start = BringUp::new(add, saved);
     let (to, of) = (inner.clone(), entry.clone());
     let task = async move {
         // What went wrong is in the torrent's state.
@@ -87,7 +92,7 @@ pub(super) fn insert(
         magnet,
         settings: Settings {
             output: add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone()),
-            metadata_only: add.metadata_only && magnet.is_some(),
+            metadata_only: add.metadata_only,
             read_only: add.read_only,
             upload: add.upload && inner.settings.upload,
         },
@@ -171,6 +176,12 @@ pub(crate) struct BringUp {
     pub(super) saved: Option<Box<ResumeData>>,
     pub(super) peers: Vec<SocketAddr>,
     pub(super) named_peers: Vec<Node>,
+}
+
+impl BringUp {
+    pub(super) fn new(add: AddTorrent, saved: Option<Box<ResumeData>>) -> BringUp {
+        BringUp { existing: add.existing, saved, peers: add.peers, named_peers: add.named_peers }
+    }
 }
 
 /// Finds a torrent's data and gives it to its shard.

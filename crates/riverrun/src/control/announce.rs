@@ -164,6 +164,10 @@ impl Task {
                 }
                 entry.tell(EventKind::TrackerFailed { url, message: failure.message, retry });
             }
+            AnnouncerEvent::BadTime { tracker, bad, next } => {
+                let message = format!("{bad}; it is asked again in {} s", next.as_secs());
+                entry.tell(EventKind::TrackerWarning { url: tracker.to_string(), message });
+            }
             AnnouncerEvent::Switched { .. } => switched(&self.inner, &entry),
             _ => {}
         }

@@ -36,12 +36,12 @@ pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) ->
             return merge(&inner, known, &add);
         }
     };
-    let waiting = Waiting { link, wanted: add.wanted, existing: add.existing, saved };
-    *entry.content.waiting() = Some(waiting);
+    let (named, named_peers) = (std::mem::take(&mut add.peers), std::mem::take(&mut add.named_peers));
+    *entry.content.waiting() = Some(Waiting { link, add, saved, has_come: false });
     enter(&inner, &entry);
     names::seek(&inner, &entry, PeerSource::Magnet, peers);
-    change::addresses(&inner, &entry, PeerSource::Manual, add.peers);
-    names::seek(&inner, &entry, PeerSource::Manual, add.named_peers);
+    change::addresses(&inner, &entry, PeerSource::Manual, named);
+    names::seek(&inner, &entry, PeerSource::Manual, named_peers);
     inner.tasks.spawn(from_web(inner.clone(), entry.clone()));
     Ok(entry)
 }
@@ -124,23 +124,29 @@ fn selected(link: &Magnet, info: &Info) -> Option<Vec<u32>> {
 
 /// The metainfo is known: from here on it is a torrent like any other.
 async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
-    let Some(Waiting { link, wanted, existing, saved }) = entry.content.waiting().take() else { return };
+    let waiting = entry.content.waiting().take_if(|waiting| !waiting.has_come);
+    let Some(Waiting { link, mut add, saved, .. }) = waiting else { return };
     if !entry.settings.metadata_only
-        && let Some(obstacle) = metainfo.info().obstacle()
+        && let Some(error) = obstacle(entry.hashes, &metainfo)
     {
-        let error = match obstacle {
-            Obstacle::PieceLayers => Error::HashExchangeMissing { hashes: entry.hashes },
-            other => Error::bad_torrent(other),
-        };
         return fail(inner, entry, &error);
     }
-    let chosen = wanted.or_else(|| selected(&link, metainfo.info()));
+    let chosen = add.wanted.take().or_else(|| selected(&link, metainfo.info()));
     let chosen = match chosen.map(|numbers| wanted_files(metainfo.info(), numbers)) {
         Some(Ok(files)) => files,
         Some(Err(error)) => return fail(inner, entry, &error),
         None => vec![true; metainfo.info().files().len()],
     };
     let (dir, bytes) = (inner.settings.state_dir.clone(), metainfo.to_bytes());
+    let start = if entry.settings.metadata_only {
+        // Before anybody can see that it is known, and want more.
+        inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
+        inner.trackers.tell(entry.id, AnnouncerInput::Stop);
+        *entry.content.waiting() = Some(Waiting { link, add, saved, has_come: true });
+        None
+    } else {
+        Some(BringUp::new(add, saved))
+    };
     if !entry.learn(metainfo, chosen) {
         return;
     }
@@ -152,14 +158,60 @@ async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
             tracing::warn!(torrent = %entry.hashes, %error, "can't save the metainfo");
         }
     }
-    if entry.settings.metadata_only {
-        inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
-        inner.trackers.tell(entry.id, AnnouncerInput::Stop);
-        return;
+    if let Some(start) = start {
+        // What went wrong is in the torrent's state.
+        let _ = bring_up(inner.clone(), entry.clone(), start).await;
     }
-    let start = BringUp { existing, saved, ..BringUp::default() };
-    // What went wrong is in the torrent's state.
-    let _ = bring_up(inner.clone(), entry.clone(), start).await;
+}
+
+/// What keeps a torrent from being downloaded, though its metainfo is right.
+fn obstacle(hashes: InfoHashes, metainfo: &Metainfo) -> Option<Error> {
+    metainfo.info().obstacle().map(|obstacle| match obstacle {
+        Obstacle::PieceLayers => Error::HashExchangeMissing { hashes },
+        other => Error::bad_torrent(other),
+    })
+}
+
+/// Downloads a torrent of which only the metainfo was wanted before: these files, or those that it was added with.
+pub(crate) async fn download(
+    inner: Arc<Inner>,
+    entry: Arc<Entry>,
+    files: Option<Vec<u32>>,
+) -> Result<(), Error> {
+    let wanted = files.map(|files| wanted_files(entry.info(), files)).transpose()?;
+    if let Some(error) = entry.metainfo().and_then(|metainfo| obstacle(entry.hashes, metainfo)) {
+        return Err(error);
+    }
+    let Some(waiting) = entry.content.waiting().take_if(|waiting| waiting.has_come) else {
+        // It is downloaded already.
+        return match wanted {
+            Some(wanted) => change::set_wanted(inner, entry, wanted).await,
+            None => Ok(()),
+        };
+    };
+    let goes_on = entry.change(|state| {
+        let goes_on = state.stage == Stage::Described;
+        if goes_on {
+            if let Some(wanted) = wanted {
+                state.want(entry.info(), |wants| wants.set_files(wanted));
+            }
+            state.stage = Stage::Checking { checked: 0, total: 0 };
+        }
+        goes_on
+    });
+    if !goes_on {
+        return Err(Error::Removed);
+    }
+    let start = BringUp::new(waiting.add, waiting.saved);
+    let (to, of) = (inner.clone(), entry.clone());
+    inner.spawn_for(&entry, async move {
+        // What went wrong is in the torrent's state. A torrent that its shard knew before was at rest there.
+        if bring_up(to.clone(), of.clone(), start).await.is_ok() && !of.state().paused {
+            to.shard(&of).command(Command::Torrent(of.id, Brain::Start));
+            to.trackers.tell(of.id, AnnouncerInput::Start);
+        }
+    });
+    Ok(())
 }
 
 /// The metainfo is of no use: the torrent rests in its failure.

@@ -22,6 +22,7 @@ pub(crate) use change::{
 pub(crate) use end::{close, remove};
 #[cfg(test)]
 pub(crate) use hold::barrier;
+pub(crate) use magnet::download;
 pub(crate) use neighbours::neighbours;
 pub(crate) use pump::pump;
 pub(crate) use upkeep::upkeep;

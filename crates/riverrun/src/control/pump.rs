@@ -76,6 +76,10 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
         E::PeerDisconnected { addr, why } => {
             entry.tell(EventKind::PeerDisconnected { addr, code: why.code(), reason: why.to_string() });
         }
+        E::PeerUseless { addr, why } => {
+            let (code, reason, retry) = (why.code(), why.to_string(), why.may_retry());
+            entry.tell(EventKind::PeerUseless { addr, code, reason, retry });
+        }
         E::PeerBanned { addr } => entry.tell(EventKind::PeerBanned { addr }),
         E::DiskTrouble(trouble) => {
             let trouble = Trouble::from(trouble);

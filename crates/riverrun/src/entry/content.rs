@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use metainfo::{Info, Magnet, Metainfo};
 use storage::{Plan, ResumeData};
 
-use crate::add::Existing;
+use crate::add::AddTorrent;
 
 /// A torrent's metainfo: what it was added with, and what a magnet link turned out to be.
 #[derive(Debug)]
@@ -26,13 +26,15 @@ struct Known {
     plan: Arc<Plan>,
 }
 
-/// What waits for the metainfo of a magnet link.
+/// What waits for the metainfo of a magnet link, or, where nothing else was wanted, for somebody to want more.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) link: Magnet,
-    pub(crate) wanted: Option<Vec<u32>>,
-    pub(crate) existing: Existing,
+    /// How it was added; its peers only as far as its shard does not know them.
+    pub(crate) add: AddTorrent,
     pub(crate) saved: Option<Box<ResumeData>>,
+    /// Whether the metainfo is known.
+    pub(crate) has_come: bool,
 }
 
 impl Known {
@@ -73,7 +75,7 @@ impl Content {
         self.magnet && self.learned.set(Known::new(metainfo)).is_ok()
     }
 
-    /// What waits for the metainfo of a magnet link.
+    /// What waits for the metainfo of a magnet link, or for somebody to want more.
     pub(crate) fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.waiting.lock().unwrap_or_else(|e| e.into_inner())
     }

@@ -59,7 +59,7 @@ pub(crate) struct Entry {
 pub(crate) struct Settings {
     /// The directory that its files go below.
     pub(crate) output: PathBuf,
-    /// Nothing but its metainfo is wanted.
+    /// Nothing but its metainfo was wanted when it was added.
     pub(crate) metadata_only: bool,
     /// Its files are never written.
     pub(crate) read_only: bool,
@@ -89,6 +89,7 @@ impl Entry {
         let content = Content::new(new.metainfo, new.magnet.is_some());
         let stage = match new.magnet {
             Some(_) => Stage::Metadata,
+            None if new.settings.metadata_only => Stage::Described,
             None => Stage::Checking { checked: 0, total: 0 },
         };
         let wants = Wants::new(new.wanted_files);
