@@ -220,6 +220,15 @@ impl Book {
         self.reindex(canonical(addr));
     }
 
+    /// We stopped, and may go on at once.
+    pub(crate) fn stopped(&mut self, now: Time, addr: SocketAddr) {
+        self.leave_dialing(addr);
+        if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
+            entry.state = State::Waiting(now);
+        }
+        self.reindex(canonical(addr));
+    }
+
     /// It is a seed and we are one too: it is of no use until something is missing again.
     pub(crate) fn shelve(&mut self, addr: SocketAddr) {
         self.leave_dialing(addr);

@@ -41,6 +41,8 @@ impl Torrent {
         }
         match why.blame() {
             _ if !why.may_retry() => self.book.forget(addr),
+            // It is we who pause: when we go on there is no reason to wait.
+            _ if why == Disconnect::Stopped && !self.state.running => self.book.stopped(now, addr),
             Blame::Misbehaved => self.book.failed(now, addr),
             _ if why == Disconnect::Useless && self.picker.is_content() => self.book.shelve(addr),
             // A peer that never gave or took anything is no better than one that did not answer.

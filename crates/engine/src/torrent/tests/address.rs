@@ -65,6 +65,18 @@ fn a_named_peer_that_breaks_rules_waits_longer_each_time() {
 }
 
 #[test]
+fn who_was_there_before_a_pause_is_dialed_at_once_after_it() {
+    let (mut t, now) = (leech(1), Time::ZERO);
+    t.handle(now, Input::Addresses { source: PeerSource::Tracker, addrs: &[addr(1)] }).unwrap();
+    t.drain(now);
+    join_as(&mut t, now, 1, Origin::Dialed, [1; 20], true);
+    t.handle(now, Input::Command(Command::Pause)).unwrap();
+    t.drain(now);
+    t.handle(now, Input::Command(Command::Start)).unwrap();
+    assert!(t.drain(now).contains(&Output::Dial { addr: addr(1) }));
+}
+
+#[test]
 fn what_a_tracker_named_is_not_told() {
     let mut t = leech(1);
     t.handle(Time::ZERO, Input::Addresses { source: PeerSource::Tracker, addrs: &[addr(1)] }).unwrap();
