@@ -23,6 +23,8 @@ use crate::{ConnId, Fault, MetadataProgress};
 
 /// Most pieces asked of one peer at once.
 const OUTSTANDING: usize = 2;
+/// How rTorrent names itself (BEP 20). Asked for a second piece while it sends one, up to 0.9.8 it reads nothing more.
+const ONE_AT_A_TIME: &[u8] = b"-lt";
 /// A request that is not answered by then is void.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// What another peer owes for so long an idle peer is asked for as well.
@@ -105,7 +107,8 @@ impl Source {
     }
 
     fn is_ready(&self, now: Time) -> bool {
-        self.rests_until.is_due(now) && self.asked.len() < OUTSTANDING
+        let one = self.who.peer_id.0.starts_with(ONE_AT_A_TIME);
+        self.rests_until.is_due(now) && self.asked.len() < if one { 1 } else { OUTSTANDING }
     }
 }
 
@@ -533,6 +536,20 @@ mod tests {
         assert!(matches!(came, Came::Passed { .. }));
         let late = fetch.data(Time::from_secs(12), who(1).conn, 0, None, &right).unwrap();
         assert_eq!(late, Came::Taken, "late data is no offence");
+    }
+
+    #[test]
+    fn rtorrent_is_asked_for_one_piece_after_the_other() {
+        let right = info(LEN);
+        let mut fetch = Fetch::new(names(&right));
+        let rtorrent = Sender { peer_id: PeerId(*b"-lt0D80-000000000000"), ..who(1) };
+        fetch.offer(rtorrent, LEN).unwrap();
+        for piece in 0..6 {
+            assert_eq!(fetch.ask(Time::ZERO), [(rtorrent.conn, piece)]);
+            assert!(fetch.ask(Time::from_secs(4)).is_empty());
+            let came = fetch.data(Time::ZERO, rtorrent.conn, piece, None, &part(&right, piece)).unwrap();
+            assert_eq!(matches!(came, Came::Passed { .. }), piece == 5);
+        }
     }
 
     #[test]
