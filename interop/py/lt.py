@@ -4,7 +4,7 @@
     lt.py version
     lt.py create OUT PATH --piece-len N --version v1|v2|hybrid [--private]
     lt.py hashes FILE
-    lt.py run TORRENT DIR --listen IP:PORT [--peer IP:PORT]... [--seed] [--lsd] [--up-rate BYTES]
+    lt.py run TORRENT|MAGNET DIR --listen IP:PORT [--peer IP:PORT]... [--seed] [--lsd] [--up-rate BYTES]
 
 Each answer is one JSON object on a line of its own. `run` prints its state until it is ended by a signal.
 """
@@ -82,8 +82,11 @@ def run(args):
     local = lt.ip_filter()
     local.add_rule("0.0.0.0", "255.255.255.255", 1)
     session.set_peer_class_filter(local)
-    params = lt.add_torrent_params()
-    params.ti = lt.torrent_info(args.torrent)
+    if args.torrent.startswith("magnet:"):
+        params = lt.parse_magnet_uri(args.torrent)
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(args.torrent)
     params.save_path = args.dir
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
     if args.seed:

@@ -154,6 +154,7 @@ pub(crate) fn job<'a>(
 ) -> Job<'a> {
     Job {
         torrent: &torrent.path,
+        magnet: None,
         dir,
         listen,
         peers,

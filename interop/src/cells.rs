@@ -3,18 +3,27 @@
 mod agreement;
 mod gateway;
 mod local;
+mod magnet;
 mod matrix;
 mod scenarios;
+mod transfer;
 
 use crate::cell::Cell;
 
 /// Every cell.
 pub(crate) fn all() -> Vec<Cell> {
-    let groups = [agreement::cells(), matrix::cells(), scenarios::cells(), local::cells(), gateway::cells()];
+    let groups = [
+        agreement::cells(),
+        matrix::cells(),
+        magnet::cells(),
+        scenarios::cells(),
+        local::cells(),
+        gateway::cells(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
 /// Cells that show the harness itself, run only when asked for by name.
 pub(crate) fn drivers() -> Vec<Cell> {
-    matrix::drivers()
+    [matrix::drivers(), magnet::drivers()].into_iter().flatten().collect()
 }

@@ -9,6 +9,7 @@ pub(crate) mod rqbit;
 pub(crate) mod rtorrent;
 pub(crate) mod transmission;
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(crate) static ALL: &[&dyn Counterpart] = &[
 pub(crate) struct Job<'a> {
     /// The .torrent, with the trackers it is to ask.
     pub(crate) torrent: &'a Path,
+    /// A magnet link that it gets in place of the .torrent.
+    pub(crate) magnet: Option<&'a str>,
     /// Where the data is, or is to be saved: the directory above the torrent's own name.
     pub(crate) dir: &'a Path,
     /// Where it listens for peers.
@@ -48,6 +51,13 @@ pub(crate) struct Job<'a> {
     pub(crate) pex: bool,
     /// A directory of its own, for settings and logs.
     pub(crate) scratch: &'a Path,
+}
+
+impl Job<'_> {
+    /// The magnet link if there is one, or else the path of the .torrent.
+    pub(crate) fn source(&self) -> &OsStr {
+        self.magnet.map_or(self.torrent.as_os_str(), OsStr::new)
+    }
 }
 
 /// A program that seeds and downloads.
@@ -69,6 +79,16 @@ pub(crate) trait Counterpart: Sync {
     /// Whether it downloads what it reads.
     fn saves(&self, _: &Shape) -> bool {
         true
+    }
+
+    /// Whether it takes a magnet link of this shape's torrent; v1 at least.
+    fn takes_magnet(&self, shape: &Shape) -> bool {
+        shape.version == "v1"
+    }
+
+    /// Whether it connects to the peers that a magnet link names (`x.pe`); Transmission, aria2, rTorrent and rqbit do not.
+    fn takes_linked_peers(&self) -> bool {
+        false
     }
 
     /// Whether it makes a file of no bytes.

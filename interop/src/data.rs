@@ -69,6 +69,7 @@ pub(crate) static SHAPES: &[Shape] = &[
     shape("tail-of-1", &TAIL, 64 * KIB, "v1", "a last piece of one byte"),
     shape("file-v2", &ODD, 256 * KIB, "v2", "one file, v2 with piece layers"),
     shape("file-hybrid", &ODD, 256 * KIB, "hybrid", "one file, hybrid"),
+    shape("leaves-v2", &PLAIN, 512 * KIB, "v2", "40 files of at most a piece, v2 without piece layers"),
     shape("plain", &PLAIN, 64 * KIB, "v1", "40 files that every maker of torrents keeps and sorts alike"),
 ];
 

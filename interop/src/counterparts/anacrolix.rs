@@ -44,6 +44,10 @@ impl Counterpart for Anacrolix {
         true
     }
 
+    fn takes_linked_peers(&self) -> bool {
+        true
+    }
+
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
         let mut command = Command::new(program()?);
         command.args(["download", "--dht=false", "--port-forward=false", "--utp-peers=false"]);
@@ -59,7 +63,10 @@ impl Counterpart for Anacrolix {
         if job.seed {
             command.arg("--seed");
         }
-        command.arg(std::path::absolute(job.torrent)?);
+        match job.magnet {
+            Some(magnet) => command.arg(magnet),
+            None => command.arg(std::path::absolute(job.torrent)?),
+        };
         command.current_dir(if job.seed { place(job)? } else { job.dir.to_owned() }).env("HOME", job.scratch);
         let process = Process::spawn(command, &job.scratch.join("anacrolix.log"))?;
         Ok(Box::new(Running { process, listen: job.listen, seed: job.seed, ready: false }))

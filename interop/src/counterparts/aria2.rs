@@ -33,7 +33,10 @@ impl Counterpart for Aria2 {
         command.args(["--no-conf", "--enable-rpc", "--rpc-listen-all=false", "--console-log-level=notice"]);
         command.args(["--enable-dht6=false", "--bt-enable-lpd=false"]);
         // It asks trackers over UDP from the socket of its DHT alone, which gets no nodes to ask.
-        let udp = std::fs::read(job.torrent)?.windows(6).any(|window| window == b"udp://");
+        let udp = match job.magnet {
+            Some(magnet) => magnet.contains("tr=udp"),
+            None => std::fs::read(job.torrent)?.windows(6).any(|window| window == b"udp://"),
+        };
         command.arg(format!("--enable-dht={udp}")).arg(format!("--dht-listen-port={}", ports::free()?));
         command.arg(format!("--dht-file-path={}", job.scratch.join("dht.dat").display()));
         command.args(["--enable-peer-exchange=false", "--file-allocation=none", "--seed-ratio=0.0"]);
@@ -48,7 +51,7 @@ impl Counterpart for Aria2 {
         if job.seed {
             command.args(["--check-integrity=true", "--bt-hash-check-seed=true"]);
         }
-        command.arg(job.torrent);
+        command.arg(job.source());
         let process = Process::spawn(command, &job.scratch.join("aria2.log"))?;
         Ok(Box::new(Running { process, rpc, seed: job.seed }))
     }
@@ -78,16 +81,18 @@ impl Client for Running {
         self.process.must_run()?;
         // Until its interface listens, there is nothing to know.
         let Ok(active) = self.ask("aria2.tellActive", json!([])) else { return Ok(State::default()) };
-        let stopped = self.ask("aria2.tellStopped", json!([0, 1]))?;
+        let stopped = self.ask("aria2.tellStopped", json!([-1, 1]))?;
         if let Some(error) = stopped[0]["errorMessage"].as_str().filter(|error| !error.is_empty()) {
             return Err(format!("aria2: {error}").into());
         }
         let torrent = if active[0].is_object() { &active[0] } else { &stopped[0] };
+        // The metadata of a magnet link is a download of its own, without a name.
+        let named = torrent["bittorrent"]["info"].is_object();
         let number = |key: &str| torrent[key].as_str().and_then(|text| text.parse::<u64>().ok());
         let whole = number("totalLength").is_some_and(|all| number("completedLength") == Some(all));
         let checking = torrent["verifyIntegrityPending"].is_string() || torrent["verifiedLength"].is_string();
         let there = torrent.is_object() && !checking;
         let up = number("uploadLength").unwrap_or(0);
-        Ok(State { ready: there && (whole || !self.seed), complete: there && whole, up })
+        Ok(State { ready: there && (whole || !self.seed), complete: there && whole && named, up })
     }
 }

@@ -36,9 +36,17 @@ impl Counterpart for Libtorrent {
         true
     }
 
+    fn takes_magnet(&self, _: &Shape) -> bool {
+        true
+    }
+
+    fn takes_linked_peers(&self) -> bool {
+        true
+    }
+
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
         let mut command = script()?;
-        command.arg("run").arg(job.torrent).arg(job.dir).args(["--listen", &job.listen.to_string()]);
+        command.arg("run").arg(job.source()).arg(job.dir).args(["--listen", &job.listen.to_string()]);
         command.args(job.peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
         if job.seed {
             command.arg("--seed");

@@ -36,6 +36,14 @@ impl Counterpart for Qbittorrent {
         true
     }
 
+    fn takes_magnet(&self, _: &Shape) -> bool {
+        true
+    }
+
+    fn takes_linked_peers(&self) -> bool {
+        true
+    }
+
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
         let web = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports::free()?);
         let profile = job.scratch.join("profile");
@@ -114,10 +122,18 @@ impl Running {
                 format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{key}\"\r\n\r\n{value}\r\n");
             body.extend_from_slice(part.as_bytes());
         }
-        let head = "Content-Disposition: form-data; name=\"torrents\"; filename=\"x.torrent\"\r\n\
-                    Content-Type: application/x-bittorrent\r\n\r\n";
+        let (head, source) = match job.magnet {
+            Some(magnet) => {
+                ("Content-Disposition: form-data; name=\"urls\"\r\n\r\n", magnet.as_bytes().to_vec())
+            }
+            None => (
+                "Content-Disposition: form-data; name=\"torrents\"; filename=\"x.torrent\"\r\n\
+                 Content-Type: application/x-bittorrent\r\n\r\n",
+                std::fs::read(job.torrent)?,
+            ),
+        };
         body.extend_from_slice(format!("--{BOUNDARY}\r\n{head}").as_bytes());
-        body.extend_from_slice(&std::fs::read(job.torrent)?);
+        body.extend_from_slice(&source);
         body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         let answer = http::post(self.web, "/api/v2/torrents/add", &kind, &body)?.text()?;

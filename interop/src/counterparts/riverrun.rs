@@ -36,6 +36,14 @@ impl Counterpart for Riverrun {
         true
     }
 
+    fn takes_magnet(&self, _: &Shape) -> bool {
+        true
+    }
+
+    fn takes_linked_peers(&self) -> bool {
+        true
+    }
+
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
         start(job, &[])
     }
@@ -66,7 +74,7 @@ pub(crate) fn command(job: &Job<'_>) -> Result<Command> {
     if job.seed {
         command.arg("seed").arg(job.torrent).arg("--data").arg(job.dir);
     } else {
-        command.arg("download").arg(job.torrent).arg("--output").arg(job.dir);
+        command.arg("download").arg(job.source()).arg("--output").arg(job.dir);
     }
     // With its events, which say when it has checked its data.
     command.arg("-vv").args(["--listen", &job.listen.to_string()]);

@@ -60,7 +60,7 @@ impl Counterpart for Rqbit {
             // Without it, files that are there are an error.
             command.arg("--overwrite");
         }
-        command.arg(job.torrent).env("HOME", job.scratch);
+        command.arg(job.source()).env("HOME", job.scratch);
         let process = Process::spawn(command, &job.scratch.join("rqbit.log"))?;
         Ok(Box::new(Running { process, api, seed: job.seed }))
     }

@@ -49,12 +49,10 @@ impl Counterpart for Rtorrent {
         let _ = std::fs::remove_file(&socket);
         let rc = job.scratch.join("rtorrent.rc");
         let port = job.listen.port();
-        // It drops a torrent without trackers when it has no DHT: one that answers nothing does.
-        let torrent = job.scratch.join("loaded.torrent");
-        let bytes = std::fs::read(job.torrent)?;
-        let tracked = metainfo::value(&bytes, "announce").is_some();
-        let nowhere = if tracked { Vec::new() } else { vec!["http://127.0.0.1:9/announce".to_owned()] };
-        std::fs::write(&torrent, metainfo::with_trackers(&bytes, &nowhere)?)?;
+        let source = match job.magnet {
+            Some(magnet) => magnet.to_owned(),
+            None => tracked(job)?.display().to_string(),
+        };
         let lines = [
             "system.daemon.set = true".to_owned(),
             format!("session.path.set = {}", session.display()),
@@ -67,7 +65,7 @@ impl Counterpart for Rtorrent {
             "protocol.encryption.set = allow_incoming".to_owned(),
             format!("throttle.global_up.max_rate.set_kb = {}", job.up_rate / 1024),
             format!("directory.default.set = \"{}\"", job.dir.display()),
-            format!("load.start = \"{}\"", torrent.display()),
+            format!("load.start = \"{source}\""),
         ];
         std::fs::write(&rc, lines.map(|line| line + "\n").concat())?;
         let mut command = Command::new("rtorrent");
@@ -75,6 +73,16 @@ impl Counterpart for Rtorrent {
         let process = Process::spawn(command, &job.scratch.join("rtorrent.log"))?;
         Ok(Box::new(Running { process, socket, seed: job.seed }))
     }
+}
+
+/// The .torrent with a tracker: it drops one without when it has no DHT. A tracker that answers nothing does.
+fn tracked(job: &Job<'_>) -> Result<PathBuf> {
+    let torrent = job.scratch.join("loaded.torrent");
+    let bytes = std::fs::read(job.torrent)?;
+    let tracked = metainfo::value(&bytes, "announce").is_some();
+    let nowhere = if tracked { Vec::new() } else { vec!["http://127.0.0.1:9/announce".to_owned()] };
+    std::fs::write(&torrent, metainfo::with_trackers(&bytes, &nowhere)?)?;
+    Ok(torrent)
 }
 
 struct Running {
@@ -113,11 +121,12 @@ impl Client for Running {
 
     fn state(&mut self) -> Result<State> {
         self.process.must_run()?;
-        let wanted = ["", "main", "d.complete=", "d.is_active=", "d.hashing=", "d.up.total="];
+        let wanted = ["", "main", "d.complete=", "d.is_active=", "d.hashing=", "d.up.total=", "d.is_meta="];
         let values = self.ask("d.multicall2", &wanted)?;
-        let [complete, active, hashing, up] = values.as_slice() else { return Ok(State::default()) };
-        let idle = active == "1" && hashing == "0";
-        let whole = complete == "1" && idle;
+        let [complete, active, hashing, up, meta] = values.as_slice() else { return Ok(State::default()) };
+        // The metadata of a magnet link is a download of its own.
+        let idle = active == "1" && hashing == "0" && (meta == "0" || !self.seed);
+        let whole = complete == "1" && meta == "0" && idle;
         Ok(State { ready: idle && (whole || !self.seed), complete: whole, up: up.parse()? })
     }
 }

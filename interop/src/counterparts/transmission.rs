@@ -50,7 +50,7 @@ impl Counterpart for Transmission {
         process::until(Duration::from_secs(20), "transmission-daemon", || {
             Ok(std::net::TcpStream::connect(rpc).is_ok())
         })?;
-        running.remote(&["--add", &job.torrent.to_string_lossy()])?;
+        running.remote(&["--add", &job.source().to_string_lossy()])?;
         if job.seed {
             running.remote(&["--torrent", "all", "--verify"])?;
         }
