@@ -158,6 +158,9 @@ pub enum Command {
     Order(Order),
     /// Serve peers, or never upload.
     AllowUpload(bool),
+    /// As a seed look as if nothing were here, and give each piece to one peer first (BEP 16), or no more. Who is connected
+    /// knows already what is here.
+    SuperSeed(bool),
     /// Replaces the set of verified pieces, after a recheck. Peers are told only of what is new.
     Have(types::Bitfield),
     /// Most connections of this torrent.

@@ -28,6 +28,7 @@ mod picker;
 mod rate;
 mod session;
 mod snapshot;
+mod superseed;
 mod torrent;
 
 pub use choker::{SeedPolicy, SlotPolicy};

@@ -57,6 +57,8 @@ scenarios! {
     anti_leech: [1, 2, 3];
     squatters: [1, 2, 3];
     upload_only_peers: [1, 2, 3];
+    super_seed: [1, 2, 3];
+    super_seed_churn: [1, 2, 3];
     dead_addresses: [1, 2];
     leased_rates: [1, 2, 3];
     stream: [1, 2, 3, 4, 5];

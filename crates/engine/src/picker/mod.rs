@@ -265,6 +265,11 @@ impl Picker {
         self.rarity.change(piece, false);
     }
 
+    /// How many peers have a piece.
+    pub(crate) fn availability(&self, piece: PieceIndex) -> u32 {
+        self.rarity.availability(piece)
+    }
+
     /// Whether a peer has something to be had.
     pub(crate) fn is_interesting(&self, pieces: &Pieces) -> bool {
         match pieces {

@@ -62,7 +62,7 @@ impl Torrent {
 
     /// Tells peers that joined before what they could not be told then.
     fn greet_again(&mut self, now: Time) {
-        self.state.upload_only = self.is_complete();
+        self.state.upload_only = self.is_complete() && !self.hides();
         if self.picker.have().count() > FEW {
             return self.part_with_all(now);
         }

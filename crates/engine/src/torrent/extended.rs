@@ -21,7 +21,7 @@ impl Torrent {
         let ours = Ours {
             peer,
             metadata_size: self.metadata_bytes().map(|bytes| bytes.len() as u32),
-            upload_only: self.state.upload_only,
+            upload_only: self.state.upload_only && !self.hides(),
             private: self.state.private,
         };
         let payload = extension::handshake(&self.config, ours);
@@ -120,7 +120,7 @@ impl Torrent {
 
     /// Tells everyone that nothing is wanted any more, or again, where that is news (BEP 21).
     pub(super) fn tell_upload_only(&mut self, now: Time) {
-        let upload_only = self.picker.is_content();
+        let upload_only = self.picker.is_content() && !self.hides();
         if std::mem::replace(&mut self.state.upload_only, upload_only) == upload_only {
             return;
         }

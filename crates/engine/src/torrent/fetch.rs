@@ -201,8 +201,9 @@ impl Torrent {
 
     /// Tells everyone who lacks it that a piece is here.
     fn announce(&mut self, now: Time, piece: PieceIndex) {
-        let lacking: Vec<ConnId> =
-            self.peers.values().filter(|peer| !peer.pieces.has(piece)).map(|peer| peer.who.conn).collect();
+        let told = |conn| self.superseed.shows(conn, piece);
+        let lacking = self.peers.values().filter(|peer| !peer.pieces.has(piece) && told(peer.who.conn));
+        let lacking: Vec<ConnId> = lacking.map(|peer| peer.who.conn).collect();
         lacking.into_iter().for_each(|conn| self.send(now, conn, Message::Have(piece)));
     }
 

@@ -16,6 +16,16 @@ impl Torrent {
     pub(super) fn greet(&mut self, now: Time, conn: ConnId) {
         let Some(peer) = self.peers.get(&conn) else { return };
         let (fast, extended, addr) = (peer.fast(), peer.who.common.extension_protocol(), peer.who.addr);
+        if self.hides() {
+            if fast {
+                self.send(now, conn, Message::HaveNone);
+            }
+            self.hide_from(conn);
+            if extended {
+                self.introduce(now, conn, addr.ip());
+            }
+            return;
+        }
         let have = self.picker.have();
         match (have.count(), self.is_known() && have.is_full()) {
             (_, true) if fast => self.send(now, conn, Message::HaveAll),
@@ -131,7 +141,7 @@ impl Torrent {
         self.without_effect(conn)
     }
 
-    fn peer_has(&mut self, now: Time, conn: ConnId, piece: PieceIndex) -> Result<(), Fault> {
+    pub(super) fn peer_has(&mut self, now: Time, conn: ConnId, piece: PieceIndex) -> Result<(), Fault> {
         if !self.geometry.has_piece(piece) {
             return Err(Fault::PieceOutOfRange);
         }
@@ -154,6 +164,7 @@ impl Torrent {
             self.set_interest(now, conn, true);
             self.hungry.insert(conn);
         }
+        self.passed_on(now);
         if full {
             self.part_from_seeds(now);
         }
@@ -181,6 +192,7 @@ impl Torrent {
         self.set_interest(now, conn, wanted);
         self.part_from_seeds(now);
         self.grant_fast(now, conn);
+        self.show_to(now, conn);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod losing;
 mod messages;
 mod metadata;
 mod serve;
+mod superseed;
 mod suspects;
 mod turnover;
 mod upkeep;
@@ -33,6 +34,7 @@ use crate::extension::Meetings;
 use crate::extension::metadata::Fetch;
 use crate::peer::{Interest, Peer, Who};
 use crate::picker::Picker;
+use crate::superseed::SuperSeed;
 use crate::{
     Arrival, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Figures, Input, Origin, Output,
     PeerSnapshot, Phase, Snapshot, Speed,
@@ -51,6 +53,8 @@ pub struct Params {
     pub content: Option<Content>,
     /// Whether peers are served.
     pub upload: bool,
+    /// Whether, as a seed, it looks as if it had nothing and gives each piece to one peer first (BEP 16). Default no.
+    pub super_seeding: bool,
 }
 
 /// What a torrent is about: known from the start, or learned from its swarm.
@@ -83,12 +87,12 @@ impl Content {
 impl Params {
     /// A torrent with this content.
     pub fn new(config: Arc<Config>, hashes: InfoHashes, content: Content) -> Params {
-        Params { config, hashes, content: Some(content), upload: true }
+        Params { config, hashes, content: Some(content), upload: true, super_seeding: false }
     }
 
     /// A torrent of which nothing but its names is known.
     pub fn magnet(config: Arc<Config>, hashes: InfoHashes) -> Params {
-        Params { config, hashes, content: None, upload: true }
+        Params { config, hashes, content: None, upload: true, super_seeding: false }
     }
 }
 
@@ -102,6 +106,7 @@ pub struct Torrent {
     picker: Picker,
     choker: Choker,
     book: Book,
+    superseed: SuperSeed,
     /// What relays were asked for (BEP 55).
     meetings: Meetings,
     peers: BTreeMap<ConnId, Peer>,
@@ -131,6 +136,7 @@ enum Metadata {
 struct State {
     running: bool,
     upload: bool,
+    super_seeding: bool,
     /// Peers come from its tracker or its user, and it tells nobody of them (BEP 27).
     private: bool,
     /// What peers were told last (BEP 21).
@@ -161,13 +167,14 @@ struct Tally {
 impl Torrent {
     /// A torrent at rest.
     pub fn new(params: Params, now: Time, rng: Rng) -> Torrent {
-        let Params { config, hashes, content, upload } = params;
+        let Params { config, hashes, content, upload, super_seeding } = params;
         let known = content.is_some();
         // Without content there are no pieces, and every rule about pieces holds of none.
         let content = content.unwrap_or_else(|| Content::new(Geometry::EMPTY));
         let Content { geometry, have, wanted, unhashed, private, info } = content;
         let picker = picker(&geometry, have, wanted, &unhashed);
-        let upload_only = known && picker.missing() == 0;
+        let hides = super_seeding && picker.have().is_full();
+        let upload_only = known && picker.missing() == 0 && !hides;
         let limits = book::Limits {
             entries: config.max_known_peers,
             half_open: config.max_half_open as usize,
@@ -181,6 +188,7 @@ impl Torrent {
             picker,
             choker: Choker::new(config.upload_slots, config.slot_policy, config.seed_policy),
             book: Book::new(limits),
+            superseed: SuperSeed::default(),
             meetings: Meetings::default(),
             peers: BTreeMap::new(),
             absent: suspects::Absent::default(),
@@ -189,6 +197,7 @@ impl Torrent {
             state: State {
                 running: false,
                 upload,
+                super_seeding,
                 private,
                 upload_only,
                 upload_only_since: now,
@@ -410,6 +419,7 @@ impl Torrent {
         let Some(mut peer) = self.peers.remove(&conn) else { return };
         self.hungry.remove(&conn);
         self.metadata_peer_left(conn);
+        self.superseed.part(conn);
         self.picker.peer(&peer.pieces, false);
         peer.requests.give_up().into_iter().for_each(|block| self.picker.release(block));
         self.picker.disown(conn);
@@ -449,6 +459,7 @@ impl Torrent {
                 self.state.upload = allow;
                 self.choke_round(now);
             }
+            Command::SuperSeed(on) => self.set_super_seeding(now, on),
             Command::Have(have) => self.replace_have(now, have),
             Command::MaxPeers(max) => self.state.max_peers = max.max(1),
             Command::ForgetPeers => {

@@ -89,7 +89,8 @@ impl Torrent {
         let (pieces, piece_len) = (self.geometry.pieces(), self.geometry.nominal_piece_len());
         let begins = |peer: &Peer| peer.uploads.is_choked() && peer.sets.is_open(peer.has(pieces));
         let slots = self.choker.slots(self.is_complete());
-        let may = self.state.upload && self.peers.values().filter(|p| begins(p)).count() < slots;
+        let may =
+            self.state.upload && !self.hides() && self.peers.values().filter(|p| begins(p)).count() < slots;
         let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.fast() && may) else { return };
         let (ip, has, torrent) = (peer.who.addr.ip(), peer.has(pieces), self.hashes.primary());
         let set = peer.sets.grant(ip, torrent, pieces, piece_len, has).to_vec();
@@ -107,6 +108,7 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         // Nobody needs runs longer than a block; clients that ask for them take a refusal.
         let here = self.picker.have().get(block.piece.0) && block.len <= BLOCK_LEN;
+        let here = here && self.superseed.shows(conn, block.piece);
         let has = peer.has(self.geometry.pieces());
         let free = here && self.state.upload && peer.uploads.is_choked() && peer.sets.spend(block, has);
         let interested = peer.interest.theirs;
@@ -159,6 +161,7 @@ impl Torrent {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.uploads.sent(now, block.len.into());
             self.serve(now, conn);
+            self.shown_left(now, conn, block);
         }
     }
 

@@ -49,6 +49,7 @@ impl Torrent {
             self.state.next_tick = now + TICK;
             self.watch_peers(now);
             self.turn_over(now);
+            self.show_pieces(now);
             self.fetch_metadata(now);
             self.tell_peers(now);
             self.part_from_idle_ends(now);

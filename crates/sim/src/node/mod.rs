@@ -32,6 +32,8 @@ pub(crate) struct NodeSpec {
     pub(crate) wanted: fn(u32, u32) -> bool,
     /// Whether it serves peers.
     pub(crate) upload: bool,
+    /// Whether it gives each piece to one peer first, as a seed (BEP 16).
+    pub(crate) super_seeding: bool,
     /// Shards; connections are accepted on any, the torrent lives on the first.
     pub(crate) shards: usize,
     pub(crate) receive_blocks: usize,
@@ -53,6 +55,7 @@ impl Default for NodeSpec {
             has: |_, _| false,
             wanted: |_, _| true,
             upload: true,
+            super_seeding: false,
             shards: 1,
             receive_blocks: 256,
             send_blocks: 128,
@@ -219,7 +222,7 @@ impl Node {
             Added::magnet(TORRENT, Params::magnet(config.engine.clone(), info.info_hashes()))
         } else {
             let mut params = Params::new(config.engine.clone(), info.info_hashes(), self.content(&info));
-            params.upload = self.spec.upload;
+            (params.upload, params.super_seeding) = (self.spec.upload, self.spec.super_seeding);
             Added::new(TORRENT, info, params)
         };
         let mut shards: Vec<Shard> = (0..self.spec.shards.max(1))

@@ -7,6 +7,7 @@ mod meeting;
 mod order;
 mod readers;
 mod slots;
+mod superseed;
 mod swarm;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use meeting::{holepunch, pex_chain, private_chain};
 pub use order::{dead_addresses, leased_rates, replay};
 pub use readers::{busy_stream, stream};
 pub use slots::{anti_leech, fair_slots, fastest_seed, newcomer, rate_slots, squatters, upload_only_peers};
+pub use superseed::{super_seed, super_seed_churn};
 pub use swarm::{
     crowded, dead_peer, endgame, hybrid_swarm, lossy_swarm, padding, pair, partition, v1_swarm, v2_swarm,
 };
@@ -87,6 +89,8 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(anti_leech, "a seed serves beginners and those nearly done"),
     story!(squatters, "peers that want and never ask"),
     story!(upload_only_peers, "peers that download nothing, as they say, have no slot"),
+    story!(super_seed, "one copy leaves the seed before it sends anything twice"),
+    story!(super_seed_churn, "the same with peers that come and go"),
     story!(dead_addresses, "a tracker full of dead addresses that dies"),
     story!(leased_rates, "a rate limit holds"),
     story!(stream, "a reader of an unwanted torrent reads, seeks and leaves"),

@@ -21,6 +21,7 @@ mod padding;
 mod refusals;
 mod timers;
 mod transfer;
+mod superseed;
 mod turnover;
 mod verdicts;
 
