@@ -121,6 +121,7 @@ pub struct AddTorrent {
     pub(crate) upload: bool,
     pub(crate) goal: Option<SeedGoal>,
     pub(crate) max_peers: Option<u32>,
+    pub(crate) super_seeding: bool,
     pub(crate) metadata_only: bool,
 }
 
@@ -148,6 +149,7 @@ impl AddTorrent {
             upload: true,
             goal: None,
             max_peers: None,
+            super_seeding: false,
             metadata_only: false,
         }
     }
@@ -252,6 +254,14 @@ impl AddTorrent {
     /// Most connections of this torrent. Default: the client's setting.
     pub fn max_peers(mut self, most: u32) -> AddTorrent {
         self.max_peers = Some(most);
+        self
+    }
+
+    /// As a seed look as if nothing were here, and give each piece to one peer first (BEP 16): the swarm has a first copy
+    /// for little more than one copy's upload. For a torrent that nobody else has; otherwise it only slows the swarm down.
+    /// It is not remembered for the next start. Default: no.
+    pub fn super_seeding(mut self, on: bool) -> AddTorrent {
+        self.super_seeding = on;
         self
     }
 }

@@ -267,6 +267,12 @@ impl Torrent {
         control::set_max_peers(&self.inner, &self.entry, most);
     }
 
+    /// As a seed give each piece to one peer first from now on, or no more; see
+    /// [`AddTorrent::super_seeding`](crate::AddTorrent::super_seeding). Who is connected already knows what is here.
+    pub fn set_super_seeding(&self, on: bool) {
+        control::set_super_seeding(&self.inner, &self.entry, on);
+    }
+
     /// When it pauses after its download.
     pub fn set_seed_goal(&self, goal: Option<SeedGoal>) {
         control::set_goal(&self.inner, &self.entry, goal);

@@ -251,3 +251,42 @@ fn a_pause_ends_dials_too() {
     shard.command(now, Command::Torrent(TORRENT, engine::Command::Start));
     assert_eq!(drain(&mut shard, now).0.len(), 2, "both are dialed anew");
 }
+
+/// A shard with a seed, and a peer that joined it.
+fn seeded() -> (Shard, ConnId) {
+    let info = Arc::new(info(Kind::V1, &payload(1, 200_000), 65_536));
+    let engine = Arc::new(engine::Config::new(US));
+    let mut shard = Shard::new(Config::new(engine.clone()), Time::ZERO, Rng::from_number(1));
+    let mut content = engine::Content::new(info.geometry().clone());
+    content.have = types::Bitfield::full(info.geometry().pieces());
+    let (name, params) =
+        (info.info_hashes().primary(), engine::Params::new(engine, info.info_hashes(), content));
+    shard.command(Time::ZERO, Command::Add(Box::new(Added::new(TORRENT, info, params))));
+    shard.command(Time::ZERO, Command::Torrent(TORRENT, engine::Command::Start));
+    let conn = shard.accept(Time::ZERO, addr(2)).unwrap();
+    feed(&mut shard, Time::ZERO, conn, &mut &hello(name, 2)[..]);
+    drain(&mut shard, Time::ZERO);
+    sent(&mut shard, Time::ZERO, conn);
+    (shard, conn)
+}
+
+#[test]
+fn requests_of_a_choked_peer_are_refused_and_without_end_they_are_its_end() {
+    let (mut shard, conn) = seeded();
+    let now = Time::ZERO;
+    // Nobody may be served, so that its interest gives it no slot. More pieces than an allowed-fast set covers.
+    shard.command(now, Command::Torrent(TORRENT, engine::Command::AllowUpload(false)));
+    feed(&mut shard, now, conn, &mut &Message::Interested.to_vec()[..]);
+    let request =
+        |n: u32| Message::Request(BlockRef { piece: PieceIndex(n % 3), begin: 0, len: 16_384 }).to_vec();
+    let refused =
+        |shard: &mut Shard| sent(shard, now, conn).windows(5).filter(|w| w[..] == [0, 0, 0, 13, 16]).count();
+    for n in 0..300 {
+        assert_eq!(feed(&mut shard, now, conn, &mut &request(n)[..]), RecvOutcome::Empty);
+        drain(&mut shard, now);
+    }
+    assert_eq!(refused(&mut shard), 300, "each request has its answer (BEP 6)");
+    assert_eq!(feed(&mut shard, now, conn, &mut &request(0)[..]), RecvOutcome::Closed);
+    drain(&mut shard, now);
+    assert_eq!(shard.usage(now).connections, 0);
+}

@@ -18,7 +18,7 @@ use crate::{ConnId, Origin, PeerSnapshot, Speed};
 pub(crate) use early::Early;
 pub(crate) use fast::Fast;
 pub(crate) use requests::Requests;
-pub(crate) use uploads::{Asked, Uploads};
+pub(crate) use uploads::{Asked, Asking, Uploads};
 
 /// One connection.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What one peer asks of us.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use types::{BlockRef, PieceIndex, Time, limits};
 
@@ -20,8 +21,25 @@ pub(crate) struct Uploads {
     /// Payload bytes sent in all, from the level on at which it began to ask: what a fair share is measured by.
     pub(crate) level: u64,
     pub(crate) speed: Speed,
-    /// Requests taken while it is choked, or beyond its queue.
+    /// It has had a slot, so that requests may have crossed our choke.
+    had_slot: bool,
+    /// Requests taken since it was choked that may have crossed our choke, or beyond its queue.
     excess: u32,
+    /// Requests taken while it is choked that nothing explains.
+    late: u32,
+}
+
+/// How long a request may take to cross our choke, which waits behind all that was sent before. libtorrent gives two
+/// seconds, too few for a slow line.
+const CROSSING: Duration = Duration::from_secs(60);
+
+/// Who sends a request, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking {
+    /// The peer has said that it wants something.
+    pub(crate) interested: bool,
+    /// The block needs no slot (BEP 6).
+    pub(crate) free: bool,
 }
 
 /// What becomes of a request.
@@ -43,7 +61,9 @@ impl Uploads {
             served: 0,
             level: 0,
             speed: Speed::new(now),
+            had_slot: false,
             excess: 0,
+            late: 0,
         }
     }
 
@@ -56,23 +76,24 @@ impl Uploads {
         self.waiting.len() + self.leaving as usize
     }
 
-    /// A request has come. Without end they are a flood: of a peer that is choked its whole queue may have crossed our
-    /// choke; of one that said that it wants nothing, not so many. `free` is what needs no slot.
+    /// A request has come. Without end they are a flood: of a peer that was choked lately its whole queue may have crossed
+    /// our choke; of one that never had a slot, had it long ago, or said that it wants nothing, not so many. `free` is
+    /// what needs no slot.
     pub(crate) fn ask(
         &mut self,
+        now: Time,
         block: BlockRef,
         limit: usize,
-        interested: bool,
-        free: bool,
+        who: Asking,
     ) -> Result<Asked, Fault> {
-        if self.choked && !free {
-            self.excess += 1;
-            let most = if interested {
-                limit.max(limits::CHOKED_REQUESTS as usize)
-            } else {
-                limits::CHOKED_REQUESTS as usize
+        if self.choked && !who.free {
+            let crossed = who.interested && self.had_slot && now.since(self.since) < CROSSING;
+            let (count, most) = match crossed {
+                true => (&mut self.excess, (limit as u32).max(limits::CHOKED_REQUESTS)),
+                false => (&mut self.late, limits::CHOKED_REQUESTS),
             };
-            return if self.excess as usize > most { Err(Fault::RequestFlood) } else { Ok(Asked::Refused) };
+            *count += 1;
+            return if *count > most { Err(Fault::RequestFlood) } else { Ok(Asked::Refused) };
         }
         if self.waiting.contains(&block) {
             return Ok(Asked::Queued);
@@ -125,6 +146,7 @@ impl Uploads {
     /// Gives the slot.
     pub(crate) fn unchoke(&mut self, now: Time) {
         (self.choked, self.since, self.served, self.excess) = (false, now, 0, 0);
+        (self.had_slot, self.late) = (true, 0);
     }
 
     /// Takes the slot. Returns what waited, apart from what needs no slot; what is leaving still leaves.
@@ -142,25 +164,36 @@ mod tests {
         BlockRef { piece: PieceIndex(n), begin: 0, len: 1 }
     }
 
+    const PLAIN: Asking = Asking { interested: true, free: false };
+
     #[test]
     fn a_choked_peer_is_refused_and_then_a_flood() {
-        let mut up = Uploads::new(Time::ZERO);
-        for n in 0..limits::CHOKED_REQUESTS {
-            assert_eq!(up.ask(block(n), 10, false, false), Ok(Asked::Refused));
+        for interested in [false, true] {
+            let (mut up, who) = (Uploads::new(Time::ZERO), Asking { interested, free: false });
+            for n in 0..limits::CHOKED_REQUESTS {
+                assert_eq!(up.ask(Time::ZERO, block(n), 2_000, who), Ok(Asked::Refused));
+            }
+            assert_eq!(up.ask(Time::ZERO, block(0), 2_000, who), Err(Fault::RequestFlood));
         }
-        assert_eq!(up.ask(block(0), 10, false, false), Err(Fault::RequestFlood));
     }
 
     #[test]
     fn a_queue_that_crossed_our_choke_is_no_flood_and_what_needs_no_slot_is_queued() {
         let mut up = Uploads::new(Time::ZERO);
-        assert!((0..2_000).all(|n| up.ask(block(n), 2_000, true, false) == Ok(Asked::Refused)));
-        assert_eq!(up.ask(block(0), 2_000, true, false), Err(Fault::RequestFlood));
+        up.unchoke(Time::ZERO);
+        up.choke(Time::from_secs(10), |_| false);
+        let soon = Time::from_secs(69);
+        assert!((0..2_000).all(|n| up.ask(soon, block(n), 2_000, PLAIN) == Ok(Asked::Refused)));
+        let late = Time::from_secs(70);
+        assert!((0..300).all(|n| up.ask(late, block(n), 2_000, PLAIN) == Ok(Asked::Refused)));
+        assert_eq!(up.ask(late, block(0), 2_000, PLAIN), Err(Fault::RequestFlood));
+        assert_eq!(up.ask(soon, block(0), 2_000, PLAIN), Err(Fault::RequestFlood));
         let mut up = Uploads::new(Time::ZERO);
-        assert_eq!(up.ask(block(7), 2_000, false, true), Ok(Asked::Queued));
+        let free = Asking { interested: false, free: true };
+        assert_eq!(up.ask(Time::ZERO, block(7), 2_000, free), Ok(Asked::Queued));
         assert_eq!(up.next(2), Some(block(7)));
         up.unchoke(Time::ZERO);
-        (0..4).for_each(|n| _ = up.ask(block(n), 10, true, false));
+        (0..4).for_each(|n| _ = up.ask(Time::ZERO, block(n), 10, PLAIN));
         assert_eq!(up.choke(Time::ZERO, |piece| piece.0 == 2), [block(0), block(1), block(3)]);
         assert_eq!(up.next(9), Some(block(2)));
     }
@@ -171,11 +204,11 @@ mod tests {
         up.unchoke(Time::ZERO);
         (0..4).for_each(|n| {
             assert_eq!(
-                up.ask(block(n), 3, true, false),
+                up.ask(Time::ZERO, block(n), 3, PLAIN),
                 Ok(if n < 3 { Asked::Queued } else { Asked::Refused })
             )
         });
-        assert_eq!(up.ask(block(1), 3, true, false), Ok(Asked::Queued), "asked twice is queued once");
+        assert_eq!(up.ask(Time::ZERO, block(1), 3, PLAIN), Ok(Asked::Queued), "asked twice is queued once");
         assert_eq!((up.next(2), up.next(2), up.next(2)), (Some(block(0)), Some(block(1)), None));
         assert!(!up.cancel(block(0)) && up.cancel(block(2)));
         up.sent(Time::ZERO, 1);

@@ -7,7 +7,7 @@ use wire::Message;
 
 use super::Torrent;
 use crate::choker::{Candidate, FULL_TURN};
-use crate::peer::{Asked, Peer};
+use crate::peer::{Asked, Asking, Peer};
 use crate::{ConnId, Fault, Output};
 
 /// A full turn of a slot while seeding, in pieces (libtorrent's measure as well).
@@ -111,8 +111,8 @@ impl Torrent {
         let here = here && self.superseed.shows(conn, block.piece);
         let has = peer.has(self.geometry.pieces());
         let free = here && self.state.upload && peer.uploads.is_choked() && peer.sets.spend(block, has);
-        let interested = peer.interest.theirs;
-        let asked = if here { peer.uploads.ask(block, limit, interested, free)? } else { Asked::Refused };
+        let who = Asking { interested: peer.interest.theirs, free };
+        let asked = if here { peer.uploads.ask(now, block, limit, who)? } else { Asked::Refused };
         match (asked, peer.fast()) {
             (Asked::Queued, _) => self.serve(now, conn),
             (Asked::Refused, true) => self.send(now, conn, Message::Reject(block)),

@@ -105,7 +105,10 @@ pub(super) fn insert(
         metainfo,
     };
     let entry = Arc::new(Entry::new(new));
-    entry.state().place.max_peers = add.max_peers;
+    {
+        let place = &mut entry.state().place;
+        (place.max_peers, place.super_seeding) = (add.max_peers, add.super_seeding);
+    }
     if let Some(saved) = saved {
         entry.state().totals.resume((saved.downloaded, saved.uploaded));
     }

@@ -141,6 +141,13 @@ pub(crate) fn set_max_peers(inner: &Inner, entry: &Entry, most: u32) {
     inner.shard(entry).command(Command::Torrent(entry.id, Brain::MaxPeers(most)));
 }
 
+/// Whether it gives each piece to one peer first.
+pub(crate) fn set_super_seeding(inner: &Inner, entry: &Entry, on: bool) {
+    let mut state = entry.state();
+    state.place.super_seeding = on;
+    inner.shard(entry).command(Command::Torrent(entry.id, Brain::SuperSeed(on)));
+}
+
 /// More trackers, each a tier of its own.
 pub(crate) fn add_trackers(inner: &Inner, entry: &Entry, urls: Vec<String>) -> Result<(), Error> {
     for url in &urls {

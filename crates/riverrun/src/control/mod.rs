@@ -17,7 +17,7 @@ pub(crate) use add::{add, wanted_files};
 pub(crate) use announce::announce_loop;
 pub(crate) use change::{
     add_trackers, addresses, pause, prioritize, recheck, resume, set_goal, set_max_peers, set_priority,
-    set_wanted, snapshot,
+    set_super_seeding, set_wanted, snapshot,
 };
 pub(crate) use end::{close, remove};
 #[cfg(test)]

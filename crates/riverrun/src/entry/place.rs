@@ -21,6 +21,7 @@ pub(crate) struct Place {
     /// The shard must leave its data alone, since it is being checked.
     pub(crate) held: bool,
     pub(crate) max_peers: Option<u32>,
+    pub(crate) super_seeding: bool,
     /// Addresses that the user named: no tracker will bring them again.
     manual: BTreeSet<SocketAddr>,
 }
@@ -37,7 +38,8 @@ impl Place {
         let most = self.max_peers.map(|most| Command::Torrent(id, engine::Command::MaxPeers(most)));
         let named = self.manual.iter().copied().collect();
         let named = Command::Addresses(id, PeerSource::Manual, named);
-        most.into_iter().chain((!self.manual.is_empty()).then_some(named))
+        let hides = self.super_seeding.then_some(Command::Torrent(id, engine::Command::SuperSeed(true)));
+        most.into_iter().chain(hides).chain((!self.manual.is_empty()).then_some(named))
     }
 }
 
@@ -52,10 +54,11 @@ mod tests {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
         place.named(&[addr(1), addr(2)]);
         place.named(&(10..10_000).map(addr).collect::<Vec<_>>());
-        place.max_peers = Some(3);
+        (place.max_peers, place.super_seeding) = (Some(3), true);
         let commands: Vec<Command> = place.commands(id).collect();
         assert!(matches!(commands[0], Command::Torrent(_, engine::Command::MaxPeers(3))));
-        let Command::Addresses(_, PeerSource::Manual, addrs) = &commands[1] else { panic!("{commands:?}") };
+        assert!(matches!(commands[1], Command::Torrent(_, engine::Command::SuperSeed(true))));
+        let Command::Addresses(_, PeerSource::Manual, addrs) = &commands[2] else { panic!("{commands:?}") };
         assert!(addrs.contains(&addr(1)) && addrs.contains(&addr(2)));
         assert_eq!(addrs.len(), MANUAL_PEERS);
     }
