@@ -12,7 +12,7 @@ struct Entry {
     source: PeerSource,
     failures: u8,
     state: State,
-    /// Breaks ties at random, so that a swarm does not rush at one peer.
+    /// Breaks ties, by BEP 40 or at random, so that a swarm does not rush at one peer.
     lot: u32,
     /// Its place in the order of dials.
     due: Option<Time>,
@@ -102,6 +102,13 @@ impl Book {
         let entry = Entry { source, failures: 0, state: State::Waiting(now), lot: rng.next_u32(), due: None };
         self.entries.insert(addr, entry);
         self.reindex(addr);
+    }
+
+    /// Among equals the addresses of the highest priority are dialed first, before those without any.
+    pub(crate) fn prefer(&mut self, addr: SocketAddr, priority: u32) {
+        if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
+            entry.lot = !priority;
+        }
     }
 
     /// Drops the least promising address that is not in use, where it is worth less than one from `source`.

@@ -30,6 +30,7 @@ mod session;
 mod snapshot;
 mod superseed;
 mod torrent;
+mod votes;
 
 pub use choker::{SeedPolicy, SlotPolicy};
 pub use config::{Config, ConfigError};

@@ -85,6 +85,9 @@ impl Torrent {
             peer.who.client = Some(printable(name));
         }
         let (addr, origin) = (peer.who.addr, peer.who.origin);
+        if let Some(ours) = handshake.your_ip {
+            self.votes.cast(addr.ip(), ours);
+        }
         if let (Some(port), Origin::Accepted) = (handshake.port, origin) {
             self.peer_listens(now, conn, SocketAddr::new(addr.ip(), port));
         }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use metainfo::Mismatch;
 use types::{Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PeerSource, PieceIndex, Rng, Time};
+use wire::priority::peer_priority;
 use wire::{Message, Reserved};
 
 use crate::book::{self, Book};
@@ -35,6 +36,7 @@ use crate::extension::metadata::Fetch;
 use crate::peer::{Interest, Peer, Who};
 use crate::picker::Picker;
 use crate::superseed::SuperSeed;
+use crate::votes::Votes;
 use crate::{
     Arrival, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Figures, Input, Origin, Output,
     PeerSnapshot, Phase, Snapshot, Speed,
@@ -107,6 +109,8 @@ pub struct Torrent {
     choker: Choker,
     book: Book,
     superseed: SuperSeed,
+    /// Where peers see us.
+    votes: Votes,
     /// What relays were asked for (BEP 55).
     meetings: Meetings,
     peers: BTreeMap<ConnId, Peer>,
@@ -189,6 +193,7 @@ impl Torrent {
             choker: Choker::new(config.upload_slots, config.slot_policy, config.seed_policy),
             book: Book::new(limits),
             superseed: SuperSeed::default(),
+            votes: Votes::default(),
             meetings: Meetings::default(),
             peers: BTreeMap::new(),
             absent: suspects::Absent::default(),
@@ -490,6 +495,10 @@ impl Torrent {
         }
         if !self.state.private || matches!(source, PeerSource::Manual | PeerSource::Tracker) {
             self.book.add(now, addr, source, &mut self.rng);
+            // Both ends of a connection agree on what it is worth (BEP 40), so that nobody is rushed at by all.
+            if let Some(ours) = self.own_address(addr) {
+                self.book.prefer(addr, peer_priority(ours, addr));
+            }
         }
     }
 

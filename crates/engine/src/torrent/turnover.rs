@@ -1,6 +1,6 @@
 //! Who makes room where there is none: now and then the worst go, and a better newcomer takes the place of an idle peer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use types::Time;
@@ -82,10 +82,14 @@ impl Torrent {
         true
     }
 
-    /// Our address as a peer there sees it, where it is known.
-    fn own_address(&self, there: SocketAddr) -> Option<SocketAddr> {
-        let (v4, v6) = (self.config.public_v4, self.config.public_v6);
-        let ip = if there.ip().to_canonical().is_ipv4() { v4?.into() } else { v6?.into() };
-        Some(SocketAddr::new(ip, self.config.listen_port?))
+    /// Our address as a peer there sees it: what the user says, or what most peers say (BEP 10).
+    pub(super) fn own_address(&self, there: SocketAddr) -> Option<SocketAddr> {
+        let v4 = there.ip().to_canonical().is_ipv4();
+        let said: Option<IpAddr> = match v4 {
+            true => self.config.public_v4.map(IpAddr::V4),
+            false => self.config.public_v6.map(IpAddr::V6),
+        };
+        let ip = said.or_else(|| self.votes.winner(v4))?;
+        Some(SocketAddr::new(ip, self.config.listen_port.unwrap_or(0)))
     }
 }

@@ -79,3 +79,41 @@ fn among_the_idle_bep_40_decides_and_who_gave_something_stays() {
         assert_eq!(come(&mut t, now, better), [full(if gives { better } else { 1 })]);
     }
 }
+
+/// What a peer says in its extended handshake about our address.
+fn sees_us_at(ip: &str) -> Vec<u8> {
+    let your_ip = Some(ip.parse().unwrap());
+    wire::extended::ExtendedHandshake { your_ip, ..Default::default() }.encode()
+}
+
+/// libtorrent row 7: BEP 40 without a public address in the settings.
+#[test]
+fn row_07_where_peers_see_us_decides_whom_we_prefer() {
+    let mut t = torrent_with(4, |p| {
+        let mut config = Config::new(PeerId([9; 20]));
+        (config.max_peers, config.listen_port, config.max_half_open) = (3, Some(6881), 1);
+        p.config = Arc::new(config);
+    });
+    let ours = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 6881);
+    assert_eq!(t.own_address(addr(9)), None);
+    for (n, ip) in [(1, "6.6.6.6"), (2, "192.168.3.4"), (3, "192.168.3.4")] {
+        extended::meet(&mut t, Time::ZERO, n);
+        assert_eq!(t.own_address(addr(9)), None);
+        extended::tell(&mut t, Time::ZERO, n, 0, &sees_us_at(ip)).unwrap();
+    }
+    assert_eq!(t.own_address(addr(9)), Some(ours("192.168.3.4")));
+    assert_eq!(t.own_address("[2001:db8::1]:1".parse().unwrap()), None);
+    // A newcomer takes the place of the one that BEP 40 likes least, if it likes the newcomer more.
+    (1..=3).for_each(|n| _ = say(&mut t, Time::ZERO, conn(n), Message::HaveAll));
+    t.drain(Time::ZERO);
+    let priority = |n| wire::priority::peer_priority(ours("192.168.3.4"), addr(n));
+    let worst = (1..=3).min_by_key(|n| priority(*n)).unwrap();
+    let better = (4..99).find(|n| priority(*n) > priority(worst)).unwrap();
+    assert_eq!(come(&mut t, Time::from_secs(100), better), [full(worst)]);
+    // And dials follow the same order.
+    t.handle(Time::from_secs(100), Input::Command(Command::MaxPeers(10))).unwrap();
+    let first = learn(&mut t, Time::from_secs(100), PeerSource::Tracker, 100..140);
+    let best = (100..140).map(priority).max();
+    let dialed = first.iter().map(|there| wire::priority::peer_priority(ours("192.168.3.4"), *there));
+    assert_eq!((dialed.max(), first.len()), (best, 1));
+}
