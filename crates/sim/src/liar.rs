@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use types::{BlockRef, InfoHash, PeerId, PieceIndex, Rng, Time};
-use wire::extended::{ExtendedHandshake, Metadata, metadata_piece_len, name};
+use wire::extended::{ExtendedHandshake, Metadata, Pex, PexFlags, PexPeer, metadata_piece_len, name};
 use wire::{Handshake, Message, PREFIX_LEN, Reserved};
 
 use crate::net::{Notice, Sock, address};
@@ -44,6 +44,14 @@ pub(crate) enum Script {
     Squatter,
     /// Says that it downloads nothing, and wants everything.
     UploadOnly,
+    /// Opens so many connections to everybody, and says nothing on any.
+    Crowd { at_once: u32 },
+    /// Tells of peers where nobody is (BEP 11).
+    PexFlood,
+    /// A bitfield of the wrong length.
+    BadBitfield,
+    /// Has a piece that the torrent has not.
+    HaveBeyond,
 }
 
 /// How a liar lies about metadata.
@@ -97,6 +105,8 @@ pub(crate) struct Liar {
     pub(crate) corrupted: u64,
     /// Connections opened, either way.
     pub(crate) talked: u64,
+    /// Addresses told of.
+    pub(crate) told: u64,
 }
 
 /// One connection.
@@ -113,8 +123,9 @@ struct Talk {
     asked: VecDeque<BlockRef>,
     /// Blocks it has answered with.
     answered: u32,
-    /// The id that the other wants metadata under.
+    /// The ids that the other wants metadata and peers under.
     metadata_id: u8,
+    pex_id: u8,
 }
 
 /// What it prepares ahead of the socket, in bytes.
@@ -122,6 +133,9 @@ const AHEAD: usize = 64 << 10;
 
 /// The id under which liars want metadata messages.
 const METADATA_ID: u8 = 3;
+
+/// The id under which liars want peer exchange.
+const PEX_ID: u8 = 4;
 
 /// The size that a liar says the metadata has.
 fn claimed(lie: Lie, ctx: &Ctx<'_>) -> u32 {
@@ -142,6 +156,7 @@ impl Liar {
             rng,
             corrupted: 0,
             talked: 0,
+            told: 0,
         }
     }
 
@@ -213,13 +228,16 @@ impl Liar {
         }
         let hasty = matches!(self.script, Script::HangUp { .. });
         self.next_dial = ctx.now + if hasty { HASTY_REDIAL } else { REDIAL };
-        if self.talks.len() > self.victims.len() {
+        let each = if let Script::Crowd { at_once } = self.script { at_once } else { 1 };
+        if self.talks.len() > self.victims.len() * each as usize {
             return;
         }
         for addr in self.victims.clone() {
-            let sock = ctx.net.dial(ctx.now, ctx.queue, self.id, addr);
-            let outbound = self.hello(ctx);
-            self.talks.insert(sock, Talk { greeted: true, outbound, ..Talk::default() });
+            for _ in 0..each {
+                let sock = ctx.net.dial(ctx.now, ctx.queue, self.id, addr);
+                let outbound = self.hello(ctx);
+                self.talks.insert(sock, Talk { greeted: true, outbound, ..Talk::default() });
+            }
         }
     }
 
@@ -277,6 +295,9 @@ impl Liar {
 
     /// The handshake, and what follows it at once.
     fn hello(&mut self, ctx: &Ctx<'_>) -> Vec<u8> {
+        if let Script::Crowd { .. } = self.script {
+            return Vec::new();
+        }
         if self.script == Script::Garbage {
             return (0..10).flat_map(|_| self.rng.bytes::<32>()).collect();
         }
@@ -287,7 +308,7 @@ impl Liar {
         let mut tail = [0; 20];
         tail[..4].copy_from_slice(&self.id.0.to_be_bytes());
         let peer_id = PeerId::new(b"-LI0001-", tail.map(|byte| byte.wrapping_mul(7)));
-        let extended = matches!(self.script, Script::Metadata(_) | Script::UploadOnly);
+        let extended = matches!(self.script, Script::Metadata(_) | Script::UploadOnly | Script::PexFlood);
         let reserved = Reserved::NONE.with_extension_protocol(extended);
         let mut out = Handshake { reserved, info_hash, peer_id }.encode().to_vec();
         let pieces = ctx.payload.info.geometry().pieces();
@@ -296,6 +317,16 @@ impl Liar {
             Script::Oversize => out.extend([0xff, 0xff, 0xff, 0xff, 20, 1, 2, 3]),
             Script::RequestFlood | Script::NeverReads | Script::Squatter => {
                 Message::Interested.encode(&mut out);
+            }
+            Script::BadBitfield => {
+                let wrong = types::Bitfield::full(pieces + 9 + self.rng.below(100) as u32);
+                Message::Bitfield(wrong.as_bytes()).encode(&mut out);
+            }
+            Script::HaveBeyond => Message::Have(PieceIndex(pieces)).encode(&mut out),
+            Script::PexFlood => {
+                let mut handshake = ExtendedHandshake::default();
+                handshake.extensions.set(name::UT_PEX, PEX_ID);
+                Message::Extended { id: 0, payload: &handshake.encode() }.encode(&mut out);
             }
             Script::UploadOnly => {
                 let handshake = ExtendedHandshake { upload_only: Some(true), ..ExtendedHandshake::default() };
@@ -335,10 +366,10 @@ impl Liar {
             match Message::decode(frame) {
                 Ok(Message::Request(block)) => talk.asked.push_back(block),
                 Ok(Message::Extended { id: 0, payload }) => {
-                    let id = ExtendedHandshake::decode(payload)
-                        .ok()
-                        .and_then(|h| h.extensions.id(name::UT_METADATA));
-                    talk.metadata_id = id.unwrap_or(talk.metadata_id);
+                    let said = ExtendedHandshake::decode(payload).unwrap_or_default();
+                    let id = |name| said.extensions.id(name);
+                    talk.metadata_id = id(name::UT_METADATA).unwrap_or(talk.metadata_id);
+                    talk.pex_id = id(name::UT_PEX).unwrap_or(talk.pex_id);
                 }
                 Ok(Message::Extended { id: METADATA_ID, payload }) => {
                     let answer = self.lie(ctx, payload);
@@ -403,6 +434,17 @@ impl Liar {
                     Message::Request(geometry.block(piece, types::BlockIndex(0))).encode(&mut talk.outbound);
                 }
             }
+            Script::PexFlood if room && talk.pex_id != 0 => {
+                let junk = |rng: &mut Rng| {
+                    let [a, b] = rng.bytes();
+                    PexPeer { addr: SocketAddr::from(([10, 0, a | 0x80, b], 6881)), flags: PexFlags::NONE }
+                };
+                let added: Vec<PexPeer> = (0..100).map(|_| junk(&mut self.rng)).collect();
+                self.told += added.len() as u64;
+                let payload = Pex { added, dropped: Vec::new(), cut: 0 }.encode();
+                Message::Extended { id: talk.pex_id, payload: &payload }.encode(&mut talk.outbound);
+            }
+            Script::Crowd { .. } => {}
             Script::Drip | Script::Unasked | Script::RequestFlood | Script::NeverReads | Script::Silent => {}
             // The others keep the connection as long as they can.
             _ if self.rng.one_in(60) => Message::KeepAlive.encode(&mut talk.outbound),

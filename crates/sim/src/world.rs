@@ -146,6 +146,12 @@ impl World {
         node.command(self.now, &mut self.queue, command);
     }
 
+    /// What the client of a node may use changes.
+    pub(crate) fn lease(&mut self, host: HostId, lease: engine::Lease) {
+        let Actor::Node(node) = &mut self.actors[host.index()] else { return };
+        node.lease(self.now, &mut self.queue, lease);
+    }
+
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.actors.iter().filter_map(|actor| match actor {
             Actor::Node(node) => Some(&**node),

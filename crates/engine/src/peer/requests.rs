@@ -75,6 +75,11 @@ impl Requests {
         self.snubbed
     }
 
+    /// Whether it has brought something, and brings what it owes.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.pace.is_some() && !self.snubbed
+    }
+
     /// The peer keeps at most so many requests (BEP 10, `reqq`).
     pub(crate) fn limit(&mut self, reqq: u32) {
         self.window.cap = self.window.cap.min(reqq.max(1));
@@ -243,13 +248,16 @@ impl Requests {
         rate: f64,
         patience: Duration,
     ) -> impl Iterator<Item = (BlockRef, Duration)> + '_ {
-        let expected = move |(ahead, (block, asked)): (usize, (BlockRef, Time))| {
-            let bytes = (ahead + 1) as f64 * f64::from(BLOCK_LEN);
+        let (silent, each) = (now.since(self.progress), self.pace.unwrap_or_default());
+        let expected = move |(n, (block, asked)): (u32, (BlockRef, Time))| {
+            let bytes = f64::from(n) * f64::from(BLOCK_LEN);
             // A connection without a rate has given nothing: the future is like the past.
             let span = if rate < 1.0 { now.since(asked).as_secs_f64() } else { bytes / rate };
-            (block, Duration::from_secs_f64(span.min(86_400.0)))
+            let span = Duration::from_secs_f64(span.min(86_400.0));
+            // The first blocks of a slow peer come at once and promise too much.
+            (block, span.max(silent.saturating_sub(each) + each * n))
         };
-        self.outstanding().enumerate().map(expected).filter(move |(_, span)| *span >= patience)
+        (1u32..).zip(self.outstanding()).map(expected).filter(move |(_, span)| *span >= patience)
     }
 
     /// Where nothing has been asked of the peer, and nothing came, for `span`: begins anew with a single request.

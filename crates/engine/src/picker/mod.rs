@@ -451,17 +451,17 @@ impl Picker {
             && self.rarity.reachable(rng) == 0
     }
 
-    /// Asks this peer too for a block that one other owes us. Whether it may be asked.
-    pub(crate) fn ask_again(&mut self, asker: Asker<'_>, block: BlockRef) -> bool {
+    /// Asks this peer too for a block that so many others, and no more, owe us. Whether it may be asked.
+    pub(crate) fn ask_again(&mut self, asker: Asker<'_>, block: BlockRef, owing: u8) -> bool {
         let may = self.is_sought(block.piece) && asker.pieces.has(block.piece) && !asker.parole;
         let Some((partial, index)) = self.partial_of(block).filter(|(p, _)| may && !p.exclusive) else {
             return false;
         };
-        let asked_once = partial.state(index) == Some(BlockState::Asked(1));
-        if asked_once {
+        let as_many = partial.state(index) == Some(BlockState::Asked(owing));
+        if as_many {
             partial.ask(index);
         }
-        asked_once
+        as_many
     }
 
     /// A peer will not send this block.

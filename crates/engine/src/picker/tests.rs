@@ -79,9 +79,11 @@ fn the_endgame_begins_when_all_is_asked_for_and_asks_for_a_block_twice_at_most()
     let owed = p.pick(asker(A, &Pieces::All), 1000, &mut rng);
     assert_eq!(owed.len(), 4);
     assert!(p.is_endgame(&mut rng) && p.pick(asker(B, &Pieces::All), 10, &mut rng).is_empty());
-    assert!(p.ask_again(asker(B, &Pieces::All), owed[0]) && !p.ask_again(asker(B, &Pieces::All), owed[0]));
+    assert!(
+        p.ask_again(asker(B, &Pieces::All), owed[0], 1) && !p.ask_again(asker(B, &Pieces::All), owed[0], 1)
+    );
     assert_eq!(p.receive(owed[0], B), Received::New { asked: 2 });
-    assert!(!p.needs(owed[0]) && !p.ask_again(asker(B, &Pieces::All), owed[0]));
+    assert!(!p.needs(owed[0]) && !p.ask_again(asker(B, &Pieces::All), owed[0], 1));
     assert_eq!(p.receive(owed[0], A), Received::Useless);
 }
 

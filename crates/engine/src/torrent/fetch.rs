@@ -16,6 +16,45 @@ const UNASKED: u32 = 64;
 /// A block that is expected within this time is not asked for a second time.
 const WORTH_A_COPY: Duration = Duration::from_secs(2);
 
+/// Most peers of those that bring something that are asked for one block in the end-game.
+const MOST_COPIES: u32 = 3;
+
+/// A copy of a block that is owed and late.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Copy {
+    block: BlockRef,
+    wait: Duration,
+    /// It is owed by a peer that brings what it owes.
+    proven: bool,
+}
+
+/// A block that all who were asked for it bring late.
+struct Late {
+    block: BlockRef,
+    copies: u8,
+    proven: u32,
+    /// When the first of them is expected.
+    wait: Duration,
+}
+
+/// Of all late copies those blocks that are worth another one, the last to come first. What peers owe that never brought
+/// anything is no reason to wait longer.
+fn worth_a_copy(mut owed: Vec<Copy>) -> Vec<Late> {
+    owed.sort_unstable();
+    let one = |copies: &[Copy]| Late {
+        block: copies[0].block,
+        copies: u8::try_from(copies.len()).unwrap_or(u8::MAX),
+        proven: copies.iter().filter(|copy| copy.proven).count() as u32,
+        wait: copies[0].wait,
+    };
+    let worth = |late: &Late| {
+        late.proven < MOST_COPIES && late.wait >= WORTH_A_COPY * (1 << late.proven.saturating_sub(1))
+    };
+    let mut late: Vec<Late> = owed.chunk_by(|a, b| a.block == b.block).map(one).filter(worth).collect();
+    late.sort_by_key(|late| (std::cmp::Reverse(late.wait), late.block));
+    late
+}
+
 impl Torrent {
     /// Asks every hungry peer for as much as its queue holds. Where readers wait the quick ones are asked first.
     pub(super) fn feed(&mut self, now: Time) {
@@ -69,22 +108,25 @@ impl Torrent {
 
     /// There is nothing that only this idle peer could fetch: it helps a slow one out, or is of no interest any more.
     fn ask_nothing_new(&mut self, now: Time, conn: ConnId) {
-        if self.picker.is_endgame(&mut self.rng) && self.rescue(now, conn) {
+        // Who never brought anything helps when nobody else can, at the next tick.
+        let proven = self.peers.get(&conn).is_some_and(|peer| peer.requests.is_proven());
+        if proven && self.picker.is_endgame(&mut self.rng) && self.rescue(now, conn) {
             return;
         }
         let useful = self.peers.get(&conn).is_some_and(|peer| self.picker.is_interesting(&peer.pieces));
         self.set_interest(now, conn, useful);
     }
 
-    /// The end-game: asks an idle peer for the block that another one would bring last, where that would take long. A copy
-    /// that both bring is waste, so that what comes soon anyway is left alone.
+    /// The end-game: asks an idle peer for the block that would come last, where that would take long. A copy that both
+    /// bring is waste, so that what comes soon anyway is left alone, and each further copy has to be worth more.
     pub(super) fn rescue(&mut self, now: Time, conn: ConnId) -> bool {
-        let mut owed: Vec<(BlockRef, Duration)> = Vec::new();
+        let mut owed: Vec<Copy> = Vec::new();
         for peer in self.peers.values_mut().filter(|peer| peer.who.conn != conn) {
-            let rate = peer.down.rate(now);
-            owed.extend(peer.requests.late(now, rate, WORTH_A_COPY));
+            let (rate, proven) = (peer.down.rate(now), peer.requests.is_proven());
+            let late = peer.requests.late(now, rate, WORTH_A_COPY);
+            owed.extend(late.map(|(block, wait)| Copy { block, wait, proven }));
         }
-        owed.sort_by_key(|(block, wait)| (std::cmp::Reverse(*wait), *block));
+        let late = worth_a_copy(owed);
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
         let asker = Asker {
             conn,
@@ -94,10 +136,11 @@ impl Torrent {
             pace: urgent::pace(peer, now, Duration::ZERO),
             suggested: &[],
         };
-        let Some((block, _)) = owed.into_iter().find(|(block, _)| self.picker.ask_again(asker, *block))
-        else {
-            return false;
-        };
+        // Who would bring it hardly sooner is no help.
+        let gain = asker.pace.each * 2;
+        let mut ask =
+            |late: &Late| late.wait >= gain && self.picker.ask_again(asker, late.block, late.copies);
+        let Some(Late { block, .. }) = late.into_iter().find(|late| ask(late)) else { return false };
         peer.requests.ask(now, block);
         self.send(now, conn, Message::Request(block));
         true

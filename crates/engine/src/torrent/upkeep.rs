@@ -108,8 +108,12 @@ impl Torrent {
         silent.into_iter().for_each(|conn: ConnId| self.part_with(now, conn, Disconnect::Idle));
     }
 
-    /// In the end-game idle peers are asked for what slow ones would bring last.
-    fn help_out(&mut self, now: Time, idle: Vec<ConnId>) {
+    /// In the end-game idle peers are asked for what slow ones would bring last, the quick ones first.
+    fn help_out(&mut self, now: Time, mut idle: Vec<ConnId>) {
+        idle.sort_by_key(|conn| {
+            let requests = self.peers.get(conn).map(|peer| &peer.requests);
+            requests.map(|requests| (!requests.is_proven(), requests.pace(now).0))
+        });
         if !idle.is_empty() && self.may_fetch() && self.picker.is_endgame(&mut self.rng) {
             idle.into_iter().for_each(|conn| {
                 self.rescue(now, conn);

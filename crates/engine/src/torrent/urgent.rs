@@ -170,16 +170,21 @@ impl Torrent {
         late
     }
 
-    /// Asks a second peer for a block, if one would bring it in half the time.
+    /// Asks a second peer for a block, if one would bring it in half the time; sooner is enough where the holder has never
+    /// brought anything.
     fn ask_quicker(&mut self, now: Time, block: BlockRef, holder: ConnId, expected: Duration) -> bool {
-        let hopeless = self.peers.get(&holder).is_some_and(|peer| peer.requests.is_snubbed());
+        let holder_is = |what: fn(&Peer) -> bool| self.peers.get(&holder).is_some_and(what);
+        let hopeless = holder_is(|peer| peer.requests.is_snubbed());
+        let unproven = holder_is(|peer| !peer.requests.is_proven());
         let span = |peer: &Peer| {
             let (each, ahead) = peer.requests.pace(now);
             each + ahead
         };
         let quick = self.peers.values().filter(|peer| {
             let fit = peer.serves() && peer.who.conn != holder && peer.pieces.has(block.piece);
-            fit && (hopeless || span(peer) * 2 < expected) && !peer.requests.owes(block)
+            let gain = if unproven { 1 } else { 2 };
+            let sooner = peer.requests.is_proven() && span(peer) * gain < expected;
+            fit && (hopeless || sooner) && !peer.requests.owes(block)
         });
         let Some(best) = quick.min_by_key(|peer| (span(peer), peer.who.conn)).map(|peer| peer.who.conn)
         else {
@@ -189,7 +194,7 @@ impl Torrent {
         let pace = pace(peer, now, Duration::ZERO);
         let asker =
             Asker { conn: best, pieces: &peer.pieces, parole: false, alone: false, pace, suggested: &[] };
-        let asked = self.picker.ask_again(asker, block);
+        let asked = self.picker.ask_again(asker, block, 1);
         if asked {
             peer.requests.ask(now, block);
             self.send(now, best, Message::Request(block));

@@ -316,6 +316,14 @@ impl Node {
         self.wake(queue, now);
     }
 
+    /// What it may use from now on.
+    pub(crate) fn lease(&mut self, now: Time, queue: &mut Queue, lease: engine::Lease) {
+        if let Some(run) = &mut self.running {
+            run.shards.iter_mut().for_each(|shard| shard.command(now, Command::Lease(lease)));
+        }
+        self.wake(queue, now);
+    }
+
     /// Plans a pass, unless an earlier one is planned.
     pub(crate) fn wake(&mut self, queue: &mut Queue, at: Time) {
         if let Some(run) = &mut self.running

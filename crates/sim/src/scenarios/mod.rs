@@ -1,10 +1,14 @@
 //! The stories that are played: each a function from a seed to a report or a failure.
 
+mod crowds;
 mod disks;
 mod hostile;
+mod lines;
 mod magnet;
 mod meeting;
 mod order;
+mod parts;
+mod pests;
 mod readers;
 mod slots;
 mod superseed;
@@ -21,11 +25,26 @@ use crate::queue::HostId;
 use crate::report::{Failure, Report, Run};
 use crate::world::World;
 
+pub use crowds::{
+    few_places, first_minute, half_open, idle_guests, inbound_flood, nat_crowd, nat_swarm, pex_flood,
+    private_magnet, quiet_hour,
+};
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
 pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed, shared_pieces};
+pub use lines::{
+    awful_lines, changed_limits, flapping_network, full_disks, satellites, slow_last, slow_peers,
+    tiny_limits, uneven_lines, upload_limit,
+};
 pub use magnet::{magnet_join, magnet_liars, magnet_swarm};
 pub use meeting::{holepunch, pex_chain, private_chain};
 pub use order::{dead_addresses, leased_rates, replay};
+pub use parts::{
+    few_partials, flapping_seed, free_riders, in_order, late_comers, odd_pieces, partial_seeds, priorities,
+    quarters, seed_leaves, selections, standing_readers,
+};
+pub use pests::{
+    bad_bitfields, corrupt_crowd, deaf_peers, drips, misers, pieces_beyond, request_floods, unasked_blocks,
+};
 pub use readers::{busy_stream, stream};
 pub use slots::{anti_leech, fair_slots, fastest_seed, newcomer, rate_slots, squatters, upload_only_peers};
 pub use superseed::{super_seed, super_seed_churn};
@@ -95,6 +114,46 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(leased_rates, "a rate limit holds"),
     story!(stream, "a reader of an unwanted torrent reads, seeks and leaves"),
     story!(busy_stream, "a reader goes before the download of the rest"),
+    story!(nat_swarm, "nine of twelve peers are behind NATs"),
+    story!(nat_crowd, "six peers behind NATs meet through a slow one"),
+    story!(private_magnet, "a private torrent of which only the name is known"),
+    story!(first_minute, "nine in ten live addresses are met in a minute"),
+    story!(half_open, "two dials at a time, and 40 addresses that never answer"),
+    story!(inbound_flood, "400 connections at once that say nothing"),
+    story!(few_places, "30 peers with room for five each"),
+    story!(idle_guests, "a full house of silent guests"),
+    story!(pex_flood, "peers are told of where nobody is"),
+    story!(quiet_hour, "an hour in which nobody has anything for anybody"),
+    story!(misers, "twelve peers that serve nobody"),
+    story!(drips, "twelve seeds of a few bytes a second"),
+    story!(request_floods, "eight peers that ask without end"),
+    story!(deaf_peers, "eight peers that never read"),
+    story!(bad_bitfields, "bitfields of the wrong length"),
+    story!(pieces_beyond, "pieces that the torrent has not"),
+    story!(corrupt_crowd, "four corrupt seeds"),
+    story!(unasked_blocks, "blocks that nobody asked for"),
+    story!(quarters, "four peers with a quarter each"),
+    story!(partial_seeds, "halves that want no more serve a leech (BEP 21)"),
+    story!(selections, "six peers that want one half"),
+    story!(priorities, "what is wanted most comes first"),
+    story!(in_order, "one fetches in order in a swarm that does not"),
+    story!(free_riders, "who gives is done before who does not"),
+    story!(seed_leaves, "the only seed goes when the swarm holds one copy"),
+    story!(flapping_seed, "a seed that dies five times"),
+    story!(late_comers, "newcomers to a swarm that is done"),
+    story!(few_partials, "few pieces are begun at a time"),
+    story!(standing_readers, "readers that stand still hold up nothing"),
+    story!(odd_pieces, "pieces of 512 bytes, and a single piece"),
+    story!(uneven_lines, "lines that send a tenth of what they receive"),
+    story!(awful_lines, "a tenth is lost, and latency jumps"),
+    story!(satellites, "half a second each way"),
+    story!(flapping_network, "six splits"),
+    story!(slow_peers, "24 slow peers together"),
+    story!(slow_last, "slow peers do not hold up the end"),
+    story!(changed_limits, "limits that change while they hold"),
+    story!(upload_limit, "what a seed may send"),
+    story!(tiny_limits, "a kilobyte a second"),
+    story!(full_disks, "three disks are full for a while"),
     story!(replay, "one seed gives one run"),
 ];
 

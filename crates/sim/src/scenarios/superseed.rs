@@ -46,7 +46,7 @@ fn first_copy(run: &Run, super_seeding: bool) -> Result<(f64, Report), Box<Failu
 }
 
 /// Whether every piece is at one of these nodes.
-fn hold_a_copy(world: &mut World, hosts: &[HostId]) -> bool {
+pub(super) fn hold_a_copy(world: &mut World, hosts: &[HostId]) -> bool {
     let now = world.now;
     let mut all = Bitfield::new(world.payload.info.geometry().pieces());
     for host in hosts {
