@@ -19,9 +19,9 @@ mod losing;
 mod metadata;
 mod padding;
 mod refusals;
+mod superseed;
 mod timers;
 mod transfer;
-mod superseed;
 mod turnover;
 mod verdicts;
 
