@@ -36,8 +36,9 @@ pub enum EventKind {
         /// The piece.
         piece: PieceIndex,
     },
-    /// A piece can't be read, or a sync of it failed. It is neither served nor claimed until it was read again and passed
-    /// its hash; then [`EventKind::PieceCompleted`] says so. The rest of the torrent goes on.
+    /// A piece can't be read, or a sync of it failed. It is neither served nor claimed until it was read
+    /// again and passed its hash; then [`EventKind::PieceCompleted`] says so. The rest of the torrent goes
+    /// on.
     PieceDoubtful {
         /// The piece.
         piece: PieceIndex,
@@ -83,7 +84,8 @@ pub enum EventKind {
         code: &'static str,
         /// Why, in words.
         reason: String,
-        /// Whether it is tried again, with a growing wait: not one that speaks something else or serves other torrents.
+        /// Whether it is tried again, with a growing wait: not one that speaks something else or serves other
+        /// torrents.
         retry: bool,
     },
     /// The name of a peer that the user or a magnet link gave could not be looked up.
@@ -139,8 +141,8 @@ pub enum EventKind {
     },
 }
 
-/// A listener's own line of events, from [`Client::events`](crate::Client::events). One that does not listen loses the
-/// oldest and is told how many ([`EventKind::Lagged`]); nobody waits for it.
+/// A listener's own line of events, from [`Client::events`](crate::Client::events). One that does not listen
+/// loses the oldest and is told how many ([`EventKind::Lagged`]); nobody waits for it.
 #[derive(Debug)]
 pub struct Events {
     pub(crate) line: broadcast::Receiver<Event>,
@@ -169,8 +171,8 @@ impl Events {
         }
     }
 
-    /// The next event, blocking this thread for it; `None` when the client is closed and nothing is left. Not for a
-    /// thread that runs asynchronous tasks: they would all wait.
+    /// The next event, blocking this thread for it; `None` when the client is closed and nothing is left. Not
+    /// for a thread that runs asynchronous tasks: they would all wait.
     pub fn blocking_recv(&mut self) -> Option<Event> {
         crate::park::block_on(self.recv())
     }

@@ -1,4 +1,5 @@
-//! Torrents by magnet link: metadata from peers, from an earlier run, and links that lead nowhere; all on loopback.
+//! Torrents by magnet link: metadata from peers, from an earlier run, and links that lead nowhere; all on
+//! loopback.
 
 mod support;
 
@@ -138,7 +139,8 @@ async fn what_was_wanted_for_its_metadata_can_be_downloaded_then() {
     let only = |magnet: Magnet| AddTorrent::new(Source::Magnet(Box::new(magnet))).metadata_only();
     let magnet = link(metainfo.info_hashes(), &seed);
 
-    // From the swarm, and then from what the first run saved: the files that were chosen when they were known.
+    // From the swarm, and then from what the first run saved: the files that were chosen when they were
+    // known.
     for (file, wanted) in [(1, [false, true, false]), (2, [false, false, true])] {
         let client = settings(ours.path()).build().unwrap();
         let torrent = client.add(only(magnet.clone())).await.unwrap();

@@ -28,7 +28,8 @@ impl Torrent {
         }
     }
 
-    /// What the book learns from the end of a connection: one place maps blame to what follows for the address.
+    /// What the book learns from the end of a connection: one place maps blame to what follows for the
+    /// address.
     pub(super) fn settle_address(&mut self, now: Time, peer: &Peer, why: Disconnect) {
         // Of a peer that came to us the book knows the address it listens on.
         let addr = peer.who.listens.unwrap_or(peer.who.addr);

@@ -194,7 +194,8 @@ impl Task {
     }
 }
 
-/// A private torrent went to another tracker: the peers of the old one must go before those of the new one come (BEP 27).
+/// A private torrent went to another tracker: the peers of the old one must go before those of the new one
+/// come (BEP 27).
 pub(crate) fn switched(inner: &Inner, entry: &Entry) {
     inner.shard(entry).command(Command::Torrent(entry.id, Brain::ForgetPeers));
 }

@@ -1,5 +1,5 @@
-//! Torrents of which only a magnet link or a hash is known: their metainfo comes from peers, from the web, or from an
-//! earlier run.
+//! Torrents of which only a magnet link or a hash is known: their metainfo comes from peers, from the web, or
+//! from an earlier run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,7 +110,8 @@ async fn from_web(inner: Arc<Inner>, entry: Arc<Entry>) {
     }
 }
 
-/// Whether a torrent with the names `found` is the one that `wanted` names. A 20-byte name may be a v2 name that was cut.
+/// Whether a torrent with the names `found` is the one that `wanted` names. A 20-byte name may be a v2 name
+/// that was cut.
 fn agree(wanted: InfoHashes, found: InfoHashes) -> bool {
     wanted.get_v1().is_none_or(|v1| found.matches(v1))
         && wanted.get_v2().is_none_or(|v2| found.get_v2() == Some(v2))
@@ -172,7 +173,8 @@ fn obstacle(hashes: InfoHashes, metainfo: &Metainfo) -> Option<Error> {
     })
 }
 
-/// Downloads a torrent of which only the metainfo was wanted before: these files, or those that it was added with.
+/// Downloads a torrent of which only the metainfo was wanted before: these files, or those that it was added
+/// with.
 pub(crate) async fn download(
     inner: Arc<Inner>,
     entry: Arc<Entry>,

@@ -26,7 +26,8 @@ struct Known {
     plan: Arc<Plan>,
 }
 
-/// What waits for the metainfo of a magnet link, or, where nothing else was wanted, for somebody to want more.
+/// What waits for the metainfo of a magnet link, or, where nothing else was wanted, for somebody to want
+/// more.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) link: Magnet,

@@ -287,7 +287,8 @@ impl Entry {
         }
     }
 
-    /// Tells a shard that has the torrent anew what is wanted how much, and what readers wait for. `state` is its own.
+    /// Tells a shard that has the torrent anew what is wanted how much, and what readers wait for. `state` is
+    /// its own.
     pub(crate) fn demand_again(&self, shard: &ShardHandle, state: &State) {
         let graded = self.graded(state);
         if !graded.is_empty() {

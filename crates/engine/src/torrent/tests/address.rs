@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Every dial in the first hour to a named peer of which each ends like this, in seconds, and how often it was told.
+/// Every dial in the first hour to a named peer of which each ends like this, in seconds, and how often it
+/// was told.
 fn dials(end: impl Fn(&mut Torrent, Time, u32)) -> (Vec<u64>, usize) {
     let mut t = leech(1);
     t.handle(Time::ZERO, Input::Addresses { source: PeerSource::Manual, addrs: &[addr(1)] }).unwrap();
