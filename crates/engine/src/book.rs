@@ -79,7 +79,8 @@ impl Book {
         self.dialing
     }
 
-    /// Learns an address. Known ones keep the better source. When the book is full, a failed address makes room.
+    /// Learns an address. Known ones keep the better source. When the book is full, a failed address makes
+    /// room.
     pub(crate) fn add(&mut self, now: Time, addr: SocketAddr, source: PeerSource, rng: &mut Rng) {
         let addr = canonical(addr);
         if addr.port() == 0 || !is_dialable(addr.ip()) {
@@ -139,7 +140,8 @@ impl Book {
         Some(addr)
     }
 
-    /// A third peer says that this one calls us: whether it may be dialed at once. It then counts as being dialed.
+    /// A third peer says that this one calls us: whether it may be dialed at once. It then counts as being
+    /// dialed.
     pub(crate) fn call(&mut self, now: Time, addr: SocketAddr, rng: &mut Rng) -> bool {
         let addr = canonical(addr);
         self.add(now, addr, PeerSource::Pex, rng);
@@ -165,8 +167,8 @@ impl Book {
         self.due.iter().take_while(|(at, _)| at.is_due(now)).take(most).count()
     }
 
-    /// Puts an address where it belongs in the order of dials. To be called after each change of its state, and of what
-    /// is banned at its host.
+    /// Puts an address where it belongs in the order of dials. To be called after each change of its state,
+    /// and of what is banned at its host.
     fn reindex(&mut self, addr: SocketAddr) {
         let Some(entry) = self.entries.get_mut(&addr) else { return };
         let due = match entry.state {
@@ -253,8 +255,9 @@ impl Book {
         self.reindex_all();
     }
 
-    /// A dial failed, or the peer misbehaved: each failure makes the wait longer, and at last it is given up for an hour.
-    /// It stays known with its failures, so that the next list that names it does not begin the count anew.
+    /// A dial failed, or the peer misbehaved: each failure makes the wait longer, and at last it is given up
+    /// for an hour. It stays known with its failures, so that the next list that names it does not begin the
+    /// count anew.
     pub(crate) fn failed(&mut self, now: Time, addr: SocketAddr) {
         self.leave_dialing(addr);
         let addr = canonical(addr);
@@ -308,8 +311,8 @@ impl Book {
         self.reindex_all();
     }
 
-    /// Forgets every address but those that the user named. Whoever is banned stays so. To be called when no address is
-    /// connected.
+    /// Forgets every address but those that the user named. Whoever is banned stays so. To be called when no
+    /// address is connected.
     pub(crate) fn forget_strangers(&mut self) {
         self.entries.retain(|_, entry| {
             let (manual, dialing) = (entry.source == PeerSource::Manual, entry.state == State::Dialing);
@@ -321,7 +324,8 @@ impl Book {
         self.reindex_all();
     }
 
-    /// At most so many addresses that are worth another try, the best first: connected ones, then by where they came from.
+    /// At most so many addresses that are worth another try, the best first: connected ones, then by where
+    /// they came from.
     pub(crate) fn best(&self, most: usize) -> Vec<SocketAddr> {
         let good = |e: &Entry| e.failures == 0 && e.state != State::Abandoned;
         let mut all: Vec<_> = self.entries.iter().filter(|(_, entry)| good(entry)).collect();
@@ -384,12 +388,14 @@ fn ban_end(banned: &BTreeMap<(IpAddr, Identity), Time>, addr: SocketAddr, id: Op
     if ports >= BANS_OF_AN_ADDRESS { end.max(last) } else { end }
 }
 
-/// The first wait before an address is tried again. One that the user named is about to be there: it is tried sooner.
+/// The first wait before an address is tried again. One that the user named is about to be there: it is tried
+/// sooner.
 fn patience(retry_after: Duration, source: PeerSource) -> Duration {
     if source == PeerSource::Manual { retry_after / 20 } else { retry_after }
 }
 
-/// Whether a peer can live at an address: not nowhere, everybody, or in a range that is never routed (RFC 1112, 5737, 3849).
+/// Whether a peer can live at an address: not nowhere, everybody, or in a range that is never routed
+/// (RFC 1112, 5737, 3849).
 fn is_dialable(ip: IpAddr) -> bool {
     let example = match ip {
         IpAddr::V4(ip) => matches!(ip.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]),

@@ -98,18 +98,18 @@ pub enum Input<'a> {
         /// Some of what was hashed was read back from the disk, so that no sender is convicted by it.
         read_back: bool,
     },
-    /// A piece that failed before has passed its hash, which tells whose blocks were wrong then. [`Input::PieceStored`]
-    /// follows.
+    /// A piece that failed before has passed its hash, which tells whose blocks were wrong then.
+    /// [`Input::PieceStored`] follows.
     PieceJudged {
         /// The piece.
         piece: PieceIndex,
-        /// The connections that sent a block that differs, whether they are still open or not. The other senders of the
-        /// piece are cleared.
+        /// The connections that sent a block that differs, whether they are still open or not. The other
+        /// senders of the piece are cleared.
         guilty: &'a [ConnId],
     },
-    /// What is stored of a piece is in doubt: a block of it can't be read, or a sync failed that was to cover it. The data
-    /// path hashes it again as soon as that can be done and answers with [`Input::PieceStored`] or
-    /// [`Input::PieceFailed`]; until then it is neither served nor fetched.
+    /// What is stored of a piece is in doubt: a block of it can't be read, or a sync failed that was to cover
+    /// it. The data path hashes it again as soon as that can be done and answers with [`Input::PieceStored`]
+    /// or [`Input::PieceFailed`]; until then it is neither served nor fetched.
     PieceDoubtful {
         /// The piece.
         piece: PieceIndex,
@@ -158,20 +158,22 @@ pub enum Command {
     Order(Order),
     /// Serve peers, or never upload.
     AllowUpload(bool),
-    /// As a seed look as if nothing were here, and give each piece to one peer first (BEP 16), or no more. Who is connected
-    /// knows already what is here.
+    /// As a seed look as if nothing were here, and give each piece to one peer first (BEP 16), or no more.
+    /// Who is connected knows already what is here.
     SuperSeed(bool),
     /// Replaces the set of verified pieces, after a recheck. Peers are told only of what is new.
     Have(types::Bitfield),
     /// Most connections of this torrent.
     MaxPeers(u32),
-    /// A private torrent went to another tracker: every peer goes, and every address that the user did not name is
-    /// forgotten, dials under way included, so that no bridge is left between the two swarms (BEP 27).
+    /// A private torrent went to another tracker: every peer goes, and every address that the user did not
+    /// name is forgotten, dials under way included, so that no bridge is left between the two swarms
+    /// (BEP 27).
     ForgetPeers,
-    /// The torrent's files are known now: everything that waited for that begins. Peers stay connected. A torrent that
-    /// has its content already ignores it.
+    /// The torrent's files are known now: everything that waited for that begins. Peers stay connected. A
+    /// torrent that has its content already ignores it.
     Content(Box<Content>),
-    /// Sends a message of a user's extension (BEP 10). Peers that don't understand it, or have no room, get nothing.
+    /// Sends a message of a user's extension (BEP 10). Peers that don't understand it, or have no room, get
+    /// nothing.
     Extension {
         /// To this peer; to everyone where none is named.
         to: Option<SocketAddr>,
@@ -202,8 +204,8 @@ pub enum Output {
         /// Where to.
         addr: SocketAddr,
     },
-    /// The same from the port that we listen on, where that can be done: the other end dials us at this moment, and what
-    /// we send opens the way through a NAT (BEP 55).
+    /// The same from the port that we listen on, where that can be done: the other end dials us at this
+    /// moment, and what we send opens the way through a NAT (BEP 55).
     Punch {
         /// Where to.
         addr: SocketAddr,
@@ -215,15 +217,16 @@ pub enum Output {
         /// One or more whole messages.
         bytes: Vec<u8>,
     },
-    /// Send a piece message with this verified block. Answered by [`Input::BlockSent`] or [`Input::BlockUnreadable`],
-    /// unless the connection closes.
+    /// Send a piece message with this verified block. Answered by [`Input::BlockSent`] or
+    /// [`Input::BlockUnreadable`], unless the connection closes.
     SendBlock {
         /// The connection.
         conn: ConnId,
         /// The block, inside one piece that we have.
         block: BlockRef,
     },
-    /// Say by [`Input::Flushed`] when everything that was queued for this connection so far has left, unless it closes.
+    /// Say by [`Input::Flushed`] when everything that was queued for this connection so far has left, unless
+    /// it closes.
     Flush {
         /// The connection.
         conn: ConnId,
@@ -267,15 +270,16 @@ pub enum Event {
     PieceCompleted(PieceIndex),
     /// A piece failed its hash.
     PieceFailed(PieceIndex),
-    /// What is stored of a piece is in doubt and is hashed again; if it was complete, it is not any more until then.
+    /// What is stored of a piece is in doubt and is hashed again; if it was complete, it is not any more
+    /// until then.
     PieceDoubtful {
         /// The piece.
         piece: PieceIndex,
         /// What the disk said.
         trouble: DiskTrouble,
     },
-    /// The torrent's own hashes contradict each other: it can never be completed, and nothing is asked for any more. Told
-    /// again by each [`Command::Start`].
+    /// The torrent's own hashes contradict each other: it can never be completed, and nothing is asked for
+    /// any more. Told again by each [`Command::Start`].
     Contradictory(Mismatch),
     /// Every wanted piece is here.
     Completed,
@@ -291,8 +295,9 @@ pub enum Event {
         /// Why, where we know.
         why: Disconnect,
     },
-    /// A peer that the user named ([`PeerSource::Manual`]) is of no use: it can't be reached, does not let us in, or broke a
-    /// rule. It is tried again with a growing wait, but for a peer that speaks something else or does not have the torrent.
+    /// A peer that the user named ([`PeerSource::Manual`]) is of no use: it can't be reached, does not let us
+    /// in, or broke a rule. It is tried again with a growing wait, but for a peer that speaks something else
+    /// or does not have the torrent.
     PeerUseless {
         /// Its address.
         addr: SocketAddr,
@@ -304,8 +309,8 @@ pub enum Event {
         /// Its address.
         addr: SocketAddr,
     },
-    /// The info dictionary has come from peers, and its hash is right: whoever added the torrent without it reads it and
-    /// answers with [`Command::Content`].
+    /// The info dictionary has come from peers, and its hash is right: whoever added the torrent without it
+    /// reads it and answers with [`Command::Content`].
     Metadata(Arc<[u8]>),
     /// A peer's first extended handshake has come: these extensions of the user it understands (BEP 10).
     Extensions {

@@ -1,18 +1,19 @@
 //! The brain of a BitTorrent engine: peers, picker, choker, peer book and budgets of one torrent at a time.
 //!
-//! A [`Torrent`] is a plain value. It has no clock, no socket and no thread, and it never sees payload: the data path
-//! (`shard`) moves bytes and tells it block numbers. The same value runs on real sockets and in the simulator.
+//! A [`Torrent`] is a plain value. It has no clock, no socket and no thread, and it never sees payload: the
+//! data path (`shard`) moves bytes and tells it block numbers. The same value runs on real sockets and in the
+//! simulator.
 //!
 //! # The loop
 //!
-//! **Mutate once with [`Torrent::handle`], then drain [`Torrent::poll`] until it answers [`Output::Wait`], then sleep
-//! until there is input or the deadline has come.**
+//! **Mutate once with [`Torrent::handle`], then drain [`Torrent::poll`] until it answers [`Output::Wait`],
+//! then sleep until there is input or the deadline has come.**
 //!
-//! The one question with an immediate answer is [`Torrent::expect_block`]: whether a block whose header just arrived is
-//! to be kept.
+//! The one question with an immediate answer is [`Torrent::expect_block`]: whether a block whose header just
+//! arrived is to be kept.
 //!
-//! It does not frame messages, hash, store, announce to trackers or limit rates: `wire`, `hash`, `storage`, `tracker`
-//! and `shard` do.
+//! It does not frame messages, hash, store, announce to trackers or limit rates: `wire`, `hash`, `storage`,
+//! `tracker` and `shard` do.
 
 #![forbid(unsafe_code)]
 

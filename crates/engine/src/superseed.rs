@@ -1,7 +1,7 @@
 //! Super-seeding (BEP 16): a seed that looks as if it had nothing, and gives each piece to one peer first.
 //!
-//! Each peer is shown a few pieces; it is shown more when somebody else has them, which means that it passed them on. As
-//! long as there are pieces that no peer has, none is given out twice.
+//! Each peer is shown a few pieces; it is shown more when somebody else has them, which means that it passed
+//! them on. As long as there are pieces that no peer has, none is given out twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,7 +16,8 @@ const IN_HAND: usize = 2;
 const NOT_PASSED_ON: Duration = Duration::from_secs(20);
 /// A piece that its peer does not fetch for so long is given to others.
 const NOT_FETCHED: Duration = Duration::from_secs(120);
-/// A peer for which nothing was found is not looked for again for so long, and for so long more for each piece.
+/// A peer for which nothing was found is not looked for again for so long, and for so long more for each
+/// piece.
 const SEARCH_AGAIN: Duration = Duration::from_millis(500);
 const SEARCH_A_PIECE: Duration = Duration::from_micros(10);
 
@@ -81,8 +82,8 @@ impl SuperSeed {
         self.peers.get(&conn).is_none_or(|shown| shown.all.contains(&piece))
     }
 
-    /// Bytes of a piece have left for a peer. Whether by now as many as the piece has: many peers do not tell us that they
-    /// have what we have.
+    /// Bytes of a piece have left for a peer. Whether by now as many as the piece has: many peers do not tell
+    /// us that they have what we have.
     pub(crate) fn sent(&mut self, conn: ConnId, piece: PieceIndex, bytes: u32, of: u32) -> bool {
         let shown = self.peers.get_mut(&conn);
         let Some(hand) = shown.and_then(|shown| shown.in_hand.iter_mut().find(|hand| hand.piece == piece))
@@ -106,8 +107,8 @@ impl SuperSeed {
         done.into_iter().for_each(|hand| self.let_go(hand.piece));
     }
 
-    /// The next piece to show to a peer that has room for one: the rarest it lacks, at random among equals. `copies` tells
-    /// how many peers have a piece, `lacks` whether this one does not.
+    /// The next piece to show to a peer that has room for one: the rarest it lacks, at random among equals.
+    /// `copies` tells how many peers have a piece, `lacks` whether this one does not.
     pub(crate) fn show(
         &mut self,
         now: Time,
@@ -133,8 +134,8 @@ impl SuperSeed {
         Some(piece)
     }
 
-    /// Looks through the pieces from `start` on, round to it. The first that nobody has, and nobody is about to have, is
-    /// as good as any.
+    /// Looks through the pieces from `start` on, round to it. The first that nobody has, and nobody is about
+    /// to have, is as good as any.
     fn search(
         &self,
         shown: &Shown,

@@ -28,7 +28,8 @@ pub enum Source {
 }
 
 impl Source {
-    /// What a user types: a magnet link, a web address, 40 or 64 hexadecimal digits or 32 of base32, or else a path.
+    /// What a user types: a magnet link, a web address, 40 or 64 hexadecimal digits or 32 of base32, or else
+    /// a path.
     ///
     /// # Errors
     /// [`Error::BadMagnet`] for what begins like a magnet link and is none.
@@ -94,8 +95,8 @@ impl SeedGoal {
 
 /// A torrent to be added, with everything about it that is not in its metainfo.
 ///
-/// Where state of it was saved, it takes up from there: what of it is here, which files are wanted, its trackers, some
-/// peers, its totals, and whether it was paused. What is said here goes before what was saved.
+/// Where state of it was saved, it takes up from there: what of it is here, which files are wanted, its
+/// trackers, some peers, its totals, and whether it was paused. What is said here goes before what was saved.
 ///
 /// ```no_run
 /// # async fn f(client: riverrun::Client) -> Result<(), riverrun::Error> {
@@ -175,7 +176,8 @@ impl AddTorrent {
         self
     }
 
-    /// Download these files only (default: as saved, else all), by number from 0. Bytes of others that share a piece with them are kept in a part file.
+    /// Download these files only (default: as saved, else all), by number from 0. Bytes of others that share
+    /// a piece with them are kept in a part file.
     pub fn wanted(mut self, files: impl IntoIterator<Item = u32>) -> AddTorrent {
         self.wanted = Some(files.into_iter().collect());
         self
@@ -212,8 +214,8 @@ impl AddTorrent {
         self
     }
 
-    /// Add it without starting it, or start it. Existing data is still checked. Default: as it was when its state was
-    /// saved, else started.
+    /// Add it without starting it, or start it. Existing data is still checked. Default: as it was when its
+    /// state was saved, else started.
     pub fn paused(mut self, paused: bool) -> AddTorrent {
         self.paused = Some(paused);
         self
@@ -257,9 +259,9 @@ impl AddTorrent {
         self
     }
 
-    /// As a seed look as if nothing were here, and give each piece to one peer first (BEP 16): the swarm has a first copy
-    /// for little more than one copy's upload. For a torrent that nobody else has; otherwise it only slows the swarm down.
-    /// It is not remembered for the next start. Default: no.
+    /// As a seed look as if nothing were here, and give each piece to one peer first (BEP 16): the swarm has
+    /// a first copy for little more than one copy's upload. For a torrent that nobody else has; otherwise it
+    /// only slows the swarm down. It is not remembered for the next start. Default: no.
     pub fn super_seeding(mut self, on: bool) -> AddTorrent {
         self.super_seeding = on;
         self

@@ -67,7 +67,8 @@ impl Torrent {
         &self.entry.settings.output
     }
 
-    /// Its files in order, padding left out. None while only a magnet link is known, see [`Torrent::wait_metadata`].
+    /// Its files in order, padding left out. None while only a magnet link is known, see
+    /// [`Torrent::wait_metadata`].
     pub fn files(&self) -> Vec<File> {
         if self.entry.metainfo().is_none() {
             return Vec::new();
@@ -83,8 +84,8 @@ impl Torrent {
         file.is_stored().then(|| File::new(self.inner.clone(), self.entry.clone(), index))
     }
 
-    /// Reads its whole payload, one file after the other as the metainfo has them, padding as zeros. None while only a
-    /// magnet link is known. See [`File::reader`] for one file.
+    /// Reads its whole payload, one file after the other as the metainfo has them, padding as zeros. None
+    /// while only a magnet link is known. See [`File::reader`] for one file.
     pub fn reader(&self) -> Option<Reader> {
         let len = self.entry.metainfo()?.info().geometry().total_len();
         Some(Reader::new(self.inner.clone(), self.entry.clone(), 0..len))
@@ -123,7 +124,8 @@ impl Torrent {
         control::prioritize(&self.inner, &self.entry, pieces, Priority::NORMAL)
     }
 
-    /// Takes [`Torrent::download_pieces`] and [`Piece::set_priority`] back: the pieces are wanted as their files are.
+    /// Takes [`Torrent::download_pieces`] and [`Piece::set_priority`] back: the pieces are wanted as their
+    /// files are.
     ///
     /// # Errors
     /// As [`Torrent::pause`].
@@ -268,7 +270,8 @@ impl Torrent {
     }
 
     /// As a seed give each piece to one peer first from now on, or no more; see
-    /// [`AddTorrent::super_seeding`](crate::AddTorrent::super_seeding). Who is connected already knows what is here.
+    /// [`AddTorrent::super_seeding`](crate::AddTorrent::super_seeding). Who is connected already knows what
+    /// is here.
     pub fn set_super_seeding(&self, on: bool) {
         control::set_super_seeding(&self.inner, &self.entry, on);
     }
@@ -283,7 +286,8 @@ impl Torrent {
     /// Cancel safe: the change goes on in the background.
     ///
     /// # Errors
-    /// As [`Torrent::pause`]; no such file; the bytes that wait in the part file can't be moved into their file.
+    /// As [`Torrent::pause`]; no such file; the bytes that wait in the part file can't be moved into their
+    /// file.
     pub async fn set_wanted(&self, files: impl IntoIterator<Item = u32>) -> Result<(), Error> {
         self.alive()?;
         let wanted = control::wanted_files(self.entry.info(), files)?;
@@ -299,9 +303,9 @@ impl Torrent {
         self.set_wanted(0..self.entry.info().files().len() as u32).await
     }
 
-    /// Downloads a torrent of which nothing but the metainfo was wanted ([`AddTorrent::metadata_only`]): these files, by
-    /// number from 0, or, for None, those that it was added with. Waits for the metainfo, but not for data. Of another
-    /// torrent it is [`Torrent::set_wanted`].
+    /// Downloads a torrent of which nothing but the metainfo was wanted ([`AddTorrent::metadata_only`]):
+    /// these files, by number from 0, or, for None, those that it was added with. Waits for the metainfo, but
+    /// not for data. Of another torrent it is [`Torrent::set_wanted`].
     ///
     /// Cancel safe: before the metainfo is known nothing has happened, then it goes on in the background.
     ///
@@ -333,7 +337,8 @@ impl Torrent {
         self.wait(|stage, _| matches!(stage, Stage::Running)).await
     }
 
-    /// Waits until every wanted piece is verified and stored. A disk that refuses to work is waited for. Cancel safe.
+    /// Waits until every wanted piece is verified and stored. A disk that refuses to work is waited for.
+    /// Cancel safe.
     ///
     /// # Errors
     /// The torrent failed or was removed, or the client is closed.
@@ -349,13 +354,14 @@ impl Torrent {
         crate::park::block_on(self.wait_complete())
     }
 
-    /// Takes it out of the client, with its saved state, and, with `delete_data`, its files and the directories that are
-    /// empty then. Trackers are told `stopped` in the background.
+    /// Takes it out of the client, with its saved state, and, with `delete_data`, its files and the
+    /// directories that are empty then. Trackers are told `stopped` in the background.
     ///
     /// Cancel safe: removing goes on in the background.
     ///
     /// # Errors
-    /// It is removed already; the client is closed; a file can't be deleted (the torrent is gone all the same).
+    /// It is removed already; the client is closed; a file can't be deleted (the torrent is gone all the
+    /// same).
     pub async fn remove(&self, delete_data: bool) -> Result<(), Error> {
         let (inner, entry) = (self.inner.clone(), self.entry.clone());
         self.inner.join(control::remove(inner, entry, delete_data)).await?

@@ -274,7 +274,8 @@ fn seeded() -> (Shard, ConnId) {
 fn requests_of_a_choked_peer_are_refused_and_without_end_they_are_its_end() {
     let (mut shard, conn) = seeded();
     let now = Time::ZERO;
-    // Nobody may be served, so that its interest gives it no slot. More pieces than an allowed-fast set covers.
+    // Nobody may be served, so that its interest gives it no slot. More pieces than an allowed-fast set
+    // covers.
     shard.command(now, Command::Torrent(TORRENT, engine::Command::AllowUpload(false)));
     feed(&mut shard, now, conn, &mut &Message::Interested.to_vec()[..]);
     let request =

@@ -23,7 +23,8 @@ use crate::{ConnId, Fault, MetadataProgress};
 
 /// Most pieces asked of one peer at once.
 const OUTSTANDING: usize = 2;
-/// How rTorrent names itself (BEP 20). Asked for a second piece while it sends one, up to 0.9.8 it reads nothing more.
+/// How rTorrent names itself (BEP 20). Asked for a second piece while it sends one, up to 0.9.8 it reads
+/// nothing more.
 const ONE_AT_A_TIME: &[u8] = b"-lt";
 /// A request that is not answered by then is void.
 const PATIENCE: Duration = Duration::from_secs(15);

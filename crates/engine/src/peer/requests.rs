@@ -167,8 +167,8 @@ impl Requests {
         cancelled.is_some_and(|i| self.forgiven.remove(i).is_some())
     }
 
-    /// A peer that serves us refused a block: it can't read it, or has too much to do. Whether it may be asked for others
-    /// at once.
+    /// A peer that serves us refused a block: it can't read it, or has too much to do. Whether it may be
+    /// asked for others at once.
     pub(crate) fn refused(&mut self, piece: PieceIndex) -> bool {
         self.refused.insert(piece);
         self.refusals += 1;
@@ -215,8 +215,8 @@ impl Requests {
         true
     }
 
-    /// How long the peer takes for a block, and how long before the first new one comes. A peer that says nothing is not
-    /// expected to go on sooner than it has been silent for.
+    /// How long the peer takes for a block, and how long before the first new one comes. A peer that says
+    /// nothing is not expected to go on sooner than it has been silent for.
     pub(crate) fn pace(&self, now: Time) -> (Duration, Duration) {
         let each = self.pace.unwrap_or(FRESH);
         if self.len() == 0 {
@@ -260,7 +260,8 @@ impl Requests {
         (1u32..).zip(self.outstanding()).map(expected).filter(move |(_, span)| *span >= patience)
     }
 
-    /// Where nothing has been asked of the peer, and nothing came, for `span`: begins anew with a single request.
+    /// Where nothing has been asked of the peer, and nothing came, for `span`: begins anew with a single
+    /// request.
     pub(crate) fn begin_anew(&mut self, now: Time, span: Duration) -> bool {
         let idle = self.len() == 0 && now.since(self.progress) >= span;
         if idle {
@@ -283,8 +284,8 @@ impl Requests {
 }
 
 impl Window {
-    /// Slow start adds one for each block that comes, which doubles the queue in a round trip, until the rate stops
-    /// growing; then the queue follows the rate.
+    /// Slow start adds one for each block that comes, which doubles the queue in a round trip, until the rate
+    /// stops growing; then the queue follows the rate.
     fn grow(&mut self, now: Time, rate: f64) {
         if self.slow_start {
             self.size += 1;

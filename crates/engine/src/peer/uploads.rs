@@ -18,7 +18,8 @@ pub(crate) struct Uploads {
     pub(crate) since: Time,
     /// Payload bytes sent since then.
     pub(crate) served: u64,
-    /// Payload bytes sent in all, from the level on at which it began to ask: what a fair share is measured by.
+    /// Payload bytes sent in all, from the level on at which it began to ask: what a fair share is measured
+    /// by.
     pub(crate) level: u64,
     pub(crate) speed: Speed,
     /// It has had a slot, so that requests may have crossed our choke.
@@ -29,8 +30,8 @@ pub(crate) struct Uploads {
     late: u32,
 }
 
-/// How long a request may take to cross our choke, which waits behind all that was sent before. libtorrent gives two
-/// seconds, too few for a slow line.
+/// How long a request may take to cross our choke, which waits behind all that was sent before. libtorrent
+/// gives two seconds, too few for a slow line.
 const CROSSING: Duration = Duration::from_secs(60);
 
 /// Who sends a request, and for what.
@@ -76,9 +77,9 @@ impl Uploads {
         self.waiting.len() + self.leaving as usize
     }
 
-    /// A request has come. Without end they are a flood: of a peer that was choked lately its whole queue may have crossed
-    /// our choke; of one that never had a slot, had it long ago, or said that it wants nothing, not so many. `free` is
-    /// what needs no slot.
+    /// A request has come. Without end they are a flood: of a peer that was choked lately its whole queue may
+    /// have crossed our choke; of one that never had a slot, had it long ago, or said that it wants nothing,
+    /// not so many. `free` is what needs no slot.
     pub(crate) fn ask(
         &mut self,
         now: Time,

@@ -6,7 +6,8 @@ use wire::Message;
 use super::{Content, Metadata, Torrent, picker};
 use crate::{ConnId, Disconnect, Fault};
 
-/// So many pieces that are here already are told to peers one by one. With more it is better to greet them anew.
+/// So many pieces that are here already are told to peers one by one. With more it is better to greet them
+/// anew.
 const FEW: u32 = 1_000;
 
 impl Torrent {
@@ -80,8 +81,8 @@ impl Torrent {
         }
     }
 
-    /// The torrent turned out to be private: peers that did not come from its tracker, its user, or by themselves are
-    /// dropped and forgotten (BEP 27).
+    /// The torrent turned out to be private: peers that did not come from its tracker, its user, or by
+    /// themselves are dropped and forgotten (BEP 27).
     fn become_private(&mut self, now: Time) {
         let legal =
             |source| matches!(source, PeerSource::Manual | PeerSource::Tracker | PeerSource::Incoming);

@@ -1,8 +1,8 @@
 //! What peers say by the extension protocol (BEP 10), one function for each extension.
 //!
-//! The rules for all of them: a message before the sender's handshake, with an id that we never gave out, or with a
-//! payload that its extension does not know, has no effect and spends patience. A payload longer than any of its extension
-//! is a fault.
+//! The rules for all of them: a message before the sender's handshake, with an id that we never gave out, or
+//! with a payload that its extension does not know, has no effect and spends patience. A payload longer than
+//! any of its extension is a fault.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

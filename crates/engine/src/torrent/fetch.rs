@@ -11,7 +11,8 @@ use crate::peer::Peer;
 use crate::picker::{Asker, Received, Senders};
 use crate::{Arrival, ConnId, DiskTrouble, Event, Fault, Output};
 
-/// Blocks never asked for that a peer may send before it is dropped; crossed cancels and restarts explain a few.
+/// Blocks never asked for that a peer may send before it is dropped; crossed cancels and restarts explain a
+/// few.
 const UNASKED: u32 = 64;
 /// A block that is expected within this time is not asked for a second time.
 const WORTH_A_COPY: Duration = Duration::from_secs(2);
@@ -37,8 +38,8 @@ struct Late {
     wait: Duration,
 }
 
-/// Of all late copies those blocks that are worth another one, the last to come first. What peers owe that never brought
-/// anything is no reason to wait longer.
+/// Of all late copies those blocks that are worth another one, the last to come first. What peers owe that
+/// never brought anything is no reason to wait longer.
 fn worth_a_copy(mut owed: Vec<Copy>) -> Vec<Late> {
     owed.sort_unstable();
     let one = |copies: &[Copy]| Late {
@@ -56,7 +57,8 @@ fn worth_a_copy(mut owed: Vec<Copy>) -> Vec<Late> {
 }
 
 impl Torrent {
-    /// Asks every hungry peer for as much as its queue holds. Where readers wait the quick ones are asked first.
+    /// Asks every hungry peer for as much as its queue holds. Where readers wait the quick ones are asked
+    /// first.
     pub(super) fn feed(&mut self, now: Time) {
         if self.hungry.is_empty() {
             return;
@@ -106,7 +108,8 @@ impl Torrent {
         self.state.trouble.is_none() && self.state.contradiction.is_none()
     }
 
-    /// There is nothing that only this idle peer could fetch: it helps a slow one out, or is of no interest any more.
+    /// There is nothing that only this idle peer could fetch: it helps a slow one out, or is of no interest
+    /// any more.
     fn ask_nothing_new(&mut self, now: Time, conn: ConnId) {
         // Who never brought anything helps when nobody else can, at the next tick.
         let proven = self.peers.get(&conn).is_some_and(|peer| peer.requests.is_proven());
@@ -117,8 +120,9 @@ impl Torrent {
         self.set_interest(now, conn, useful);
     }
 
-    /// The end-game: asks an idle peer for the block that would come last, where that would take long. A copy that both
-    /// bring is waste, so that what comes soon anyway is left alone, and each further copy has to be worth more.
+    /// The end-game: asks an idle peer for the block that would come last, where that would take long. A copy
+    /// that both bring is waste, so that what comes soon anyway is left alone, and each further copy has to
+    /// be worth more.
     pub(super) fn rescue(&mut self, now: Time, conn: ConnId) -> bool {
         let mut owed: Vec<Copy> = Vec::new();
         for peer in self.peers.values_mut().filter(|peer| peer.who.conn != conn) {
@@ -146,7 +150,8 @@ impl Torrent {
         true
     }
 
-    /// Bytes of a block that count: padding is no payload (BEP 47). Of a block that is none of ours every byte counts.
+    /// Bytes of a block that count: padding is no payload (BEP 47). Of a block that is none of ours every
+    /// byte counts.
     pub(super) fn data_in(&self, block: BlockRef) -> u64 {
         let ours = self.geometry.contains(block);
         u64::from(if ours { self.geometry.data_in(block) } else { block.len })
@@ -258,8 +263,9 @@ impl Torrent {
         self.choke_round(now);
     }
 
-    /// The hash failed. A piece of one sender convicts it, unless it went over a disk that may be to blame; of several, each
-    /// gets its next piece alone. A torrent whose own hashes contradict each other is nobody's fault, and asking again would never end.
+    /// The hash failed. A piece of one sender convicts it, unless it went over a disk that may be to blame;
+    /// of several, each gets its next piece alone. A torrent whose own hashes contradict each other is
+    /// nobody's fault, and asking again would never end.
     pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex, why: Mismatch, read_back: bool) {
         // Padding is known to be zeros (BEP 47): a piece of it alone has its hash, or the torrent is wrong.
         let padding = self.geometry.piece_data_len(piece) == 0;

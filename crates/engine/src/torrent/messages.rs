@@ -171,7 +171,8 @@ impl Torrent {
         Ok(())
     }
 
-    /// The first word about what a peer has. BEP 3 has it come once; aria2 says many `have` as one more bitfield.
+    /// The first word about what a peer has. BEP 3 has it come once; aria2 says many `have` as one more
+    /// bitfield.
     fn peer_pieces(&mut self, now: Time, conn: ConnId, pieces: Pieces) -> Result<(), Fault> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         if peer.trust.spoke {
@@ -196,7 +197,8 @@ impl Torrent {
         Ok(())
     }
 
-    /// A later bitfield only adds: what it leaves out stays. Without anything new it is a message without effect.
+    /// A later bitfield only adds: what it leaves out stays. Without anything new it is a message without
+    /// effect.
     fn peer_has_more(&mut self, now: Time, conn: ConnId, bits: &Bitfield) -> Result<(), Fault> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let fresh: Vec<PieceIndex> =

@@ -1,7 +1,7 @@
 //! The brain of one torrent: who is in, what happened, what to do next.
 //!
-//! `messages` and `extended` read the peers, `fetch` asks them for blocks and `urgent` for what readers wait for, `serve`
-//! answers them, `suspects` remembers who may have lied, `upkeep` does what time demands. This
+//! `messages` and `extended` read the peers, `fetch` asks them for blocks and `urgent` for what readers wait
+//! for, `serve` answers them, `suspects` remembers who may have lied, `upkeep` does what time demands. This
 //! file owns the table of peers and the queue of outputs.
 
 mod address;
@@ -50,12 +50,13 @@ pub struct Params {
     pub config: Arc<Config>,
     /// The torrent's names.
     pub hashes: InfoHashes,
-    /// What it is about, where that is known. Without it the torrent lives in its swarm and fetches the info dictionary
-    /// (BEP 9): [`Event::Metadata`], [`Command::Content`].
+    /// What it is about, where that is known. Without it the torrent lives in its swarm and fetches the info
+    /// dictionary (BEP 9): [`Event::Metadata`], [`Command::Content`].
     pub content: Option<Content>,
     /// Whether peers are served.
     pub upload: bool,
-    /// Whether, as a seed, it looks as if it had nothing and gives each piece to one peer first (BEP 16). Default no.
+    /// Whether, as a seed, it looks as if it had nothing and gives each piece to one peer first (BEP 16).
+    /// Default no.
     pub super_seeding: bool,
 }
 
@@ -69,7 +70,8 @@ pub struct Content {
     pub have: Bitfield,
     /// Pieces to be had; verified ones may be among them.
     pub wanted: Bitfield,
-    /// Blocks that lie stored and unhashed from an earlier run: the data path hashes them again before they count.
+    /// Blocks that lie stored and unhashed from an earlier run: the data path hashes them again before they
+    /// count.
     pub unhashed: Vec<(PieceIndex, Bitfield)>,
     /// Whether it is private (BEP 27).
     pub private: bool,
@@ -221,8 +223,8 @@ impl Torrent {
         }
     }
 
-    /// Takes in something that happened. An error is a rule that the peer of the input broke; the brain has already
-    /// queued its [`Output::Disconnect`], so that the caller needs no more than a log line.
+    /// Takes in something that happened. An error is a rule that the peer of the input broke; the brain has
+    /// already queued its [`Output::Disconnect`], so that the caller needs no more than a log line.
     pub fn handle(&mut self, now: Time, input: Input<'_>) -> Result<(), Fault> {
         match input {
             Input::Addresses { source, addrs } => {
@@ -268,8 +270,9 @@ impl Torrent {
         Output::Wait(at, why)
     }
 
-    /// Whether the block whose header just arrived is to be kept. Counts it against the peer where it was not asked for.
-    /// [`Arrival::Take`] reserves it: it is answered by [`Input::BlockReceived`], or by [`Input::Closed`].
+    /// Whether the block whose header just arrived is to be kept. Counts it against the peer where it was not
+    /// asked for. [`Arrival::Take`] reserves it: it is answered by [`Input::BlockReceived`], or by
+    /// [`Input::Closed`].
     pub fn expect_block(&mut self, now: Time, conn: ConnId, block: BlockRef) -> Arrival {
         self.arrival(now, conn, block)
     }
@@ -393,8 +396,8 @@ impl Torrent {
         self.peers.values().find(|peer| peer.who.peer_id == id && peer.who.addr.ip() == addr.ip())
     }
 
-    /// Of two connections between the same two clients both must drop the same one: that which the smaller id opened
-    /// stays. Of two with the same opener the older stays.
+    /// Of two connections between the same two clients both must drop the same one: that which the smaller id
+    /// opened stays. Of two with the same opener the older stays.
     fn twin_to_drop(&self, newcomer: &Who) -> Option<ConnId> {
         let twin = self.twin(newcomer.peer_id, newcomer.addr)?;
         let stays = if self.config.peer_id < newcomer.peer_id { Origin::Dialed } else { Origin::Accepted };
@@ -488,14 +491,16 @@ impl Torrent {
         all.into_iter().for_each(|conn| self.part_with(now, conn, Disconnect::Stopped));
     }
 
-    /// Takes an address into the book. A private torrent dials only whom its tracker or its user named (BEP 27).
+    /// Takes an address into the book. A private torrent dials only whom its tracker or its user named
+    /// (BEP 27).
     fn learn(&mut self, now: Time, addr: SocketAddr, source: PeerSource) {
         if self.is_ours(addr) {
             return;
         }
         if !self.state.private || matches!(source, PeerSource::Manual | PeerSource::Tracker) {
             self.book.add(now, addr, source, &mut self.rng);
-            // Both ends of a connection agree on what it is worth (BEP 40), so that nobody is rushed at by all.
+            // Both ends of a connection agree on what it is worth (BEP 40), so that nobody is rushed at by
+            // all.
             if let Some(ours) = self.own_address(addr) {
                 self.book.prefer(addr, peer_priority(ours, addr));
             }

@@ -29,7 +29,8 @@ impl Torrent {
             match (chosen.contains(&peer.conn), peer.unchoked) {
                 (true, false) => self.unchoke(now, peer.conn),
                 (false, true) => {
-                    // Who took nothing of its turn has had it all the same: it waits as long as the others for the next.
+                    // Who took nothing of its turn has had it all the same: it waits as long as the others
+                    // for the next.
                     if seeding && peer.served == 0 && now.since(peer.since) >= FULL_TURN {
                         self.charge(peer.conn, turn);
                     }
@@ -77,14 +78,16 @@ impl Torrent {
         let free = |piece| self.state.upload && fast && peer.sets.grants(piece, has);
         let dropped = peer.uploads.choke(now, free);
         self.send(now, conn, Message::Choke);
-        // With the fast extension every request gets an answer; without it a choke is the answer to all (BEP 6).
+        // With the fast extension every request gets an answer; without it a choke is the answer to all
+        // (BEP 6).
         for block in dropped.into_iter().filter(|_| fast) {
             self.send(now, conn, Message::Reject(block));
         }
     }
 
-    /// Tells a peer that begins which pieces it may have without a slot: the same set whatever we have (BEP 6). No more
-    /// peers at a time than there are slots: beside them a slow line would give nobody anything in time.
+    /// Tells a peer that begins which pieces it may have without a slot: the same set whatever we have
+    /// (BEP 6). No more peers at a time than there are slots: beside them a slow line would give nobody
+    /// anything in time.
     pub(super) fn grant_fast(&mut self, now: Time, conn: ConnId) {
         let (pieces, piece_len) = (self.geometry.pieces(), self.geometry.nominal_piece_len());
         let begins = |peer: &Peer| peer.uploads.is_choked() && peer.sets.is_open(peer.has(pieces));
@@ -116,7 +119,8 @@ impl Torrent {
         match (asked, peer.fast()) {
             (Asked::Queued, _) => self.serve(now, conn),
             (Asked::Refused, true) => self.send(now, conn, Message::Reject(block)),
-            // Without the fast extension there is no refusal; one for a piece that we never had is a mistake of the peer.
+            // Without the fast extension there is no refusal; one for a piece that we never had is a mistake
+            // of the peer.
             (Asked::Refused, false) if !here && !self.state.withdrawn.contains(&block.piece) => {
                 return Err(Fault::BadRequest);
             }

@@ -21,7 +21,8 @@ impl Torrent {
         self.superseed.join(conn);
     }
 
-    /// The user wants to super-seed, or no more. Who is connected keeps what he knows; at the end everybody is told.
+    /// The user wants to super-seed, or no more. Who is connected keeps what he knows; at the end everybody
+    /// is told.
     pub(super) fn set_super_seeding(&mut self, now: Time, on: bool) {
         self.state.super_seeding = on;
         if on {

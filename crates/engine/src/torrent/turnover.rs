@@ -1,4 +1,5 @@
-//! Who makes room where there is none: now and then the worst go, and a better newcomer takes the place of an idle peer.
+//! Who makes room where there is none: now and then the worst go, and a better newcomer takes the place of an
+//! idle peer.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -18,7 +19,8 @@ const FULL_PERCENT: usize = 90;
 const LEAVE_PERCENT: usize = 4;
 /// A younger peer has had no chance yet.
 const GRACE: Duration = Duration::from_secs(60);
-/// Newcomers that come in by themselves replace one peer in so long: a crowd of them turns nothing upside down.
+/// Newcomers that come in by themselves replace one peer in so long: a crowd of them turns nothing upside
+/// down.
 const REPLACEMENTS_APART: Duration = Duration::from_secs(10);
 
 /// When peers may be replaced again.
@@ -59,8 +61,8 @@ impl Torrent {
         worst.into_iter().for_each(|(_, conn)| self.part_with(now, conn, Disconnect::Full));
     }
 
-    /// All places are taken and a peer comes in: one leaves for it where neither end wants anything, or nothing ever went
-    /// to or fro and BEP 40 prefers the newcomer. Whether there is room now.
+    /// All places are taken and a peer comes in: one leaves for it where neither end wants anything, or
+    /// nothing ever went to or fro and BEP 40 prefers the newcomer. Whether there is room now.
     pub(super) fn takes_a_place(&mut self, now: Time, newcomer: &Who) -> bool {
         if newcomer.origin != Origin::Accepted || !self.turnover.next_replacement.is_due(now) {
             return false;

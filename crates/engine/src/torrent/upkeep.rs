@@ -16,8 +16,8 @@ const DIALS_A_TICK: usize = 30;
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Torrent {
-    /// The next moment at which time alone demands something. A torrent at rest, or without peers and addresses to try,
-    /// waits for ever.
+    /// The next moment at which time alone demands something. A torrent at rest, or without peers and
+    /// addresses to try, waits for ever.
     pub(super) fn deadline(&self) -> (Time, WaitReason) {
         if !self.state.running {
             return (Time::NEVER, WaitReason::Idle);
@@ -121,7 +121,8 @@ impl Torrent {
         }
     }
 
-    /// The peer owes us everything for too long: others may fetch it, and it is asked for one block as a probe.
+    /// The peer owes us everything for too long: others may fetch it, and it is asked for one block as a
+    /// probe.
     fn snub(&mut self, now: Time, conn: ConnId) {
         self.take_back(now, conn, false);
         self.feed(now);

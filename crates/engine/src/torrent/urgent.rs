@@ -12,15 +12,16 @@ use crate::picker::{Asker, Demand, Pace};
 
 /// How often a torrent that readers wait for looks at what is late.
 const HURRY: Duration = Duration::from_millis(200);
-/// What is expected within this time is not asked for a second time, and nobody is too slow who brings it so soon.
+/// What is expected within this time is not asked for a second time, and nobody is too slow who brings it so
+/// soon.
 const SOON: Duration = Duration::from_millis(500);
 /// The longest that a slow peer is preferred to waiting for a quick one.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Second copies asked for at one look.
 const COPIES: usize = 16;
 
-/// How soon a peer would bring what is urgent. Who owes us for too long is asked only where nobody else serves, which is
-/// when patience has no end.
+/// How soon a peer would bring what is urgent. Who owes us for too long is asked only where nobody else
+/// serves, which is when patience has no end.
 pub(super) fn pace(peer: &Peer, now: Time, patience: Duration) -> Pace {
     let (each, ahead) = peer.requests.pace(now);
     let ahead = if peer.requests.is_snubbed() { Duration::MAX } else { ahead };
@@ -44,8 +45,8 @@ impl Torrent {
         self.dial(now);
     }
 
-    /// What a changed demand makes of our interest. Looking through all of a peer's pieces is left to the moment when it
-    /// has nothing to do.
+    /// What a changed demand makes of our interest. Looking through all of a peer's pieces is left to the
+    /// moment when it has nothing to do.
     fn interest_after(&self, peer: &Peer) -> (ConnId, bool) {
         let lost = self.picker.missing() == 0 && peer.interest.ours;
         let review = lost || self.picker.has_demand() && !peer.interest.ours;
@@ -77,8 +78,8 @@ impl Torrent {
         }
     }
 
-    /// What is needed before the queues of the peers are through goes before what is merely wanted: as many of the
-    /// quickest peers as it takes are freed of that.
+    /// What is needed before the queues of the peers are through goes before what is merely wanted: as many
+    /// of the quickest peers as it takes are freed of that.
     fn make_way(&mut self, now: Time) {
         let mut due: Vec<(Time, PieceIndex, u32)> = self.picker.unasked().collect();
         for conn in self.by_speed(now) {
@@ -123,8 +124,8 @@ impl Torrent {
         all.into_iter().map(|(_, conn)| conn).collect()
     }
 
-    /// How long a peer may take for what is urgent, as nobody brings it much sooner. Without end where nobody can be
-    /// counted on.
+    /// How long a peer may take for what is urgent, as nobody brings it much sooner. Without end where nobody
+    /// can be counted on.
     pub(super) fn patience(&self, now: Time) -> Duration {
         let next = |peer: &Peer| {
             let (each, ahead) = peer.requests.pace(now);
@@ -134,8 +135,8 @@ impl Torrent {
         best.map_or(Duration::MAX, |best| (best * 2).clamp(SOON, PATIENCE))
     }
 
-    /// Looks after what readers wait for: free blocks that became late enough for slower peers, and blocks under way that
-    /// another peer would bring sooner.
+    /// Looks after what readers wait for: free blocks that became late enough for slower peers, and blocks
+    /// under way that another peer would bring sooner.
     pub(super) fn hurry(&mut self, now: Time) {
         self.state.next_hurry = now + HURRY;
         if !self.may_fetch() {
@@ -155,7 +156,8 @@ impl Torrent {
         }
     }
 
-    /// Blocks under way that come after their deadline, with it, their holder and the time they are expected in.
+    /// Blocks under way that come after their deadline, with it, their holder and the time they are expected
+    /// in.
     fn late(&self, now: Time) -> Vec<(Time, BlockRef, ConnId, Duration)> {
         let mut late = Vec::new();
         for peer in self.peers.values() {
@@ -170,8 +172,8 @@ impl Torrent {
         late
     }
 
-    /// Asks a second peer for a block, if one would bring it in half the time; sooner is enough where the holder has never
-    /// brought anything.
+    /// Asks a second peer for a block, if one would bring it in half the time; sooner is enough where the
+    /// holder has never brought anything.
     fn ask_quicker(&mut self, now: Time, block: BlockRef, holder: ConnId, expected: Duration) -> bool {
         let holder_is = |what: fn(&Peer) -> bool| self.peers.get(&holder).is_some_and(what);
         let hopeless = holder_is(|peer| peer.requests.is_snubbed());
