@@ -4,7 +4,7 @@
     lt.py version
     lt.py create OUT PATH --piece-len N --version v1|v2|hybrid [--private]
     lt.py hashes FILE
-    lt.py run TORRENT|MAGNET DIR --listen IP:PORT [--peer IP:PORT]... [--seed] [--lsd] [--up-rate BYTES]
+    lt.py run TORRENT|MAGNET DIR --listen IP:PORT [--peer IP:PORT]... [--seed] [--lsd] [--no-pex] [--up-rate BYTES]
 
 Each answer is one JSON object on a line of its own. `run` prints its state until it is ended by a signal.
 """
@@ -91,6 +91,8 @@ def run(args):
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
     if args.seed:
         params.flags |= lt.torrent_flags.seed_mode
+    if args.no_pex:
+        params.flags |= lt.torrent_flags.disable_pex
     handle = session.add_torrent(params)
     peers = [split(peer) for peer in args.peer]
     connected_at, said = 0.0, None
@@ -111,6 +113,8 @@ def run(args):
             "up": status.total_payload_upload,
             "down": status.total_payload_download,
             "peers": status.num_peers,
+            # Known to one that downloads.
+            "copies": max(0, status.distributed_full_copies),
         }
         if state != said:
             said = state
@@ -144,6 +148,7 @@ def main():
     go.add_argument("--peer", action="append", default=[])
     go.add_argument("--seed", action="store_true")
     go.add_argument("--lsd", action="store_true")
+    go.add_argument("--no-pex", action="store_true")
     go.add_argument("--up-rate", type=int, default=0)
     args = parser.parse_args()
     if args.command == "version":

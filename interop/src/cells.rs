@@ -1,11 +1,13 @@
 //! The table of cells, by group. One more group is one file and one line here.
 
 mod agreement;
+mod exchange;
 mod gateway;
 mod local;
 mod magnet;
 mod matrix;
 mod scenarios;
+mod swarm;
 mod transfer;
 
 use crate::cell::Cell;
@@ -13,6 +15,9 @@ use crate::cell::Cell;
 /// Every cell.
 pub(crate) fn all() -> Vec<Cell> {
     let groups = [
+        // Most of its time it waits.
+        exchange::cells(),
+        swarm::cells(),
         agreement::cells(),
         matrix::cells(),
         magnet::cells(),

@@ -1,6 +1,7 @@
 //! A second network beside the one that the cells run in, joined to it by a cable.
 
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{Result, process};
@@ -16,12 +17,15 @@ impl Network {
     /// A new one, with its loopback up.
     pub(crate) fn new() -> Result<Network> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        static PLACE: OnceLock<std::result::Result<(), String>> = OnceLock::new();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        if number == 0 {
-            // Names of networks are files; these are ours alone, since the mounts are.
-            run("mkdir -p /run/netns")?;
-            run("mount -t tmpfs tmpfs /run/netns")?;
-        }
+        PLACE
+            .get_or_init(|| {
+                // Names of networks are files; these are ours alone, since the mounts are.
+                let made = run("mkdir -p /run/netns").and_then(|()| run("mount -t tmpfs tmpfs /run/netns"));
+                made.map_err(|error| error.to_string())
+            })
+            .clone()?;
         let name = format!("cell{number}");
         run(&format!("ip netns add {name}"))?;
         let network = Network { name, cables: Vec::new() };

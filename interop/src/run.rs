@@ -14,6 +14,8 @@ use crate::{Args, Result, cells, sandbox};
 
 /// How often a cell is tried before it counts as failed.
 const TRIES: usize = 3;
+/// A cell that has taken so long with its tries is not tried again.
+const ENOUGH: Duration = Duration::from_secs(130);
 /// Longer than any cell takes, however slow the machine; what hangs past it ends the run.
 const HANG: Duration = Duration::from_secs(600);
 
@@ -156,9 +158,12 @@ impl Work<'_> {
     /// Runs a cell, and again where it failed: a counterpart may stumble over a busy machine, a defect of ours stays. Each
     /// failed try is shown.
     fn persistently(&self, cell: &Cell, dir: &Path) -> Outcome {
+        let start = Instant::now();
         for attempt in 1..TRIES {
             match self.within(cell, dir) {
-                Outcome::Failed(reason) => println!("try {attempt} of {}: {reason}", cell.name),
+                Outcome::Failed(reason) if start.elapsed() < ENOUGH => {
+                    println!("try {attempt} of {}: {reason}", cell.name)
+                }
                 outcome => return outcome,
             }
             let _ = std::fs::remove_dir_all(dir);

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Client, Counterpart, Job, State};
 use crate::data::Shape;
+use crate::network::Network;
 use crate::process::{self, Process};
 use crate::{Result, install};
 
@@ -45,18 +46,48 @@ impl Counterpart for Libtorrent {
     }
 
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
-        let mut command = script()?;
-        command.arg("run").arg(job.source()).arg(job.dir).args(["--listen", &job.listen.to_string()]);
-        command.args(job.peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
-        if job.seed {
-            command.arg("--seed");
-        }
-        if job.lsd {
-            command.arg("--lsd");
-        }
-        command.args(["--up-rate", &job.up_rate.to_string()]);
-        Ok(Box::new(Running(Process::spawn(command, &job.scratch.join("libtorrent.log"))?)))
+        spawn(job, command(job)?)
     }
+}
+
+/// Starts it in a network of its own.
+pub(crate) fn start_in(network: &Network, job: &Job<'_>) -> Result<Box<dyn Client>> {
+    spawn(job, network.wrap(&command(job)?))
+}
+
+fn spawn(job: &Job<'_>, command: Command) -> Result<Box<dyn Client>> {
+    Ok(Box::new(Running(Process::spawn(command, &job.scratch.join("libtorrent.log"))?)))
+}
+
+fn command(job: &Job<'_>) -> Result<Command> {
+    let mut command = script()?;
+    command.arg("run").arg(job.source()).arg(job.dir).args(["--listen", &job.listen.to_string()]);
+    command.args(job.peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
+    if job.seed {
+        command.arg("--seed");
+    }
+    if job.lsd {
+        command.arg("--lsd");
+    }
+    command.args(["--up-rate", &job.up_rate.to_string()]);
+    if !job.pex {
+        command.arg("--no-pex");
+    }
+    Ok(command)
+}
+
+/// How many times every piece is among the peers it knows, itself among them.
+pub(crate) fn copies(client: &mut dyn Client) -> Result<u64> {
+    Ok(last_line(client.process())?.and_then(|line| line["copies"].as_u64()).unwrap_or(0))
+}
+
+/// What it said last.
+fn last_line(process: &Process) -> Result<Option<Value>> {
+    let said = process.said_last()?;
+    // Whole lines only: the last may still be in the writing.
+    let lines = said.rsplit_once('\n').map_or("", |(whole, _)| whole).lines();
+    let line = lines.rev().find(|line| line.starts_with("{\"ready"));
+    Ok(line.map(serde_json::from_str).transpose()?)
 }
 
 struct Running(Process);
@@ -68,13 +99,7 @@ impl Client for Running {
 
     fn state(&mut self) -> Result<State> {
         self.0.must_run()?;
-        let said = self.0.said_last()?;
-        // Whole lines only: the last may still be in the writing.
-        let lines = said.rsplit_once('\n').map_or("", |(whole, _)| whole).lines();
-        let Some(line) = lines.rev().find(|line| line.starts_with("{\"ready")) else {
-            return Ok(State::default());
-        };
-        let line: Value = serde_json::from_str(line)?;
+        let Some(line) = last_line(&self.0)? else { return Ok(State::default()) };
         let yes = |key: &str| line[key].as_bool().unwrap_or(false);
         Ok(State { ready: yes("ready"), complete: yes("complete"), up: line["up"].as_u64().unwrap_or(0) })
     }

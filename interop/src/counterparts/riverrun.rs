@@ -68,6 +68,38 @@ fn spawn(job: &Job<'_>, command: Command) -> Result<Box<dyn Client>> {
     Ok(Box::new(Running { process, listen: job.listen, seed: job.seed, ready: false }))
 }
 
+/// Starts a download that goes on as a seed, and tells by JSON how far it is.
+pub(crate) fn start_telling(job: &Job<'_>) -> Result<Box<dyn Client>> {
+    let mut command = command(job)?;
+    command.args(["--seed", "--json"]);
+    Ok(Box::new(Telling(Process::spawn(command, &job.scratch.join("riverrun.log"))?)))
+}
+
+/// How many pieces one that tells has.
+pub(crate) fn pieces(client: &mut dyn Client) -> Result<usize> {
+    Ok(client.process().said()?.matches("\"piece_completed\"").count())
+}
+
+struct Telling(Process);
+
+impl Client for Telling {
+    fn process(&mut self) -> &mut Process {
+        &mut self.0
+    }
+
+    fn state(&mut self) -> Result<State> {
+        self.0.must_run()?;
+        let said = self.0.said()?;
+        // Whole lines only: the last may still be in the writing.
+        let lines = said.rsplit_once('\n').map_or("", |(whole, _)| whole).lines();
+        let mut progress = lines.rev().filter(|line| line.starts_with('{') && line.contains("\"progress\""));
+        let Some(line) = progress.next() else { return Ok(State::default()) };
+        let line: serde_json::Value = serde_json::from_str(line)?;
+        let complete = line["state"].as_str() == Some("seeding");
+        Ok(State { ready: true, complete, up: line["uploaded"].as_u64().unwrap_or(0) })
+    }
+}
+
 /// The command line of a job.
 pub(crate) fn command(job: &Job<'_>) -> Result<Command> {
     let mut command = Command::new(program()?);

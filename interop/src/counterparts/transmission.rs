@@ -114,6 +114,20 @@ impl Client for Running {
         let state = field("State:");
         let whole = field("Percent Done:") == "100%";
         let idle = state != "Stopped" && !state.contains("erify") && !state.is_empty();
-        Ok(State { ready: idle && (whole || !self.seed), complete: whole && idle, up: 0 })
+        let up = bytes(&field("Uploaded:"));
+        Ok(State { ready: idle && (whole || !self.seed), complete: whole && idle, up })
     }
+}
+
+/// What it prints as `25.2 MB` or `None`.
+fn bytes(text: &str) -> u64 {
+    let mut words = text.split_whitespace();
+    let number: f64 = words.next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
+    let unit = match words.next() {
+        Some("kB") => 1e3,
+        Some("MB") => 1e6,
+        Some("GB") => 1e9,
+        _ => 1.0,
+    };
+    (number * unit) as u64
 }
