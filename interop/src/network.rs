@@ -82,6 +82,48 @@ impl Drop for Network {
     }
 }
 
+/// Networks around this one, each joined to it by a cable; who is in one reaches those in the others, and those here.
+pub(crate) struct Star {
+    /// The first two numbers of every address.
+    net: String,
+    arms: Vec<Network>,
+}
+
+impl Star {
+    /// With so many networks around it.
+    pub(crate) fn new(arms: usize) -> Result<Star> {
+        // Others may stand beside this one.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut star = Star { net: format!("10.{}", 100 + number % 100), arms: Vec::new() };
+        for n in 0..arms {
+            let mut arm = Network::new()?;
+            let (here, there) = (star.here(n), star.there(n));
+            let names = (format!("star{number}h{n}"), format!("star{number}t{n}"));
+            arm.cable((&names.0, &[&format!("{here}/24")]), (&names.1, &[&format!("{there}/24")]))?;
+            arm.run(&format!("ip route add default via {here}"))?;
+            star.arms.push(arm);
+        }
+        run("sysctl -q -w net.ipv4.ip_forward=1")?;
+        Ok(star)
+    }
+
+    /// The network of an arm.
+    pub(crate) fn arm(&self, n: usize) -> &Network {
+        &self.arms[n]
+    }
+
+    /// The address here on the cable to an arm.
+    pub(crate) fn here(&self, n: usize) -> String {
+        format!("{}.{n}.1", self.net)
+    }
+
+    /// The address in an arm.
+    pub(crate) fn there(&self, n: usize) -> String {
+        format!("{}.{n}.2", self.net)
+    }
+}
+
 /// An address is good at once, without asking whether somebody has it.
 fn nodad(addr: &str) -> &'static str {
     if addr.contains(':') { " nodad" } else { "" }

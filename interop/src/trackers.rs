@@ -40,7 +40,12 @@ impl Kind {
 
     /// Starts it for one torrent.
     pub(crate) fn start(self, torrent: &[u8], scratch: &Path) -> Result<Tracker> {
-        let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports::free()?);
+        self.start_at(IpAddr::V4(Ipv4Addr::LOCALHOST), torrent, scratch)
+    }
+
+    /// Starts it for one torrent at one of our addresses.
+    pub(crate) fn start_at(self, ip: IpAddr, torrent: &[u8], scratch: &Path) -> Result<Tracker> {
+        let at = SocketAddr::new(ip, ports::free()?);
         let hash = announced_hash(torrent)?;
         let command = match self {
             Kind::Opentracker => opentracker(at, &hash, scratch)?,

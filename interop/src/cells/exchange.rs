@@ -1,7 +1,6 @@
 //! Peers found through peer exchange (BEP 11) alone: three clients in a chain, no tracker, and the ends meet.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -11,7 +10,7 @@ use crate::counterparts::riverrun;
 use crate::counterparts::transmission::Transmission;
 use crate::counterparts::{Counterpart, Job, wait_ready};
 use crate::data;
-use crate::network::{self, Network};
+use crate::network::Star;
 use crate::ports;
 use crate::process::until;
 
@@ -44,42 +43,14 @@ pub(crate) fn cells() -> Vec<Cell> {
     ]
 }
 
-/// Three networks in a row: ours at one end, Transmission here in the middle, libtorrent at the other end. An address for
-/// each: Transmission knows peers by their address, without the port.
-struct Row {
-    near: Network,
-    far: Network,
-    ours: SocketAddr,
-    transmission: SocketAddr,
-    libtorrent: SocketAddr,
-}
-
-impl Row {
-    fn new() -> Result<Row> {
-        // Others may run beside this one.
-        static NEXT: AtomicU8 = AtomicU8::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let net = format!("10.{}", 100_u8.wrapping_add(n % 100));
-        let (mut near, mut far) = (Network::new()?, Network::new()?);
-        for (network, side) in [(&mut near, 1), (&mut far, 2)] {
-            let (here, there) = (format!("pexh{n}x{side}"), format!("pext{n}x{side}"));
-            let (gateway, host) = (format!("{net}.{side}.1"), format!("{net}.{side}.2"));
-            network.cable((&here, &[&format!("{gateway}/24")]), (&there, &[&format!("{host}/24")]))?;
-            network.run(&format!("ip route add default via {gateway}"))?;
-        }
-        network::run("sysctl -q -w net.ipv4.ip_forward=1")?;
-        let at =
-            |host: &str| -> Result<SocketAddr> { Ok(format!("{net}.{host}:{}", ports::free()?).parse()?) };
-        Ok(Row { near, far, ours: at("1.2")?, transmission: at("1.1")?, libtorrent: at("2.2")? })
-    }
-}
-
 /// Libtorrent has the data; Transmission and ours want it. Transmission takes no addresses: it is dialed. The end that is
 /// not ours neither tells nor hears, so that where another is between we must have heard and dialed.
 fn chain(context: &Context<'_>, between: Between) -> Result<String> {
     let torrent = context.torrent(data::named("tail-of-1")?, &[])?;
-    let row = Row::new()?;
-    let (tr, lt, us) = (row.transmission, row.libtorrent, row.ours);
+    // Transmission is here, the others are in networks of their own: it knows peers by their address, without the port.
+    let star = Star::new(2)?;
+    let at = |host: String| -> Result<SocketAddr> { Ok(format!("{host}:{}", ports::free()?).parse()?) };
+    let (tr, lt, us) = (at(star.here(0))?, at(star.there(0))?, at(star.there(1))?);
     let (told_us, told_lt): (&[SocketAddr], &[SocketAddr]) = match between {
         Between::Ours => (&[tr, lt], &[]),
         Between::Transmission => (&[tr], &[tr]),
@@ -93,12 +64,12 @@ fn chain(context: &Context<'_>, between: Between) -> Result<String> {
     })?;
     let seed = job(&torrent, &torrent.data.dir, lt, told_lt, &scratch[1]);
     let mut seed = libtorrent::start_in(
-        &row.far,
+        star.arm(0),
         &Job { seed: true, pex: between != Between::Transmission, up_rate: SLOW, ..seed },
     )?;
     wait_ready(seed.as_mut())?;
     let ours = Job { pex: true, ..job(&torrent, &our_dir, us, told_us, &scratch[2]) };
-    let mut ours = riverrun::start_in(&row.near, &ours, &["--no-port-forward"])?;
+    let mut ours = riverrun::start_in(star.arm(1), &ours, &["--no-port-forward"])?;
     let start = Instant::now();
     until(PATIENCE, "the ends of the chain to meet", || {
         if ours.state()?.complete {

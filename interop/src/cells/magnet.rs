@@ -34,7 +34,7 @@ pub(crate) fn cells() -> Vec<Cell> {
     cells
 }
 
-/// What does not, fails with a libtorrent seed as well: the cells `drivers/magnet/libtorrent-to-*` show it.
+/// What does not, fails with a libtorrent seed as well: the cells `drivers/link/libtorrent-to-*` show it.
 fn works(leecher: &dyn Counterpart, via: Via) -> bool {
     match leecher.name() {
         // With the metadata it hangs up, and it does not dial loopback: it waits to be dialed once more, which `--peer` does.
@@ -52,10 +52,10 @@ pub(crate) fn drivers() -> Vec<Cell> {
     for &other in &counterparts::ALL[1..] {
         for shape in shapes() {
             if other.reads(shape) {
-                cells.extend(ways(other, libtorrent, shape).map(|transfer| transfer.cell("drivers/magnet")));
+                cells.extend(ways(other, libtorrent, shape).map(|transfer| transfer.cell("drivers/link")));
             }
             if other.takes_magnet(shape) {
-                cells.extend(ways(libtorrent, other, shape).map(|transfer| transfer.cell("drivers/magnet")));
+                cells.extend(ways(libtorrent, other, shape).map(|transfer| transfer.cell("drivers/link")));
             }
         }
     }

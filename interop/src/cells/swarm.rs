@@ -1,16 +1,19 @@
 //! Swarms of several kinds of clients, found through a tracker.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::cell::{Cell, Context, Need, Torrent, job, local};
+use crate::cell::{Cell, Context, Need, Torrent, job};
 use crate::counterparts::aria2::Aria2;
 use crate::counterparts::libtorrent::{self, Libtorrent};
 use crate::counterparts::transmission::Transmission;
 use crate::counterparts::{Client, Counterpart, Job, riverrun, wait_complete, wait_ready};
 use crate::data::{self, Shape};
 use crate::metainfo;
+use crate::network::Star;
+use crate::ports;
 use crate::process::until;
 use crate::trackers::{Kind, Tracker};
 
@@ -24,7 +27,7 @@ pub(crate) fn cells() -> Vec<Cell> {
         Cell::new(
             "swarm/five-clients",
             "ours twice, libtorrent, Transmission and aria2 complete from one seed and each other",
-            [libtorrent, aria2, Need::Client(&Transmission), opentracker],
+            [libtorrent, aria2, Need::Client(&Transmission), opentracker, Need::Networks],
             five_clients,
         ),
         Cell::new(
@@ -51,45 +54,52 @@ struct Member {
     client: Box<dyn Client>,
 }
 
+/// Who comes, to where, and how.
+struct Comes {
+    name: &'static str,
+    at: IpAddr,
+    up_rate: u64,
+    magnet: bool,
+}
+
 impl<'a> Swarm<'a> {
-    fn new(context: &'a Context<'a>, shape: &Shape) -> Result<Swarm<'a>> {
+    fn new(context: &'a Context<'a>, shape: &Shape, tracker: IpAddr) -> Result<Swarm<'a>> {
         let bytes = context.store.torrent(shape)?;
-        let tracker = Kind::Opentracker.start(&bytes, &context.dir)?;
+        let tracker = Kind::Opentracker.start_at(tracker, &bytes, &context.dir)?;
         let urls = [tracker.http()];
         let torrent = context.torrent(shape, &urls)?;
-        Ok(Swarm {
-            context,
-            torrent,
-            magnet: metainfo::magnet(&bytes, &urls, &[])?,
-            tracker,
-            members: Vec::new(),
-        })
+        let magnet = metainfo::magnet(&bytes, &urls, &[])?;
+        Ok(Swarm { context, torrent, magnet, tracker, members: Vec::new() })
     }
 
     /// One that has everything.
-    fn seed(&self, up_rate: u64) -> Result<Box<dyn Client>> {
-        let scratch = self.context.sub("seed")?;
-        let seed = job(&self.torrent, &self.torrent.data.dir, local()?, &[], &scratch);
-        let mut seed = Libtorrent.start(&Job { seed: true, up_rate, ..seed })?;
+    fn seed(
+        &self,
+        at: IpAddr,
+        up_rate: u64,
+        start: impl FnOnce(&Job<'_>) -> Result<Box<dyn Client>>,
+    ) -> Result<Box<dyn Client>> {
+        let (at, scratch) = (SocketAddr::new(at, ports::free()?), self.context.sub("seed")?);
+        let seed = job(&self.torrent, &self.torrent.data.dir, at, &[], &scratch);
+        let mut seed = start(&Job { seed: true, up_rate, ..seed })?;
         wait_ready(seed.as_mut())?;
         self.tracker.wait_for(true)?;
         Ok(seed)
     }
 
     /// One more that wants it; the tracker tells it of those before it.
-    fn join(
-        &mut self,
-        name: &'static str,
-        up_rate: u64,
-        magnet: bool,
-        start: impl FnOnce(&Job<'_>) -> Result<Box<dyn Client>>,
-    ) -> Result {
+    fn join(&mut self, who: Comes, start: impl FnOnce(&Job<'_>) -> Result<Box<dyn Client>>) -> Result {
+        let Comes { name, at, up_rate, magnet } = who;
         let (dir, scratch) = (self.context.sub(&format!("{name}-data"))?, self.context.sub(name)?);
-        let plain = job(&self.torrent, &dir, local()?, &[], &scratch);
+        let plain = job(&self.torrent, &dir, SocketAddr::new(at, ports::free()?), &[], &scratch);
         let client = start(&Job { magnet: magnet.then_some(self.magnet.as_str()), up_rate, ..plain })?;
-        let known = self.members.len() as u64;
+        // Those before it are known, the seed among them; some may have become seeds.
+        let known = self.members.len() as u64 + 1;
         self.members.push(Member { name, dir, client });
-        until(PATIENCE, "an announce to reach the tracker", || Ok(self.tracker.peers()?.1 > known))
+        until(PATIENCE, "an announce to reach the tracker", || {
+            let (seeds, leechers) = self.tracker.peers()?;
+            Ok(seeds + leechers > known)
+        })
     }
 
     /// Waits until everyone has everything, as it must be.
@@ -104,14 +114,20 @@ impl<'a> Swarm<'a> {
 
 fn five_clients(context: &Context<'_>) -> Result<String> {
     let start = Instant::now();
-    let mut swarm = Swarm::new(context, data::named("piece-16k")?)?;
-    // It dials nobody on loopback, so that the others come later, and dial it.
-    swarm.join("transmission", 0, false, |job| Transmission.start(job))?;
-    let mut seed = swarm.seed(2_000_000)?;
-    swarm.join("libtorrent", 0, false, |job| Libtorrent.start(job))?;
-    swarm.join("aria2", 0, false, |job| Aria2.start(job))?;
-    swarm.join("riverrun-1", 0, true, riverrun::start_telling)?;
-    swarm.join("riverrun-2", 0, false, riverrun::start_telling)?;
+    // An address for each: Transmission knows peers by their address, and dials nobody on loopback.
+    let star = Star::new(4)?;
+    let at = |host: String| -> Result<IpAddr> { Ok(host.parse()?) };
+    let mut swarm = Swarm::new(context, data::named("piece-16k")?, at(star.here(3))?)?;
+    let mut seed = swarm.seed(at(star.there(0))?, 2_000_000, |job| libtorrent::start_in(star.arm(0), job))?;
+    let comes = |name, at, magnet| Comes { name, at, up_rate: 0, magnet };
+    swarm.join(comes("transmission", at(star.here(0))?, false), |job| Transmission.start(job))?;
+    let arm = star.arm(1);
+    swarm.join(comes("libtorrent", at(star.there(1))?, false), |job| libtorrent::start_in(arm, job))?;
+    swarm.join(comes("aria2", at(star.here(1))?, false), |job| Aria2.start(job))?;
+    for (name, n, magnet) in [("riverrun-1", 2, true), ("riverrun-2", 3, false)] {
+        let ours = |job: &Job<'_>| riverrun::start_telling(Some(star.arm(n)), job);
+        swarm.join(comes(name, at(star.there(n))?, magnet), ours)?;
+    }
     swarm.complete()?;
     let took = start.elapsed();
     // Some tell how much they sent once a second.
@@ -130,17 +146,18 @@ fn five_clients(context: &Context<'_>) -> Result<String> {
 /// from them when the seed dies.
 fn seed_killed(context: &Context<'_>) -> Result<String> {
     let shape = data::named("piece-16k")?;
-    let mut swarm = Swarm::new(context, shape)?;
-    let mut seed = swarm.seed(4_000_000)?;
-    let slow = 600_000;
-    swarm.join("libtorrent", slow, false, |job| Libtorrent.start(job))?;
-    swarm.join("aria2", slow, false, |job| Aria2.start(job))?;
+    let at = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut swarm = Swarm::new(context, shape, at)?;
+    let mut seed = swarm.seed(at, 4_000_000, |job| Libtorrent.start(job))?;
+    let slow = |name, magnet| Comes { name, at, up_rate: 600_000, magnet };
+    swarm.join(slow("libtorrent", false), |job| Libtorrent.start(job))?;
+    swarm.join(slow("aria2", false), |job| Aria2.start(job))?;
     let libtorrent = swarm.members[0].client.as_mut();
     until(PATIENCE, "the swarm to hold every piece", || {
         // One copy is the seed's.
         Ok(libtorrent::copies(libtorrent)? >= 2 || libtorrent.state()?.complete)
     })?;
-    swarm.join("riverrun", slow, true, riverrun::start_telling)?;
+    swarm.join(slow("riverrun", true), |job| riverrun::start_telling(None, job))?;
     let ours = swarm.members[2].client.as_mut();
     let pieces = usize::try_from(swarm.torrent.data.len().div_ceil(u64::from(shape.piece_len)))?;
     let mut had = 0;

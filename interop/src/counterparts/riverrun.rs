@@ -68,10 +68,13 @@ fn spawn(job: &Job<'_>, command: Command) -> Result<Box<dyn Client>> {
     Ok(Box::new(Running { process, listen: job.listen, seed: job.seed, ready: false }))
 }
 
-/// Starts a download that goes on as a seed, and tells by JSON how far it is.
-pub(crate) fn start_telling(job: &Job<'_>) -> Result<Box<dyn Client>> {
+/// Starts a download that goes on as a seed, and tells by JSON how far it is; in a network of its own if there is one.
+pub(crate) fn start_telling(network: Option<&Network>, job: &Job<'_>) -> Result<Box<dyn Client>> {
     let mut command = command(job)?;
-    command.args(["--seed", "--json"]);
+    command.args(["--seed", "--json", "--no-port-forward"]);
+    if let Some(network) = network {
+        command = network.wrap(&command);
+    }
     Ok(Box::new(Telling(Process::spawn(command, &job.scratch.join("riverrun.log"))?)))
 }
 
