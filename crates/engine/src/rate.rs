@@ -143,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_keeps_its_limit_over_any_ten_seconds() {
-        for limit in [1_000u64, 64_000, 1_000_000_000] {
+    fn row_22_a_bucket_keeps_its_limit_over_any_ten_seconds() {
+        for limit in [1_000u64, 64_000, 125_000_000, 1_250_000_000] {
             let mut bucket = Bucket::new(Some(limit), Time::ZERO);
             let mut passed = 0u64;
             for ms in 0..10_000 {
@@ -155,6 +155,23 @@ mod tests {
             }
             let (low, high) = (limit as f64 * 9.4, limit as f64 * 10.5);
             assert!((low..high).contains(&(passed as f64)), "{limit}: {passed}");
+        }
+    }
+
+    #[test]
+    fn row_22_a_changed_limit_holds_at_once() {
+        let mut bucket = Bucket::new(Some(1_000_000), Time::ZERO);
+        let mut passed = [0u64; 3];
+        for (n, limit) in [(0, 1_000_000), (1, 64_000), (2, 10_000_000)] {
+            let from = n as u64 * 10_000;
+            bucket.set_limit(Some(limit), Time::from_millis(from));
+            for ms in from..from + 10_000 {
+                let most = bucket.available(Time::from_millis(ms)).min(65_536);
+                bucket.take(most);
+                passed[n] += most as u64;
+            }
+            let (low, high) = (limit as f64 * 9.5, limit as f64 * 10.5);
+            assert!((low..high).contains(&(passed[n] as f64)), "{limit}: {passed:?}");
         }
     }
 

@@ -30,7 +30,7 @@ scenarios! {
     v1_swarm: [1, 11, 17, 22];
     hybrid_swarm: [1, 11, 17, 22];
     v2_swarm: [1, 17, 21, 22];
-    padding: [1, 2, 3];
+    padding: [1, 2, 3, 33, 72];
     partition: [1, 2, 3];
     dead_peer: [1, 2, 3];
     crowded: [1, 2, 3];
@@ -57,12 +57,12 @@ scenarios! {
     anti_leech: [1, 2, 3];
     squatters: [1, 2, 3];
     upload_only_peers: [1, 2, 3];
-    super_seed: [1, 2, 3];
+    super_seed: [1, 2];
     super_seed_churn: [1, 2, 3];
-    dead_addresses: [1, 2];
+    dead_addresses: [1, 2, 43, 69];
     leased_rates: [1, 2, 3];
-    stream: [1, 2, 3, 4, 5];
-    busy_stream: [1, 2, 3, 4, 5];
+    stream: [1, 2, 3, 4, 5, 118];
+    busy_stream: [1, 2, 3, 4, 5, 49, 57];
     nat_swarm: [1, 2];
     nat_crowd: [1, 2];
     private_magnet: [1, 2];
@@ -85,8 +85,8 @@ scenarios! {
     partial_seeds: [1, 2];
     selections: [1, 2];
     priorities: [1, 2];
-    in_order: [1, 2];
-    free_riders: [1, 2];
+    in_order: [1, 2, 258];
+    free_riders: [1, 3];
     seed_leaves: [1, 2];
     flapping_seed: [1, 2];
     late_comers: [1, 2];
@@ -98,7 +98,7 @@ scenarios! {
     satellites: [1, 2];
     flapping_network: [1, 2];
     slow_peers: [1, 2];
-    slow_last: [1, 2];
+    slow_last: [1, 2, 5, 31, 138];
     changed_limits: [1, 2];
     upload_limit: [1, 2];
     tiny_limits: [1, 2];

@@ -171,6 +171,10 @@ impl Iterator for Ones<'_> {
     fn next(&mut self) -> Option<u32> {
         while self.byte == 0 {
             self.at += 1;
+            // Long gaps are passed eight bytes at a time.
+            while self.bytes.get(self.at..self.at + 8).is_some_and(|gap| gap == [0; 8]) {
+                self.at += 8;
+            }
             self.byte = *self.bytes.get(self.at)?;
         }
         let bit = self.byte.leading_zeros();

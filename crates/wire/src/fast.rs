@@ -67,6 +67,21 @@ mod tests {
     }
 
     #[test]
+    fn row_06_a_set_of_50_000_pieces_takes_a_few_digests() {
+        let mut digests = 0;
+        let hash = |bytes: &[u8]| {
+            digests += 1;
+            Sha1::digest(bytes).into()
+        };
+        let set = allowed_fast(Ipv4Addr::new(80, 4, 4, 200), InfoHash([0xaa; 20]), 50_000, 10, hash);
+        assert_eq!(set.len(), 10);
+        assert!(digests <= 4, "{digests}");
+        let neighbour = Ipv4Addr::new(80, 4, 4, 7);
+        let same = allowed_fast(neighbour, InfoHash([0xaa; 20]), 50_000, 10, |b| Sha1::digest(b).into());
+        assert_eq!(set, same, "the last byte of the address does not count");
+    }
+
+    #[test]
     fn small_torrents_and_large_sets_end() {
         assert_eq!(set(0, 10), []);
         assert_eq!(set(3, 10), [0, 1, 2]);

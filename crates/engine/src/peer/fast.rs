@@ -126,6 +126,12 @@ mod tests {
     }
 
     #[test]
+    fn row_06_the_set_is_the_same_whatever_the_peer_has() {
+        let sets: Vec<Vec<u32>> = (0..=10).map(|has| granted(50_000, has, "80.4.4.200").1).collect();
+        assert!(sets.iter().all(|set| set.len() == 10 && *set == sets[0]));
+    }
+
+    #[test]
     fn what_is_granted_is_not_without_end() {
         let (mut fast, set) = granted(1313, 0, "80.4.4.200");
         assert!(!fast.spend(block(1), 0), "not granted");

@@ -7,6 +7,7 @@
 //! What readers [`Demand`] goes before all of that, wanted or not, in the order of its deadlines, to the peers that bring
 //! it soonest ([`Pace`]).
 
+mod begun;
 mod demand;
 mod partial;
 mod priority;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex, Rng, Time};
 
 use crate::ConnId;
+use begun::Begun;
 use demand::Demands;
 pub(crate) use demand::Pace;
 pub use demand::{Demand, ReaderId};
@@ -34,6 +36,9 @@ pub enum Order {
     /// Ascending.
     Sequential,
 }
+
+/// So far the queue is looked through for a piece of a peer that has few, before its pieces are.
+const NEAR: usize = 4_096;
 
 /// What a peer has.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,6 +97,7 @@ pub(crate) struct Picker {
     order: Order,
     rarity: Rarity,
     partials: BTreeMap<PieceIndex, Partial>,
+    begun: Begun,
     have: Bitfield,
     wanted: Bitfield,
     /// What readers wait for, of pieces that are missing.
@@ -113,6 +119,7 @@ impl Picker {
             order: Order::default(),
             rarity: Rarity::new(pieces),
             partials: BTreeMap::new(),
+            begun: Begun::default(),
             have,
             wanted,
             demands: Demands::default(),
@@ -240,6 +247,7 @@ impl Picker {
         let fresh = have.ones().filter(|&i| !self.have.get(i)).map(PieceIndex).collect();
         // What was half done is fetched anew: the data path forgets its running hashes as well.
         self.partials.clear();
+        self.begun.clear();
         have.ones().for_each(|piece| self.demands.met(PieceIndex(piece)));
         self.have = have;
         self.refill();
@@ -298,29 +306,49 @@ impl Picker {
             return out;
         }
         self.pick_urgent(asker, count, &mut out);
-        self.pick_begun(asker, count, &mut out, |partial| partial.owner == Some(asker.conn));
-        if asker.parole {
-            self.pick_begun(asker, count, &mut out, |p| p.owner.is_none() && p.is_untouched());
-            if asker.alone {
-                self.pick_begun(asker, count, &mut out, |p| p.owner.is_none());
-            }
-        } else {
-            // While few pieces are begun each keeps its owner; with many, all hands finish them.
-            let crowded = self.partials.len() as u32 > self.peers + self.peers / 2 + 4;
-            self.pick_begun(asker, count, &mut out, |p| p.owner.is_none() || crowded && !p.exclusive);
-        }
+        let own = self.begun.of(asker.conn, &self.partials);
+        self.pick_begun(asker, count, &mut out, own, |_| true);
+        self.pick_of_others(asker, count, &mut out);
         while out.len() < count {
             let Some(piece) = self.next_piece(asker, rng).map(|best| self.suggestion(asker, best)) else {
                 break;
             };
-            let partial = self.begin(piece);
-            (partial.owner, partial.exclusive) = (Some(asker.conn), asker.parole);
-            self.pick_begun(asker, count, &mut out, |partial| partial.owner == Some(asker.conn));
+            self.own(piece, asker);
+            self.pick_begun(asker, count, &mut out, vec![piece], |_| true);
         }
-        if !asker.parole {
-            self.pick_begun(asker, count, &mut out, |p| !p.exclusive);
+        if !asker.parole && out.len() < count {
+            let all = self.partials.keys().copied().collect();
+            self.pick_begun(asker, count, &mut out, all, |p| !p.exclusive);
         }
         out
+    }
+
+    /// Free blocks of pieces that others began, where they left them or there are too many.
+    fn pick_of_others(&mut self, asker: Asker<'_>, count: usize, out: &mut Vec<BlockRef>) {
+        if out.len() >= count {
+            return;
+        }
+        // While few pieces are begun each keeps its owner; with many, all hands finish them.
+        let crowded = self.partials.len() as u32 > self.peers + self.peers / 2 + 4;
+        if crowded && !asker.parole {
+            let all = self.partials.keys().copied().collect();
+            return self.pick_begun(asker, count, out, all, |p| p.owner.is_none() || !p.exclusive);
+        }
+        let loose = self.begun.of_nobody(&self.partials);
+        if asker.parole && !asker.alone {
+            return self.pick_begun(asker, count, out, loose, Partial::is_untouched);
+        }
+        if asker.parole {
+            self.pick_begun(asker, count, out, loose.clone(), Partial::is_untouched);
+        }
+        self.pick_begun(asker, count, out, loose, |p| p.owner.is_none());
+    }
+
+    /// The piece is begun, and belongs to this peer.
+    fn own(&mut self, piece: PieceIndex, asker: Asker<'_>) {
+        let partial = self.begin(piece);
+        (partial.owner, partial.exclusive) = (Some(asker.conn), asker.parole);
+        self.begun.claim(piece, asker.conn);
     }
 
     /// Free blocks of what readers wait for, as far as this peer brings them in time.
@@ -340,6 +368,7 @@ impl Picker {
             if partial.free() == 0 || partial.exclusive && partial.owner.is_some_and(|o| o != asker.conn) {
                 continue;
             }
+            let fresh = partial.owner.is_none();
             partial.owner.get_or_insert(asker.conn);
             while out.len() < count && in_time(out.len()) {
                 let Some(block) = partial.iter().find(|(_, s)| *s == BlockState::Free).map(|(b, _)| b) else {
@@ -347,6 +376,9 @@ impl Picker {
                 };
                 partial.ask(block);
                 out.push(geometry.block(piece, block));
+            }
+            if fresh {
+                self.begun.claim(piece, asker.conn);
             }
         }
     }
@@ -356,8 +388,7 @@ impl Picker {
         let mut out = Vec::new();
         for &piece in pieces.iter().filter(|piece| asker.pieces.has(**piece)) {
             if self.rarity.contains(piece) && out.len() < count {
-                let partial = self.begin(piece);
-                (partial.owner, partial.exclusive) = (Some(asker.conn), asker.parole);
+                self.own(piece, asker);
             }
             let Some(partial) = self.partials.get_mut(&piece) else { continue };
             let apart = partial.exclusive || asker.parole;
@@ -382,33 +413,34 @@ impl Picker {
         latest.copied().unwrap_or(best)
     }
 
-    /// Free blocks of pieces that are begun and that `may` let this peer in.
+    /// Free blocks of those of these pieces, which are begun, that `may` let this peer in.
     fn pick_begun(
         &mut self,
         asker: Asker<'_>,
         count: usize,
         out: &mut Vec<BlockRef>,
+        pieces: Vec<PieceIndex>,
         may: impl Fn(&Partial) -> bool,
     ) {
-        let (geometry, wanted, demands) = (&self.geometry, &self.wanted, &self.demands);
-        // What is urgent was looked at already: what is left of it others bring sooner.
-        let open = |(piece, p): &(&PieceIndex, &mut Partial)| {
-            let ordinary = wanted.get(piece.0) && demands.deadline(**piece).is_none();
-            p.free() > 0 && ordinary && asker.pieces.has(**piece) && may(p)
-        };
-        for (&piece, partial) in self.partials.iter_mut().filter(open) {
+        for piece in pieces {
             let room = count - out.len();
             if room == 0 {
                 return;
             }
+            // What is urgent was looked at already: what is left of it others bring sooner.
+            let ordinary = self.wanted.get(piece.0) && self.demands.deadline(piece).is_none();
+            let partial = self.partials.get_mut(&piece);
+            let open = |p: &&mut Partial| p.free() > 0 && ordinary && asker.pieces.has(piece) && may(p);
+            let Some(partial) = partial.filter(open) else { continue };
             let free: Vec<BlockIndex> =
                 partial.iter().filter(|(_, s)| *s == BlockState::Free).map(|(b, _)| b).take(room).collect();
             for block in free {
                 partial.ask(block);
-                out.push(geometry.block(piece, block));
+                out.push(self.geometry.block(piece, block));
             }
             if partial.owner.is_none() {
                 partial.owner = Some(asker.conn);
+                self.begun.claim(piece, asker.conn);
             }
         }
     }
@@ -428,8 +460,13 @@ impl Picker {
         // The first pieces are drawn at random, so that a newcomer soon has something of its own to give.
         let start = if early { rng.below(queue.len()) } else { 0 };
         match asker.pieces {
-            // A peer with few pieces is cheaper to look through than the queue.
+            // A peer with few pieces is cheaper to look through than the whole queue. As long as they are most of them
+            // still to be had, one of them lies not far from its beginning.
             Pieces::Some(bits) if (bits.count() as usize) < queue.len() / 64 => {
+                let ahead = &queue[start..queue.len().min(start + NEAR)];
+                if let Some(&near) = ahead.iter().find(|&&i| bits.get(i)) {
+                    return Some(PieceIndex(near));
+                }
                 let rarity = &self.rarity;
                 bits.ones().map(PieceIndex).filter(|p| rarity.contains(*p)).min_by_key(|p| rarity.rank(*p))
             }
@@ -488,8 +525,11 @@ impl Picker {
 
     /// The peer is gone or silent: others may finish what it began.
     pub(crate) fn disown(&mut self, conn: ConnId) {
-        for partial in self.partials.values_mut().filter(|p| p.owner == Some(conn)) {
+        for piece in self.begun.leave(conn) {
+            let partial = self.partials.get_mut(&piece);
+            let Some(partial) = partial.filter(|partial| partial.owner == Some(conn)) else { continue };
             partial.owner = None;
+            self.begun.free(piece);
             // An attempt by one peer alone that broke off is no verdict; let it be begun anew by another one alone.
             if partial.exclusive && !partial.is_untouched() && !partial.is_whole() && partial.here() > 0 {
                 partial.exclusive = false;
@@ -541,6 +581,7 @@ impl Picker {
         let Some(partial) = self.partials.get_mut(&piece) else { return Senders::default() };
         let blame = senders(partial);
         partial.restart();
+        self.begun.free(piece);
         blame
     }
 
@@ -553,7 +594,10 @@ impl Picker {
         self.rarity.remove(piece);
         let geometry = &self.geometry;
         let is_padding = |block| geometry.data_in(geometry.block(piece, block)) == 0;
-        self.partials.entry(piece).or_insert_with(|| Partial::new(geometry.blocks_in(piece), is_padding))
+        self.partials.entry(piece).or_insert_with(|| {
+            self.begun.free(piece);
+            Partial::new(geometry.blocks_in(piece), is_padding)
+        })
     }
 
     /// Lets a piece be begun, where it is to be had at all.

@@ -31,6 +31,9 @@ pub(crate) struct Rarity {
     orphans: u32,
     seeds: u32,
     stale: bool,
+    /// How often the bands were built anew.
+    #[cfg(test)]
+    pub(crate) rebuilt: u32,
 }
 
 impl Rarity {
@@ -44,6 +47,8 @@ impl Rarity {
             orphans: 0,
             seeds: 0,
             stale: false,
+            #[cfg(test)]
+            rebuilt: 0,
         }
     }
 
@@ -206,6 +211,9 @@ impl Rarity {
     }
 
     fn swap(&mut self, a: usize, b: usize) {
+        if a == b {
+            return;
+        }
         self.queue.swap(a, b);
         self.place[self.queue[a] as usize] = a as u32;
         self.place[self.queue[b] as usize] = b as u32;
@@ -217,6 +225,10 @@ impl Rarity {
             return;
         }
         self.stale = false;
+        #[cfg(test)]
+        {
+            self.rebuilt += 1;
+        }
         rng.shuffle(&mut self.queue);
         let state = &self.state;
         self.queue.sort_by_key(|&piece| value(state[piece as usize]));

@@ -173,6 +173,7 @@ impl Torrent {
             return Arrival::Unasked;
         }
         if may_fetch && self.picker.needs(block) {
+            peer.requests.takes_in(block);
             return Arrival::Take;
         }
         // It counts as delivered: the peer kept its word.

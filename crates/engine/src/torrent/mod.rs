@@ -429,6 +429,9 @@ impl Torrent {
         self.metadata_peer_left(conn);
         self.superseed.part(conn);
         self.picker.peer(&peer.pieces, false);
+        if let Some(half) = peer.requests.breaks_off() {
+            self.tally.wasted += self.data_in(half);
+        }
         peer.requests.give_up().into_iter().for_each(|block| self.picker.release(block));
         self.picker.disown(conn);
         self.remember_sender(&peer);

@@ -95,7 +95,8 @@ pub fn stream(run: Run) -> Outcome {
     world.demand(longest <= WAIT, || format!("the reader waited {longest:?} for one piece"));
     play.tell(&mut world, 110..110 + AHEAD);
     play.tell(&mut world, 0..0);
-    world.run_to(world.now + Duration::from_secs(5));
+    // A slow line has a few blocks under way that no cancel reaches any more.
+    world.run_to(world.now + Duration::from_secs(15));
     let (now, most) = (world.now, u64::from(40 + AHEAD + 20 + AHEAD) * piece);
     let after = world.node(host).totals(now);
     world.figure("wasted_kib", after.wasted as f64 / 1024.0);

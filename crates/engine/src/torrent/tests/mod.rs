@@ -18,6 +18,7 @@ mod holepunch;
 mod losing;
 mod metadata;
 mod padding;
+mod peers;
 mod refusals;
 mod superseed;
 mod timers;
