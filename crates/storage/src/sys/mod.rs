@@ -48,3 +48,22 @@ pub(crate) fn write_full(file: &File, mut offset: u64, mut bufs: &mut [IoSlice<'
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The system takes at most 1,024 buffers in one call.
+    #[test]
+    fn peers_04_a_short_write_is_continued() {
+        let file = tempfile::tempfile().unwrap();
+        let data: Vec<u8> = (0..300_000u32).map(|n| n as u8).collect();
+        let mut parts: Vec<IoSlice<'_>> = data.chunks(100).map(IoSlice::new).collect();
+        assert!(parts.len() > 2_048);
+        write_full(&file, 7, &mut parts).unwrap();
+        let mut back = vec![0; data.len()];
+        let mut parts: Vec<IoSliceMut<'_>> = back.chunks_mut(100).map(IoSliceMut::new).collect();
+        assert_eq!(read_full(&file, 7, &mut parts).unwrap(), data.len() as u64);
+        assert_eq!(back, data);
+    }
+}
