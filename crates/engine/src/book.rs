@@ -346,6 +346,7 @@ impl Book {
             }
             stay(entry.source) || entry.state == State::Abandoned
         });
+        self.reindex_all();
     }
 
     /// Whether the user named the address.
@@ -526,6 +527,16 @@ mod tests {
     }
 
     #[test]
+    fn forgotten_sources_do_not_stand_in_the_way_of_others() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Pex, &mut rng);
+        book.add(Time::ZERO, addr(2), PeerSource::Tracker, &mut rng);
+        book.forget_sources(|source| source == PeerSource::Tracker);
+        assert_eq!((book.known(), book.ready(Time::ZERO, 9)), (1, 1));
+        assert_eq!((book.next(Time::ZERO), book.next(Time::ZERO)), (Some(addr(2)), None));
+    }
+
+    #[test]
     fn a_full_book_prefers_better_sources() {
         let (mut book, mut rng) = (book(2, 5), Rng::from_number(1));
         book.add(Time::ZERO, addr(1), PeerSource::Dht, &mut rng);
@@ -571,6 +582,7 @@ mod tests {
                     9 => book.unshelve(now),
                     _ if secs < 10 => book.rest(now),
                     _ if secs < 20 => book.forget_strangers(),
+                    _ if secs < 30 => book.forget_sources(|source| source != PeerSource::Pex),
                     _ => {
                         let due = book.next_due();
                         let next = book.next(now);

@@ -115,15 +115,23 @@ impl Session {
         }
         let down = share(self.total.download, &self.shards, |u| (u.download, u.wants_download));
         let up = share(self.total.upload, &self.shards, |u| (u.upload, u.wants_upload));
-        let open: u32 = self.shards.iter().map(|u| u.connections).sum();
-        let free = self.total.connections.saturating_sub(open) / self.shards.len() as u32;
+        let connections = self.places();
         (0..self.shards.len())
-            .map(|i| Lease {
-                download: down[i],
-                upload: up[i],
-                connections: self.shards[i].connections + free.max(1),
-            })
+            .map(|i| Lease { download: down[i], upload: up[i], connections: connections[i] })
             .collect()
+    }
+
+    /// How many connections each shard may have: those that it has, and an equal part of the free places. What can't be
+    /// divided goes to the shards that have fewest, so that a place that falls free finds who lacks it.
+    fn places(&self) -> Vec<u32> {
+        let open: u32 = self.shards.iter().map(|u| u.connections).sum();
+        let free = self.total.connections.saturating_sub(open);
+        let (part, rest) = (free / self.shards.len() as u32, free as usize % self.shards.len());
+        let mut places: Vec<u32> = self.shards.iter().map(|u| u.connections + part).collect();
+        let mut fewest: Vec<usize> = (0..places.len()).collect();
+        fewest.sort_by_key(|i| self.shards[*i].connections);
+        fewest.into_iter().take(rest).for_each(|i| places[i] += 1);
+        places
     }
 }
 
@@ -173,5 +181,27 @@ mod tests {
         assert!(sum <= 900, "{leases:?}");
         assert!(leases[0].download > Some(700), "{leases:?}");
         assert!(leases[1].download > Some(0) && leases.iter().all(|l| l.upload.is_none()));
+    }
+
+    #[test]
+    fn a_full_client_has_no_place_to_give() {
+        let mut session = Session::new(3, total(900));
+        let open = |connections| Usage { connections, ..Usage::default() };
+        let places = |session: &mut Session, usage: [u32; 3]| -> Vec<u32> {
+            session.lease(&usage.map(open)).iter().map(|l| l.connections).collect()
+        };
+        assert_eq!(places(&mut session, [60, 40, 0]), [60, 40, 0]);
+        // The place that fell free goes where there are fewest.
+        assert_eq!(places(&mut session, [59, 40, 0]), [59, 40, 1]);
+        // A shard that alone has need comes to have nearly all of them, and the sum is kept at each step.
+        let mut used = [0; 3];
+        for _ in 0..20 {
+            let now = places(&mut session, used);
+            assert_eq!(now.iter().sum::<u32>(), 100, "{now:?}");
+            used[0] = now[0];
+        }
+        assert!(used[0] >= 98, "{used:?}");
+        // More than there are places for, as after a change of the limit: none is added.
+        assert_eq!(places(&mut session, [70, 40, 0]), [70, 40, 0]);
     }
 }

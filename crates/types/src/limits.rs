@@ -18,8 +18,9 @@ pub const PATH_DEPTH: usize = 100;
 pub const PATH_COMPONENT_LEN: usize = 255;
 /// Longest whole path inside a torrent, in bytes.
 pub const PATH_LEN: usize = 4_000;
-/// Longest peer message that is not a piece or a bitfield, in bytes.
-pub const MESSAGE_LEN: u32 = 1 << 20;
+/// Longest peer message that is not a piece or a bitfield, in bytes: 8,192 hashes of a v2 torrent with their proof
+/// (BEP 52), the longest that any extension in use sends. Each connection may hold one in memory while it arrives.
+pub const MESSAGE_LEN: u32 = (8_192 + 64) * 32;
 /// Longest block a peer may ask for, in bytes. BEP 3 clients close beyond 16 KiB to 128 KiB.
 pub const REQUEST_LEN: u32 = 128 << 10;
 /// Most requests of one peer that we keep waiting.

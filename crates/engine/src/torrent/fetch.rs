@@ -266,11 +266,17 @@ impl Torrent {
 
     /// The hash failed. A piece of one sender convicts it, unless it went over a disk that may be to blame;
     /// of several, each gets its next piece alone. A torrent whose own hashes contradict each other is
-    /// nobody's fault, and asking again would never end.
+    /// nobody's fault, and asking again would never end; but where its two sides were hashed from bytes that
+    /// came and bytes that were read back, it may be the disk that contradicts itself.
     pub(super) fn piece_failed(&mut self, now: Time, piece: PieceIndex, why: Mismatch, read_back: bool) {
         // Padding is known to be zeros (BEP 47): a piece of it alone has its hash, or the torrent is wrong.
         let padding = self.geometry.piece_data_len(piece) == 0;
-        if padding || !matches!(why, Mismatch::V1(_) | Mismatch::V2(_)) {
+        let by_data = match why {
+            Mismatch::V1(_) | Mismatch::V2(_) => true,
+            Mismatch::Inconsistent(_) => read_back,
+            _ => false,
+        };
+        if padding || !by_data {
             return self.contradicts_itself(now, why);
         }
         let Senders { conns, complete } = self.picker.failed(piece);

@@ -115,8 +115,8 @@ impl Torrent {
             if self.peers.contains_key(&conn) {
                 self.part_with(now, conn, Disconnect::Fault(Fault::CorruptData));
             } else {
-                self.book.ban(addr, peer_id, now + self.config.ban_time);
-                self.out.push_back(Output::Event(Event::PeerBanned { addr }));
+                *self.tally.faults.entry(Disconnect::Fault(Fault::CorruptData).code()).or_default() += 1;
+                self.shut_out(now, addr, addr, peer_id);
             }
         }
     }

@@ -158,6 +158,22 @@ fn of_two_senders_the_corrupt_one_is_found_by_a_piece_alone() {
 }
 
 #[test]
+fn a_disk_that_contradicts_what_came_condemns_no_torrent() {
+    let (mut t, now) = (leech(1), Time::ZERO);
+    let peer = join(&mut t, now, 1);
+    let blocks = serve(&mut t, now, peer);
+    blocks.into_iter().for_each(|block| give(&mut t, now, peer, block));
+    let piece = PieceIndex(0);
+    t.handle(now, Input::PieceFailed { piece, why: Mismatch::Inconsistent(piece), read_back: true }).unwrap();
+    let outputs = t.drain(now);
+    assert!(outputs.contains(&Output::Event(Event::PieceFailed(piece))), "{outputs:?}");
+    assert!(
+        disconnects(&outputs).is_empty() && !requests(&outputs, peer).is_empty(),
+        "it is asked for again"
+    );
+}
+
+#[test]
 fn a_torrent_that_contradicts_itself_stops_and_blames_nobody() {
     let (mut t, now) = (leech(1), Time::ZERO);
     let peer = join(&mut t, now, 1);
