@@ -263,14 +263,10 @@ impl Book {
         let addr = canonical(addr);
         let Some(entry) = self.entries.get_mut(&addr) else { return };
         entry.failures = entry.failures.saturating_add(1);
-        if entry.failures >= self.limits.max_failures && entry.source != PeerSource::Manual {
-            entry.state = State::Waiting(now + GIVEN_UP);
-            return self.reindex(addr);
-        }
-        let patience = patience(self.limits.retry_after, entry.source);
-        let wait = patience * u32::from(entry.failures);
-        entry.state =
-            State::Waiting(now + wait.min(self.limits.retry_after * u32::from(self.limits.max_failures)));
+        let longest = self.limits.retry_after * u32::from(self.limits.max_failures);
+        let wait = patience(self.limits.retry_after, entry.source) * u32::from(entry.failures);
+        let given_up = wait >= longest && entry.source != PeerSource::Manual;
+        entry.state = State::Waiting(now + if given_up { GIVEN_UP } else { wait.min(longest) });
         self.reindex(addr);
     }
 
@@ -389,10 +385,11 @@ fn ban_end(banned: &BTreeMap<(IpAddr, Identity), Time>, addr: SocketAddr, id: Op
     if ports >= BANS_OF_AN_ADDRESS { end.max(last) } else { end }
 }
 
-/// The first wait before an address is tried again. One that the user named is about to be there: it is tried
-/// sooner.
+/// The first wait before an address is tried again. One that the user named, or his link, is about to be there: it is
+/// tried sooner.
 fn patience(retry_after: Duration, source: PeerSource) -> Duration {
-    if source == PeerSource::Manual { retry_after / 20 } else { retry_after }
+    let named = matches!(source, PeerSource::Manual | PeerSource::Magnet);
+    if named { retry_after / 20 } else { retry_after }
 }
 
 /// Whether a peer can live at an address: not nowhere, everybody, or in a range that is never routed
@@ -470,6 +467,20 @@ mod tests {
         }
         assert_eq!(book.next_due(), now + RETRY * 3);
         assert!(now > Time::from_secs(3 * (1 + 2 + 3)));
+    }
+
+    #[test]
+    fn what_a_link_names_is_tried_soon_and_given_up_late() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        book.add(Time::ZERO, addr(1), PeerSource::Magnet, &mut rng);
+        let mut now = Time::ZERO;
+        for dials in 1..=60 {
+            assert_eq!(book.next(now), Some(addr(1)));
+            book.failed(now, addr(1));
+            let wait = if dials < 60 { RETRY / 20 * dials } else { GIVEN_UP };
+            assert_eq!(book.next_due(), now + wait, "{dials}");
+            now = book.next_due();
+        }
     }
 
     #[test]
