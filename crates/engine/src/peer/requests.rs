@@ -7,8 +7,9 @@ use types::{BLOCK_LEN, Bitfield, BlockRef, PieceIndex, Time};
 
 use crate::picker::Pieces;
 
-/// Blocks we no longer count on but may still get: the peer needs no blame for them.
-const FORGIVEN: usize = 512;
+/// How many full queues of blocks that we no longer count on may still come without blame: one given up, and the next
+/// one too before the first has come.
+const FORGIVEN_QUEUES: usize = 2;
 /// A request queue lasts so long at the peer's rate.
 const AHEAD: f64 = 3.0;
 /// Blocks refused in a row after which the peer is left alone for a while.
@@ -289,7 +290,7 @@ impl Requests {
     }
 
     fn remember(&mut self, block: BlockRef) {
-        if self.forgiven.len() == FORGIVEN {
+        if self.forgiven.len() >= FORGIVEN_QUEUES * self.window.cap as usize {
             self.forgiven.pop_front();
         }
         self.forgiven.push_back(block);
@@ -376,6 +377,18 @@ mod tests {
         assert_eq!(r.give_up(), [block(1)]);
         assert!(r.begins(block(1)) && !r.begins(block(1)));
         assert_eq!(r.unasked(), 1);
+    }
+
+    /// A full disk gives up whole queues at once, and what is on its way still comes.
+    #[test]
+    fn a_queue_of_any_length_is_forgiven() {
+        let mut r = Requests::new(Time::ZERO, 2_000);
+        for round in 0..2 {
+            (0..2_000).for_each(|n| r.ask(Time::ZERO, block(round * 2_000 + n)));
+            assert_eq!(r.give_up().len(), 2_000);
+        }
+        assert!((0..4_000).all(|n| r.begins(block(n))));
+        assert_eq!((r.unasked(), r.begins(block(0))), (0, false));
     }
 
     #[test]
