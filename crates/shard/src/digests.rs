@@ -12,7 +12,7 @@ pub(crate) type Digest = [u8; 20];
 /// What one attempt at a piece consisted of: for each block its sender and its digest, where both are known.
 pub(crate) type Attempt = Vec<Option<(ConnId, Digest)>>;
 
-/// Most bytes kept; beyond it the oldest piece is forgotten, and its senders are left to parole.
+/// Most bytes kept; beyond it the piece of the lowest number is forgotten, and its senders are left to parole.
 const MOST: usize = 4 << 20;
 
 /// The failed attempts at pieces that have not passed yet.

@@ -11,7 +11,7 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How long the next sync waits after one that failed; each failure in a row doubles it, up to the longest.
 const FIRST_RETRY: Duration = Duration::from_secs(10);
 const LAST_RETRY: Duration = Duration::from_secs(160);
-/// How many stored pieces may.
+/// How many stored pieces may wait for their sync.
 const MAX_PIECES: usize = 256;
 
 /// A stored piece that a later sync has put on the disk for good. Built from a [`StoredPiece`] when the sync

@@ -45,7 +45,7 @@ pub(super) struct DiskWork {
 }
 
 impl DiskWork {
-    /// A disk_work that wakes its thread when work comes back.
+    /// None under way yet; it wakes its thread when work comes back.
     pub(super) fn new(disk: Arc<Disk>, waker: Arc<mio::Waker>) -> DiskWork {
         let (to, returned) = crossbeam_channel::unbounded();
         let mailbox = Arc::new(Mailbox { returned: to, waker });
