@@ -99,11 +99,17 @@ pub(crate) const BANNED_METHODS: &[&str] = &[
     "std::fs::read",
     "std::fs::read_to_string",
     "std::fs::write",
+    "std::fs::remove_file",
+    "std::fs::read_dir",
+    "std::fs::create_dir_all",
+    "std::fs::rename",
 ];
 
 /// Types that the `clippy.toml` of every pure crate bans.
 pub(crate) const BANNED_TYPES: &[&str] = &[
     "std::fs::File",
+    "std::fs::OpenOptions",
+    "std::process::Command",
     "std::thread::Builder",
     "std::net::TcpStream",
     "std::net::TcpListener",
