@@ -10,7 +10,7 @@ use super::{Class, Done, Job, PoolConfig, Rejected, Sink, Work};
 use crate::error::StorageError;
 use crate::storage::Storage;
 
-const CLASSES: usize = 3;
+const CLASSES: usize = 2;
 /// Every so many choices of a thread, the least urgent class comes first.
 const FAIRNESS: u64 = 16;
 
@@ -35,7 +35,6 @@ struct Queue<B, T> {
     bytes: usize,
     threads: usize,
     idle: usize,
-    checks: usize,
     choices: u64,
     closing: bool,
 }
@@ -56,7 +55,6 @@ struct Entry<B, T> {
 /// Jobs for one call: more than one only if they are writes that follow each other.
 pub(super) struct Batch<B, T> {
     pub(super) jobs: Vec<(Seq, Job<B, T>)>,
-    is_check: bool,
 }
 
 fn touch_of<B: AsRef<[u8]>>(work: &Work<B>) -> (Touch, usize) {
@@ -87,7 +85,6 @@ impl<B, T> Device<B, T> {
             bytes: 0,
             threads: 0,
             idle: 0,
-            checks: 0,
             choices: 0,
             closing: false,
         };
@@ -222,11 +219,10 @@ where
                 self.wake.notify_one();
             }
         }
-        let mut queue = self.lock();
-        queue.checks -= usize::from(batch.is_check);
+        let queue = self.lock();
         let finished = queue.closing && queue.entries.is_empty();
         drop(queue);
-        if batch.is_check || finished {
+        if finished {
             self.wake.notify_all();
         }
     }
@@ -282,17 +278,11 @@ impl<B, T> Queue<B, T> {
     fn take(&mut self, config: &PoolConfig) -> Option<Batch<B, T>> {
         self.choices += 1;
         let reversed = self.choices.is_multiple_of(FAIRNESS);
-        let checks_full = self.checks + 1 >= config.threads && config.threads > 1;
         for step in 0..CLASSES {
             let class = if reversed { CLASSES - 1 - step } else { step };
-            let is_check = class == Class::Check as usize;
-            if is_check && checks_full {
-                continue;
-            }
             while let Some(seq) = self.ready[class].pop_front() {
                 if let Some(job) = self.start(seq) {
-                    self.checks += usize::from(is_check);
-                    let mut batch = Batch { jobs: vec![(seq, job)], is_check };
+                    let mut batch = Batch { jobs: vec![(seq, job)] };
                     self.join_neighbours(seq, &mut batch, config);
                     return Some(batch);
                 }
@@ -350,11 +340,11 @@ impl<B, T> Queue<B, T> {
         // Whatever it waits for or is waited for by is counted as if it had run.
         let (seq, entry) = self.entries.iter_mut().find(|(_, entry)| optional(entry))?;
         let job = entry.job.take()?;
-        Some(Batch { jobs: vec![(*seq, job)], is_check: false })
+        Some(Batch { jobs: vec![(*seq, job)] })
     }
 
     fn cancel_all(&mut self) -> Option<Batch<B, T>> {
         let (seq, job) = self.entries.iter_mut().find_map(|(seq, entry)| Some((*seq, entry.job.take()?)))?;
-        Some(Batch { jobs: vec![(seq, job)], is_check: false })
+        Some(Batch { jobs: vec![(seq, job)] })
     }
 }

@@ -23,8 +23,6 @@ pub enum Class {
     Upload,
     /// Data came in.
     Write,
-    /// Rechecks. They leave at least one thread of a device free, where it has more than one.
-    Check,
 }
 
 /// Work of the caller's own, run on a disk thread with the job's storage.

@@ -100,11 +100,11 @@ fn urgent_work_overtakes() {
     let (plug, hold) = plug(&s, 0);
     pool.submit(plug).unwrap();
     let nothing = || Work::Run(Box::new(|_: &dyn Storage| Ok(())));
-    for (tag, class) in [(1, Class::Check), (2, Class::Write), (3, Class::Upload)] {
+    for (tag, class) in [(1, Class::Write), (2, Class::Upload), (3, Class::Upload)] {
         pool.submit(job(&s, tag, class, nothing())).unwrap();
     }
     drop(hold);
-    assert_eq!(done.iter().take(4).map(|d| d.tag).collect::<Vec<_>>(), [0, 3, 2, 1]);
+    assert_eq!(done.iter().take(4).map(|d| d.tag).collect::<Vec<_>>(), [0, 2, 3, 1]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn nothing_waits_for_ever() {
     let (plug, hold) = plug(&s, 0);
     pool.submit(plug).unwrap();
     let nothing = || Work::Run(Box::new(|_: &dyn Storage| Ok(())));
-    pool.submit(job(&s, 1, Class::Check, nothing())).unwrap();
+    pool.submit(job(&s, 1, Class::Write, nothing())).unwrap();
     for tag in 2..100 {
         pool.submit(job(&s, tag, Class::Upload, nothing())).unwrap();
     }
@@ -136,7 +136,7 @@ fn syncs_and_fences_keep_their_place() {
         assert_eq!((seen.counters().syncs, seen.counters().written), (1, 200));
         Ok(())
     }));
-    pool.submit(job(&s, 21, Class::Check, fence)).unwrap();
+    pool.submit(job(&s, 21, Class::Write, fence)).unwrap();
     pool.submit(write(&s, 22, 500_000, &[2; 10])).unwrap();
     let order: Vec<_> =
         done.iter().take(23).inspect(|d| assert!(d.result.is_ok(), "{d:?}")).map(|d| d.tag).collect();
