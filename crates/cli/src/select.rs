@@ -3,8 +3,9 @@
 use globset::{GlobBuilder, GlobMatcher};
 use metainfo::Info;
 
-/// A list of selectors, as `--select` takes it: `0`, `2-5`, `7-`, `*.mkv`, `docs/**`. Several are separated by commas or
-/// given one by one; a file is selected when one of them fits.
+/// A list of selectors, as `--select` takes it: `0`, `2-5`, `7-`, `*.mkv`, `docs/**`. Each is given by itself; numbers and
+/// ranges may also stand in one, separated by commas. Anything else is one pattern whole, since names and patterns
+/// (`*.{mkv,srt}`) may have commas. A file is selected when one of them fits.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Selection {
     parts: Vec<String>,
@@ -16,8 +17,7 @@ impl Selection {
     /// # Errors
     /// Some were given and all of them are empty: that is a mistake, and must not select everything. Or one is no pattern.
     pub(crate) fn new(given: &[String]) -> Result<Selection, String> {
-        let parts = given.iter().flat_map(|text| text.split(',')).map(|part| part.trim().to_owned());
-        let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+        let parts: Vec<String> = given.iter().flat_map(|text| split(text)).map(str::to_owned).collect();
         if parts.is_empty() && !given.is_empty() {
             return Err("nothing is selected; write numbers as 3, ranges as 2-5 or 7-, or patterns as *.mkv"
                 .to_owned());
@@ -36,7 +36,11 @@ impl Selection {
         let names: Vec<&str> = info.files().iter().map(|file| file.path()).collect();
         let mut chosen = vec![false; names.len()];
         for part in &self.parts {
-            let fits = fitting(part, &names)?;
+            let mut fits = fitting(part, &names)?;
+            // Padding is nobody's choice: it has no bytes on the disk.
+            for (file, fit) in info.files().iter().zip(&mut fits) {
+                *fit &= !file.is_padding();
+            }
             if !fits.contains(&true) {
                 let problem = match range(part, names.len()) {
                     Some((first, last)) if first.max(last) >= names.len() => "goes beyond the last file",
@@ -45,10 +49,6 @@ impl Selection {
                 return Err(format!("`{part}` {problem}; the files are:\n{}", listing(info)));
             }
             chosen.iter_mut().zip(fits).for_each(|(chosen, fit)| *chosen |= fit);
-        }
-        // Padding is nobody's choice: it has no bytes on the disk.
-        for (file, chosen) in info.files().iter().zip(&mut chosen) {
-            *chosen &= !file.is_padding();
         }
         Ok(chosen)
     }
@@ -65,6 +65,13 @@ pub(crate) fn listing(info: &Info) -> String {
         lines.push(format!("  ... and {} more", total - MOST));
     }
     lines.join("\n")
+}
+
+/// The selectors in one text: at its commas where every part is a number or a range, else the text as it is.
+fn split(text: &str) -> Vec<&str> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    // How many files there are plays no part in whether it is a range.
+    if parts.iter().all(|part| range(part, 0).is_some()) { parts } else { vec![text.trim()] }
 }
 
 fn fitting(part: &str, names: &[&str]) -> Result<Vec<bool>, String> {
@@ -124,11 +131,33 @@ mod tests {
     }
 
     #[test]
-    fn commas_separate() {
-        let selection = Selection::new(&["1, 2-3".into(), "".into(), "*.txt".into()]).unwrap();
-        assert_eq!(selection.parts, ["1", "2-3", "*.txt"]);
+    fn commas_separate_numbers_and_stay_in_patterns() {
+        let selection = Selection::new(&["1, 2-3,7-".into(), "".into(), "*.txt".into()]).unwrap();
+        assert_eq!(selection.parts, ["1", "2-3", "7-", "*.txt"]);
+        let whole = ["*.{mkv,txt}", "one, two.mkv", "1,*.txt"];
+        assert_eq!(Selection::new(&whole.map(str::to_owned)).unwrap().parts, whole);
+        assert_eq!(fits("*.{mkv,txt}"), [true, true, true, false]);
         assert!(Selection::new(&[]).unwrap().is_empty());
         assert!(Selection::new(&["".into(), " ,".into()]).is_err());
         assert!(Selection::new(&["1".into(), "[".into()]).is_err());
+    }
+
+    /// Two files with padding between them.
+    fn padded() -> Info {
+        let files =
+            "d6:lengthi5e4:pathl1:aeed4:attr1:p6:lengthi11e4:pathl4:.pad2:11eed6:lengthi5e4:pathl1:bee";
+        let bytes =
+            format!("d4:infod5:filesl{files}e4:name1:n12:piece lengthi16384e6:pieces20:{}ee", "a".repeat(20));
+        let limits = metainfo::Limits::default();
+        metainfo::Metainfo::from_bytes(bytes.as_bytes(), &limits).unwrap().info().clone()
+    }
+
+    #[test]
+    fn padding_alone_is_no_selection() {
+        let of = |part: &str| Selection::new(&[part.to_owned()]).unwrap().of(&padded());
+        assert_eq!(of("0-2"), Ok(vec![true, false, true]));
+        for part in ["1", "*.pad/*"] {
+            assert!(of(part).unwrap_err().starts_with(&format!("`{part}` fits no file")), "{part}");
+        }
     }
 }

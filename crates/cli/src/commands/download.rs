@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
 use crate::select::Selection;
-use crate::session::{self, ClientOptions, Dress, Ready, Stop, Until, Watch};
+use crate::session::{self, ClientOptions, PerTorrent, Ready, Stop, Until, Watch};
 use crate::source::{self, Source};
 use crate::{describe, output, units};
 
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Where to put it
     #[arg(short, long, value_name = "DIR", env = "RIVERRUN_OUTPUT", default_value = ".")]
     output: PathBuf,
-    /// Download only these files: numbers, ranges as 2-5, patterns as *.mkv; repeat, or separate by commas
+    /// Download only these files: numbers and ranges as 1,2-5, or one pattern as *.mkv; may be repeated
     #[arg(short, long, value_name = "FILES", env = "RIVERRUN_SELECT")]
     select: Vec<String>,
     /// List the files with their numbers, and end
@@ -210,12 +210,12 @@ struct Job<'a> {
 
 /// Lists or downloads, with one client for all of it.
 async fn work(job: Job<'_>, ready: Ready<'_>, found: Vec<Found>) -> Result<(), Failure> {
-    let (client, dress) = ready.start()?;
+    let (client, each) = ready.start()?;
     let events = client.events();
     let begun = if job.options.list {
-        job.list(&client, &dress, found).await.map(|()| Vec::new())
+        job.list(&client, &each, found).await.map(|()| Vec::new())
     } else {
-        job.begin(&client, &dress, found).await
+        job.begin(&client, &each, found).await
     };
     match begun {
         Ok(torrents) if !torrents.is_empty() => job.watch(client, torrents).run(events).await,
@@ -244,12 +244,12 @@ impl Job<'_> {
     async fn begin(
         &self,
         client: &Client,
-        dress: &Dress,
+        each: &PerTorrent,
         found: Vec<Found>,
     ) -> Result<Vec<Torrent>, Failure> {
         let mut torrents: Vec<Torrent> = Vec::new();
         for found in found {
-            let torrent = self.add(client, dress, found).await?;
+            let torrent = self.add(client, each, found).await?;
             // A torrent that is named twice is one torrent.
             if torrents.iter().all(|known| known.info_hashes() != torrent.info_hashes()) {
                 torrents.push(torrent);
@@ -258,17 +258,17 @@ impl Job<'_> {
         Ok(torrents)
     }
 
-    async fn add(&self, client: &Client, dress: &Dress, found: Found) -> Result<Torrent, Failure> {
+    async fn add(&self, client: &Client, each: &PerTorrent, found: Found) -> Result<Torrent, Failure> {
         let fail = |error| session::failure(&error);
         let link = match found {
             Found::Link(link) => link,
             Found::Torrent(torrent, chosen) => {
-                let add = self.describe(dress.on(AddTorrent::metainfo(*torrent)));
+                let add = self.describe(each.on(AddTorrent::metainfo(*torrent)));
                 let add = chosen.into_iter().fold(add, AddTorrent::wanted);
                 return client.add(add).await.map_err(fail);
             }
         };
-        let add = self.describe(dress.on(AddTorrent::new(riverrun::Source::Magnet(link))));
+        let add = self.describe(each.on(AddTorrent::new(riverrun::Source::Magnet(link))));
         if self.options.save_metainfo.is_none() && self.selection.is_empty() {
             return client.add(add).await.map_err(fail);
         }
@@ -295,7 +295,7 @@ impl Job<'_> {
     }
 
     /// Prints the files of every source.
-    async fn list(&self, client: &Client, dress: &Dress, found: Vec<Found>) -> Result<(), Failure> {
+    async fn list(&self, client: &Client, each: &PerTorrent, found: Vec<Found>) -> Result<(), Failure> {
         let mut all = Vec::new();
         for found in found {
             let link = match found {
@@ -306,7 +306,7 @@ impl Job<'_> {
                 }
             };
             let add = AddTorrent::new(riverrun::Source::Magnet(link.clone())).metadata_only();
-            let torrent = client.add(dress.on(add)).await.map_err(|error| session::failure(&error))?;
+            let torrent = client.add(each.on(add)).await.map_err(|error| session::failure(&error))?;
             let metainfo = self.metadata(&torrent).await?;
             if let Some(dir) = &self.options.save_metainfo {
                 describe::save(&metainfo, dir)?;

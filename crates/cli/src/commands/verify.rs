@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// The directory that holds the torrent's file or directory, or that file or directory itself
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     data: PathBuf,
-    /// Look at these files only: numbers, ranges and patterns, as `torrent metainfo FILE files` lists them
+    /// Look at these files only: numbers and ranges as 1,2-5 (`torrent metainfo FILE files` lists them), or one pattern as *.mkv; may be repeated
     #[arg(short, long, value_name = "FILES")]
     select: Vec<String>,
     /// Also list each piece that is wrong, missing or can't be read

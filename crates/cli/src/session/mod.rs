@@ -9,7 +9,7 @@ mod signals;
 mod watch;
 
 pub(crate) use fetch::metadata;
-pub(crate) use options::{ClientOptions, Dress, Ready};
+pub(crate) use options::{ClientOptions, PerTorrent, Ready};
 pub(crate) use seeding::{announce_start, checked, goal};
 pub(crate) use signals::Stop;
 pub(crate) use watch::{Until, Watch};

@@ -125,7 +125,7 @@ pub(crate) struct Ready<'a> {
 
 impl Ready<'_> {
     /// A client as the options say, and what they say of each torrent.
-    pub(crate) fn start(self) -> Result<(Client, Dress), Failure> {
+    pub(crate) fn start(self) -> Result<(Client, PerTorrent), Failure> {
         let mut builder = self.builder();
         if let Some(list) = self.blocklist {
             builder = builder.blocklist(move |addr: IpAddr| list.contains(addr));
@@ -134,7 +134,7 @@ impl Ready<'_> {
             builder = builder.state_dir(dir);
         }
         let client = builder.build().map_err(|error| failure(&error))?;
-        Ok((client, Dress { trackers: self.options.tracker.clone(), peers: self.peers }))
+        Ok((client, PerTorrent { trackers: self.options.tracker.clone(), peers: self.peers }))
     }
 
     fn builder(&self) -> ClientBuilder {
@@ -172,12 +172,12 @@ impl Ready<'_> {
 }
 
 /// What the options say of each torrent.
-pub(crate) struct Dress {
+pub(crate) struct PerTorrent {
     trackers: Vec<String>,
     peers: Vec<Node>,
 }
 
-impl Dress {
+impl PerTorrent {
     pub(crate) fn on(&self, add: AddTorrent) -> AddTorrent {
         add.trackers(&self.trackers).named_peers(self.peers.iter().cloned())
     }
