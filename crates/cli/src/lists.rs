@@ -1,5 +1,6 @@
 //! Lists of addresses not to talk to, packed or as text.
 
+use std::io::Read;
 use std::net::IpAddr;
 
 use iplist::{Blocklist, Builder, IpList, Limits, Packed, Report};
@@ -11,15 +12,27 @@ use crate::output;
 /// How packed lists begin.
 pub(crate) const PACKED: &[u8] = b"RRIPLIST";
 
-/// Reads a list whole.
+/// Most bytes of a list as it comes: as many as a compressed one may grow to.
+fn most() -> u64 {
+    Limits::default().text_len as u64
+}
+
+/// Reads a list whole, unless it is too long.
 pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
     if path == "-" {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
-            .map_err(|error| Failure::io("stdin", &error))?;
-        return Ok(bytes);
+        return bounded(std::io::stdin().lock(), "stdin", most());
     }
-    std::fs::read(path).map_err(|error| Failure::io(path, &error))
+    let file = std::fs::File::open(path).map_err(|error| Failure::io(path, &error))?;
+    bounded(file, path, most())
+}
+
+fn bounded(from: impl Read, name: &str, most: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    from.take(most + 1).read_to_end(&mut bytes).map_err(|error| Failure::io(name, &error))?;
+    if bytes.len() as u64 > most {
+        return Err(damaged(name, format_args!("over the limit of {most} bytes for a list")));
+    }
+    Ok(bytes)
 }
 
 /// A list that can't be read.
@@ -54,7 +67,7 @@ pub(crate) fn load(path: &str, bytes: &[u8]) -> Result<(IpList, Option<Report>),
 
 /// A list for a client to keep to.
 pub(crate) enum Guard {
-    /// Packed, and searched where it lies on the disk.
+    /// Packed, and searched as it is.
     Packed(MappedFile),
     /// Read from text.
     Listed(IpList),
@@ -63,7 +76,13 @@ pub(crate) enum Guard {
 impl Guard {
     /// Opens a list of any kind; lines that can't be read are told.
     pub(crate) fn open(path: &str) -> Result<Guard, Failure> {
-        let map = MappedFile::open(path.as_ref()).map_err(|error| Failure::io(path, &error))?;
+        // A pipe has no length to map: it is read as the other commands read it.
+        if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            let (list, report) = load(path, &read(path)?)?;
+            warn(path, report.as_ref());
+            return Ok(Guard::Listed(list));
+        }
+        let map = MappedFile::open(path.as_ref(), most()).map_err(|error| Failure::io(path, &error))?;
         if map.starts_with(PACKED) {
             open_packed(path, &map)?;
             return Ok(Guard::Packed(map));
@@ -86,5 +105,17 @@ impl Guard {
 pub(crate) fn warn(path: &str, report: Option<&Report>) {
     if let Some(report) = report.filter(|report| report.bad > 0) {
         output::say(format!("torrent: {path}: {report}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_list_is_read_without_end() {
+        assert_eq!(bounded(&b"1.2.3.4"[..], "x", 7).unwrap(), b"1.2.3.4");
+        let failure = bounded(std::io::repeat(b'1'), "x", 7).unwrap_err();
+        assert!(format!("{failure:?}").contains("over the limit of 7 bytes for a list"));
     }
 }
