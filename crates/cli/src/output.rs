@@ -73,19 +73,7 @@ pub(crate) fn replace_file(path: &str, data: &[u8]) -> Result<(), Failure> {
     if target.metadata().is_ok_and(|meta| !meta.is_file()) {
         return std::fs::write(&target, data).map_err(|error| Failure::io(path, &error));
     }
-    let mut temporary = target.clone().into_os_string();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let mode = target.metadata().map(|meta| meta.permissions());
-    let write = || {
-        std::fs::write(&temporary, data)?;
-        mode.map_or(Ok(()), |mode| std::fs::set_permissions(&temporary, mode))?;
-        std::fs::rename(&temporary, &target)
-    };
-    write().map_err(|error| {
-        // What is left of it is of no use; the failure itself is told.
-        let _ = std::fs::remove_file(&temporary);
-        Failure::io(path, &error)
-    })
+    storage::replace_file(&target, data).map_err(|error| Failure::io(path, &error))
 }
 
 /// An error where stdout is a terminal.

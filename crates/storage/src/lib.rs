@@ -37,6 +37,7 @@ mod memory;
 mod plan;
 mod pool;
 mod progress;
+mod replace;
 pub mod resume;
 mod storage;
 mod sys;
@@ -50,6 +51,7 @@ pub use memory::{Counters, Fault, MemoryFactory, MemoryStorage};
 pub use plan::{Extent, FileIndex, FileKind, Place, Plan, PlanFile};
 pub use pool::{Class, Closure, DiskPool, Done, Job, Outcome, PoolConfig, Rejected, Work};
 pub use progress::{Effort, Progress};
+pub use replace::replace_file;
 pub use resume::{Claims, ResumeData, ResumeLock, ResumeStore};
 pub use storage::{
     Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory,

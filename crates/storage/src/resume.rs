@@ -50,12 +50,8 @@ pub struct ResumeData {
     pub downloaded: u64,
     /// Payload bytes uploaded, over all time.
     pub uploaded: u64,
-    /// Whether `completed` was announced to trackers.
+    /// Whether nothing that was wanted was missing.
     pub completed: bool,
-    /// When the torrent was added, in seconds since 1970; 0 if unknown.
-    pub added_at: i64,
-    /// When it was completed, in seconds since 1970; 0 if it was not.
-    pub completed_at: i64,
     /// Trackers as they are now, in tiers; empty if they are those of the metainfo.
     pub trackers: Vec<Vec<String>>,
     /// Whether the user had paused it.
@@ -79,8 +75,6 @@ impl ResumeData {
             downloaded: 0,
             uploaded: 0,
             completed: false,
-            added_at: 0,
-            completed_at: 0,
             trackers: Vec::new(),
             paused: false,
             peers: Vec::new(),

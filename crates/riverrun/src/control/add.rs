@@ -135,7 +135,7 @@ async fn describe(inner: &Arc<Inner>, source: Source) -> Result<Metainfo, Error>
 }
 
 /// Reads a `.torrent` file, unless it is longer than any of ours may be.
-fn read_file(path: PathBuf) -> Result<Vec<u8>, Error> {
+pub(super) fn read_file(path: PathBuf) -> Result<Vec<u8>, Error> {
     use std::io::Read;
     let fail = |e| Error::io(&path, Op::Read, e);
     let file = std::fs::File::open(&path).map_err(fail)?;

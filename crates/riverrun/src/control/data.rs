@@ -1,6 +1,6 @@
 //! A torrent's data on disk: finding it, checking it, and saving what is known of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -365,12 +365,17 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
     Ok(result?)
 }
 
+/// Where the metainfo of a magnet link is kept.
+pub(super) fn metainfo_path(dir: &Path, hashes: InfoHashes) -> PathBuf {
+    dir.join(format!("{}.torrent", hashes.primary()))
+}
+
 /// Deletes the saved state.
 pub(crate) fn delete_saved(dir: Option<&Path>, entry: &Entry) -> Result<(), Error> {
     match dir {
         Some(dir) => {
             // There is none but of a magnet link.
-            let _ = std::fs::remove_file(super::magnet::path_of(dir, entry.hashes));
+            let _ = std::fs::remove_file(metainfo_path(dir, entry.hashes));
             Ok(ResumeStore::new(dir).remove(entry.hashes.primary())?)
         }
         None => Ok(()),

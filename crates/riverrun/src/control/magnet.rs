@@ -1,7 +1,7 @@
 //! Torrents of which only a magnet link or a hash is known: their metainfo comes from peers, from the web, or
 //! from an earlier run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use engine::Command as Brain;
@@ -10,7 +10,7 @@ use shard::Command;
 use tracker::AnnouncerInput;
 use types::{InfoHashes, PeerSource};
 
-use super::add::{BringUp, add_metainfo, bring_up, insert, merge, wanted_files};
+use super::add::{BringUp, add_metainfo, bring_up, insert, merge, read_file, wanted_files};
 use super::{announce, assign, change, data, end, names};
 use crate::entry::{Entry, Stage, Waiting};
 use crate::inner::Inner;
@@ -153,7 +153,7 @@ async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
     }
     entry.tell(EventKind::MetadataReceived);
     if let Some(dir) = dir {
-        let path = path_of(&dir, entry.hashes);
+        let path = data::metainfo_path(&dir, entry.hashes);
         let saved = inner.tasks.blocking(move || save(&path, &bytes)).await;
         if let Ok(Err(error)) = saved {
             tracing::warn!(torrent = %entry.hashes, %error, "can't save the metainfo");
@@ -221,31 +221,23 @@ fn fail(inner: &Inner, entry: &Entry, error: &Error) {
     end::give_up(inner, entry, Trouble::new(error.code(), error.to_string()));
 }
 
-/// Where the metainfo of a magnet link is kept.
-pub(super) fn path_of(dir: &Path, hashes: InfoHashes) -> PathBuf {
-    dir.join(format!("{}.torrent", hashes.primary()))
-}
-
 /// The metainfo that an earlier run fetched.
 async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<Metainfo> {
-    let path = path_of(inner.settings.state_dir.as_deref()?, hashes);
+    let path = data::metainfo_path(inner.settings.state_dir.as_deref()?, hashes);
     let read = move || {
-        let bytes = std::fs::read(path).ok()?;
+        let bytes = read_file(path).ok()?;
         Metainfo::from_bytes(&bytes, &Limits::default()).ok()
     };
     let metainfo = inner.tasks.blocking(read).await.ok()??;
     agree(hashes, metainfo.info_hashes()).then_some(metainfo)
 }
 
-/// Writes a file whole or not at all.
+/// Writes the metainfo whole or not at all.
 fn save(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    let temporary = path.with_extension("torrent.new");
-    std::fs::write(&temporary, bytes)?;
-    std::fs::File::open(&temporary)?.sync_all()?;
-    std::fs::rename(&temporary, path)
+    storage::replace_file(path, bytes)
 }
 
 #[cfg(test)]

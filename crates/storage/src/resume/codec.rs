@@ -94,8 +94,6 @@ pub(super) fn encode(data: &ResumeData) -> Vec<u8> {
     body.insert("downloaded", number(data.downloaded));
     body.insert("uploaded", number(data.uploaded));
     body.insert("completed", Value::Int(data.completed.into()));
-    body.insert("added-at", Value::Int(data.added_at));
-    body.insert("completed-at", Value::Int(data.completed_at));
     let tier = |tier: &Vec<String>| Value::List(tier.iter().map(Value::bytes).collect());
     body.insert("trackers", Value::List(data.trackers.iter().map(tier).collect()));
     body.insert("paused", Value::Int(data.paused.into()));
@@ -236,8 +234,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ResumeData, ResumeError> {
         downloaded: count("downloaded").unwrap_or(0),
         uploaded: count("uploaded").unwrap_or(0),
         completed: int("completed") == Some(1),
-        added_at: int("added-at").unwrap_or(0),
-        completed_at: int("completed-at").unwrap_or(0),
         trackers: decode_trackers(root.get(b"trackers")),
         paused: int("paused") == Some(1),
         peers: decode_peers(text("peers").unwrap_or_default()),

@@ -1,14 +1,15 @@
 //! The directory of resume files.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::PathBuf;
 
 use types::InfoHash;
 
 use super::codec::MAX_LEN;
 use super::{ResumeData, ResumeError};
 use crate::error::{Op, StorageError};
+use crate::replace::{Step, put};
 use crate::sys;
 
 /// Why there is nothing to resume from, although a file is there.
@@ -26,17 +27,6 @@ pub enum LoadError {
         /// Why.
         reason: ResumeError,
     },
-}
-
-/// Where a save may be cut short, for tests of what a crash leaves.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "all but the last are crashes that tests ask for"))]
-pub(super) enum Step {
-    Half,
-    Written,
-    FileSynced,
-    Renamed,
-    Whole,
 }
 
 /// How often a lock file may vanish between opening and locking it: each time another process had the torrent.
@@ -132,17 +122,7 @@ impl ResumeStore {
     pub(super) fn replace(&self, data: &ResumeData, until: Step) -> Result<(), StorageError> {
         let path = self.path(data.hashes.primary());
         let temporary = path.with_extension("resume.new");
-        let result = write_new(&temporary, &data.encode(), until).and_then(|()| {
-            if until < Step::Renamed {
-                return Ok(());
-            }
-            fs::rename(&temporary, &path).map_err(|e| StorageError::from_io(&path, Op::Rename, e))
-        });
-        if result.is_err() {
-            // What is left of it is of no use, and on a full disk in the way.
-            let _ = fs::remove_file(&temporary);
-        }
-        result
+        Ok(put(&path, &temporary, &data.encode(), until)?)
     }
 
     /// Reads a torrent's resume file; `None` if there is none.
@@ -183,14 +163,4 @@ impl ResumeStore {
             _ => Ok(()),
         }
     }
-}
-
-fn write_new(path: &Path, bytes: &[u8], until: Step) -> Result<(), StorageError> {
-    let mut file = File::create(path).map_err(|e| StorageError::from_io(path, Op::Create, e))?;
-    let part = if until == Step::Half { &bytes[..bytes.len() / 2] } else { bytes };
-    file.write_all(part).map_err(|e| StorageError::from_io(path, Op::Write, e))?;
-    if until >= Step::FileSynced {
-        file.sync_all().map_err(|e| StorageError::from_io(path, Op::Sync, e))?;
-    }
-    Ok(())
 }

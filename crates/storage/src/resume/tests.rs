@@ -6,11 +6,11 @@ use metainfo::{Attributes, Metainfo};
 use proptest::prelude::*;
 use types::InfoHash;
 
-use super::store::Step;
 use super::*;
 use crate::error::StorageError;
 use crate::memory::MemoryStorage;
 use crate::plan::Plan;
+use crate::replace::Step;
 use crate::storage::Storage;
 
 /// Three files of 40 000 bytes in pieces of 16 KiB.
@@ -39,7 +39,6 @@ fn example() -> ResumeData {
     data.files = vec![state(40_000, 5), state(40_000, 7), state(40_000, -9)];
     data.selection = Selection::of([true, false, true]);
     (data.downloaded, data.uploaded, data.completed) = (1 << 40, 77, true);
-    (data.added_at, data.completed_at) = (1_700_000_000, 1_700_000_001);
     data.trackers = vec![vec!["http://a/announce".into(), "udp://b:1".into()], vec![]];
     data.paused = true;
     data.peers = ["127.0.0.1:6881", "[2001:db8::1]:51413"].map(|addr| addr.parse().unwrap()).to_vec();
@@ -50,6 +49,9 @@ fn example() -> ResumeData {
 fn files_of_before_these_fields_are_read() {
     let body = b"d4:have1:\xb19:info-hash20:aaaaaaaaaaaaaaaaaaaa6:piecesi8ee";
     let data = ResumeData::decode(&seal(body)).unwrap();
+    // Two times that nobody set stood here once.
+    let timed = b"d8:added-ati1e12:completed-ati2e4:have1:\xb19:info-hash20:aaaaaaaaaaaaaaaaaaaa6:piecesi8ee";
+    assert_eq!(ResumeData::decode(&seal(timed)), Ok(data.clone()));
     assert_eq!((data.have.count(), data.paused, data.peers.len()), (4, false, 0));
     assert!(data.trackers.is_empty() && data.selection.is_all());
     // Half an address and a port of 0 are left out.
