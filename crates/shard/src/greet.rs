@@ -80,10 +80,7 @@ impl Shard {
         let (addr, origin) = (entry.addr, entry.origin);
         let Some(member) = self.members.touch(id) else { return Flow::Gone };
         let (reserved, peer_id) = (peer.reserved, peer.peer_id);
-        if member.tell(now, Input::Connected { conn, addr, origin, reserved, peer_id }).is_err() {
-            self.forget(conn);
-            return Flow::Gone;
-        }
+        member.inform(now, Input::Connected { conn, addr, origin, reserved, peer_id });
         if rest.is_empty() { Flow::On } else { self.feed(now, conn, rest) }
     }
 

@@ -104,6 +104,12 @@ impl Shard {
         self.lost(now, conn, Disconnect::Network);
     }
 
+    /// The socket of a connection is lost without a call into it that failed: whatever the connection was about to do,
+    /// waiting for buffers included, it is closed.
+    pub fn connection_lost(&mut self, now: Time, conn: ConnId) {
+        self.lost(now, conn, Disconnect::Network);
+    }
+
     /// The readiness pass is over: hashes what arrived and queues it for the disk.
     pub fn end_pass(&mut self, now: Time) {
         if !std::mem::take(&mut self.pass_open) {

@@ -132,6 +132,25 @@ fn a_connection_for_another_shard_is_handed_on_with_all_it_said() {
 }
 
 #[test]
+fn a_lost_socket_ends_its_connection_even_where_nothing_is_read() {
+    // Without buffers a connection is parked as soon as it is open, and hears of no failed read.
+    let (mut shard, name) = shard(0);
+    let conn = shard.accept(Time::ZERO, addr(2)).unwrap();
+    assert_eq!(feed(&mut shard, Time::ZERO, conn, &mut &hello(name, 2)[..]), RecvOutcome::Paused);
+    assert_eq!(shard.recv(Time::ZERO, conn, |_| panic!("it is parked")), RecvOutcome::Paused);
+    assert_eq!(shard.usage(Time::ZERO).connections, 1);
+    shard.connection_lost(Time::ZERO, conn);
+    let (outputs, _) = drain(&mut shard, Time::ZERO);
+    let left = |output: &Output| {
+        matches!(output, Output::Event(TORRENT, Event::Engine(engine::Event::PeerDisconnected { .. })))
+    };
+    assert!(outputs.iter().any(left), "{outputs:?}");
+    assert_eq!(shard.usage(Time::ZERO).connections, 0);
+    // What is gone can be lost again.
+    shard.connection_lost(Time::ZERO, conn);
+}
+
+#[test]
 fn half_handshakes_time_out_and_cannot_fill_the_house() {
     let (mut shard, name) = shard(8);
     let mut conns = Vec::new();
