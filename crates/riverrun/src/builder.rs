@@ -14,12 +14,12 @@ use crate::Error;
 /// Which addresses must not be talked to.
 ///
 /// Asked for every connection, on the threads that move data: it must answer at once.
-pub trait Blocklist: Send + Sync + 'static {
+pub trait AddressFilter: Send + Sync + 'static {
     /// Whether connections from and to this address are refused.
     fn blocks(&self, addr: IpAddr) -> bool;
 }
 
-impl<F: Fn(IpAddr) -> bool + Send + Sync + 'static> Blocklist for F {
+impl<F: Fn(IpAddr) -> bool + Send + Sync + 'static> AddressFilter for F {
     fn blocks(&self, addr: IpAddr) -> bool {
         self(addr)
     }
@@ -65,7 +65,7 @@ pub struct ClientBuilder {
     pub(crate) upload_rate: Option<u64>,
     pub(crate) connections: u32,
     pub(crate) max_peers: u32,
-    pub(crate) blocklist: Option<Arc<dyn Blocklist>>,
+    pub(crate) blocklist: Option<Arc<dyn AddressFilter>>,
     pub(crate) trackers: bool,
     pub(crate) local_trackers: bool,
     pub(crate) lsd: bool,
@@ -214,7 +214,7 @@ impl ClientBuilder {
     }
 
     /// Addresses that are never talked to.
-    pub fn blocklist(mut self, list: impl Blocklist) -> Self {
+    pub fn blocklist(mut self, list: impl AddressFilter) -> Self {
         self.blocklist = Some(Arc::new(list));
         self
     }
@@ -227,7 +227,7 @@ impl ClientBuilder {
 
     /// Whether trackers and `.torrent` addresses on this machine and in private networks may be asked (by a
     /// torrent that a stranger made, they would be a way into your network). Default: no, except for trackers
-    /// on this machine's own addresses, under a path that ends in `/announce`.
+    /// on this machine's own addresses, under a path that begins with `/announce`.
     pub fn allow_local_trackers(mut self, allow: bool) -> Self {
         self.local_trackers = allow;
         self

@@ -13,7 +13,9 @@ use crate::control::{self, announce_loop, close, neighbours, pump, upkeep};
 use crate::disk::Disk;
 use crate::inner::{Ending, Inner, Shards, Tasks, Torrents};
 use crate::local::Local;
-use crate::runtime::{Clock, FromShard, PreparedShard, Question, ShardHandle, Shared, Start};
+use crate::runtime::{
+    Clock, FromShard, MOST_GOSSIP, PreparedShard, Question, Room, ShardHandle, Shared, Start,
+};
 use crate::trackers::Trackers;
 use crate::{AddTorrent, ClientBuilder, Error, Events, PortMapping, Torrent};
 
@@ -322,5 +324,6 @@ fn shared(
         blocklist: settings.blocklist.clone(),
         dial: settings.dial_options(),
         listen_port: shard.engine.listen_port,
+        gossip: Room::new(MOST_GOSSIP),
     }
 }

@@ -58,7 +58,7 @@ mod torrent;
 mod trackers;
 
 pub use add::{AddTorrent, Existing, SeedGoal, Source};
-pub use builder::{Blocklist, ClientBuilder, OpenStorage, Preallocation};
+pub use builder::{AddressFilter, ClientBuilder, OpenStorage, Preallocation};
 pub use client::{Client, Stats};
 pub use engine::{Priority, SeedPolicy, SlotPolicy};
 pub use error::{Error, Trouble};

@@ -97,8 +97,12 @@ impl Torrent {
         known.then(|| Piece::new(self.inner.clone(), self.entry.clone(), piece))
     }
 
-    /// All of its pieces, in runs of those that are alike. Takes as long as there are pieces.
+    /// All of its pieces, in runs of those that are alike. Takes as long as there are pieces. None while only a
+    /// magnet link is known.
     pub fn piece_runs(&self) -> Vec<PieceRun> {
+        if self.entry.metainfo().is_none() {
+            return Vec::new();
+        }
         let state = self.entry.state();
         let mut runs: Vec<PieceRun> = Vec::new();
         for piece in 0..state.pieces.have().len() {
@@ -144,9 +148,11 @@ impl Torrent {
         self.entry.state().pieces.bytes_have()
     }
 
-    /// Bytes in all other pieces, wanted or not. Those of wanted ones are in [`Snapshot::bytes_left`].
+    /// Bytes in all other pieces, wanted or not. Those of wanted ones are in [`Snapshot::bytes_left`]. 0 while
+    /// only a magnet link is known.
     pub fn bytes_missing(&self) -> u64 {
-        self.entry.info().geometry().data_len() - self.bytes_completed()
+        let known = self.entry.metainfo();
+        known.map_or(0, |known| known.info().geometry().data_len().saturating_sub(self.bytes_completed()))
     }
 
     /// What it is doing. Cheap.
@@ -154,14 +160,17 @@ impl Torrent {
         self.entry.state().public()
     }
 
-    /// The pieces that are verified and stored.
+    /// The pieces that are verified and stored; of no piece while only a magnet link is known.
     pub fn pieces(&self) -> Bitfield {
-        self.entry.state().pieces.have().clone()
+        match self.entry.metainfo() {
+            Some(_) => self.entry.state().pieces.have().clone(),
+            None => Bitfield::new(0),
+        }
     }
 
-    /// How long a piece is; 0 where there is none of this number.
+    /// How long a piece is; 0 where there is none of this number, or only a magnet link is known.
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
-        self.entry.info().geometry().piece_len(piece)
+        self.entry.metainfo().map_or(0, |known| known.info().geometry().piece_len(piece))
     }
 
     /// Figures of this moment. Cancel safe.

@@ -44,6 +44,10 @@ async fn a_link_with_a_peer_is_enough() {
         let torrent = client.add(AddTorrent::new(source).paused(true)).await.unwrap();
         assert_eq!((torrent.name(), torrent.files().len()), ("a name to show", 0));
         assert!(torrent.metainfo().is_none());
+        // What nobody knows yet has no pieces and no bytes.
+        let first = types::PieceIndex(0);
+        assert_eq!((torrent.pieces().len(), torrent.piece_len(first), torrent.bytes_missing()), (0, 0, 0));
+        assert!(torrent.piece_runs().is_empty() && torrent.piece(first).is_none());
         torrent.resume().unwrap();
         assert_eq!(guard(torrent.wait_metadata()).await.unwrap().info().raw(), metainfo.info().raw());
         complete(&torrent).await;

@@ -16,7 +16,8 @@ pub(crate) async fn pump(inner: Arc<Inner>, mut told: mpsc::UnboundedReceiver<Fr
     while let Some(news) = told.recv().await {
         match news {
             FromShard::Barrier(to) => drop(to.send(())),
-            FromShard::Event(id, event) => {
+            FromShard::Event(id, event, place) => {
+                drop(place);
                 if let Some(entry) = inner.entry(id) {
                     happened(&inner, &entry, event);
                 }

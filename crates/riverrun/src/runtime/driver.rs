@@ -150,6 +150,17 @@ impl Driver {
         let _ = self.outside.events.send(what);
     }
 
+    /// Tells what happened in a torrent, unless it is one more piece of news about peers than can wait.
+    fn report(&self, id: engine::TorrentId, event: shard::Event) {
+        if !is_gossip(&event) {
+            return self.tell(FromShard::Event(id, event, None));
+        }
+        match self.shared.gossip.enter() {
+            Some(place) => self.tell(FromShard::Event(id, event, Some(place))),
+            None => tracing::debug!(untold = self.shared.gossip.refused(), "too much news of peers waits"),
+        }
+    }
+
     fn take_commands(&mut self) {
         // At most what waits now: a caller in a loop must not keep the sockets from their turn.
         for _ in 0..self.inbox.commands.len() {
@@ -175,7 +186,10 @@ impl Driver {
             ToShard::Command(command) => {
                 self.with_shard(|shard, now| shard.command(now, command));
             }
-            ToShard::Adopt { stream, bytes } => self.take_in(stream, Some(&bytes)),
+            ToShard::Adopt { stream, bytes, place } => {
+                drop(place);
+                self.take_in(stream, Some(&bytes));
+            }
             ToShard::Ask(question) => self.answer(question),
             #[cfg(test)]
             ToShard::Panic => {
@@ -245,10 +259,20 @@ impl Driver {
                 Output::WantSend { conn } => self.connections.want_send(conn),
                 Output::Resume { conn } => self.connections.want_read(conn),
                 Output::Disk(request) => self.disk_work.submit(request),
-                Output::Event(id, event) => self.tell(FromShard::Event(id, event)),
+                Output::Event(id, event) => self.report(id, event),
                 other => tracing::debug!(?other, "an output that this driver does not know"),
             }
         }
         self.disk_work.answer();
     }
+}
+
+/// Whether peers can make such events as often as they like, and nothing but what users see depends on them.
+fn is_gossip(event: &shard::Event) -> bool {
+    use engine::Event as E;
+    let shard::Event::Engine(event) = event else { return false };
+    matches!(
+        event,
+        E::PeerConnected { .. } | E::PeerDisconnected { .. } | E::PeerUseless { .. } | E::PeerBanned { .. }
+    )
 }

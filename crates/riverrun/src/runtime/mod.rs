@@ -16,6 +16,7 @@ mod connections;
 mod disk_work;
 mod driver;
 mod listeners;
+mod room;
 mod traffic;
 
 use std::io;
@@ -33,19 +34,27 @@ use types::{Bitfield, PieceIndex, Rng};
 pub(crate) use cell::panic_message;
 pub(crate) use clock::Clock;
 use driver::Driver;
+pub(crate) use room::{Room, Ticket};
 
-use crate::Blocklist;
+use crate::AddressFilter;
 use crate::disk::Disk;
 
 /// Two panics without a known culprit within this time end the shard's torrents.
 const PANIC_WINDOW: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Most connections that wait to be taken in by one shard. Beyond it they are closed: who connects can fill the
+/// queue quicker than a busy shard empties it.
+const MOST_ADOPTED: usize = 256;
+/// Most news of peers that wait for the control plane, from all shards. Beyond it they are not told: nothing but
+/// what users see depends on them, and users who read too slowly miss some as well.
+pub(crate) const MOST_GOSSIP: usize = 4096;
 
 /// What a shard thread is told.
 pub(crate) enum ToShard {
     /// For the shard.
     Command(shard::Command),
     /// A connection that another shard handed off, with what it had read.
-    Adopt { stream: Box<dyn Stream>, bytes: Vec<u8> },
+    Adopt { stream: Box<dyn Stream>, bytes: Vec<u8>, place: Ticket },
     /// Something to be answered.
     Ask(Question),
     /// The control plane has heard that the shard broke: what it says from here on is for the next one.
@@ -82,8 +91,8 @@ pub(crate) enum Question {
 /// What a shard thread tells.
 #[derive(Debug)]
 pub(crate) enum FromShard {
-    /// Something happened in a torrent.
-    Event(TorrentId, shard::Event),
+    /// Something happened in a torrent. News that peers can make at will come with their place in the queue.
+    Event(TorrentId, shard::Event, Option<Ticket>),
     /// A panic ended this shard, and a new one begins without torrents.
     Broke { shard: usize, culprit: Culprit, message: String },
     /// This shard's thread is gone, with everything on it.
@@ -111,16 +120,20 @@ pub(crate) struct Shared {
     /// Which torrent lives where. Never locked on the way of a block.
     pub(crate) session: Mutex<Session>,
     pub(crate) disk: Arc<Disk>,
-    pub(crate) blocklist: Option<Arc<dyn Blocklist>>,
+    pub(crate) blocklist: Option<Arc<dyn AddressFilter>>,
     pub(crate) dial: DialOptions,
     /// The port that is listened on.
     pub(crate) listen_port: Option<u16>,
+    /// Room for news of peers on the way to the control plane.
+    pub(crate) gossip: Room,
 }
 
 /// The way to one shard thread.
 #[derive(Clone)]
 pub(crate) struct ShardHandle {
     to: Sender<ToShard>,
+    /// Room for connections that are handed to it.
+    adopted: Room,
     waker: Arc<mio::Waker>,
 }
 
@@ -136,6 +149,14 @@ impl ShardHandle {
     /// Tells the shard something about a torrent.
     pub(crate) fn command(&self, command: shard::Command) -> bool {
         self.tell(ToShard::Command(command))
+    }
+
+    /// Hands a connection to the shard; closes it where too many wait there.
+    fn adopt(&self, stream: Box<dyn Stream>, bytes: Vec<u8>) {
+        match self.adopted.enter() {
+            Some(place) => drop(self.tell(ToShard::Adopt { stream, bytes, place })),
+            None => tracing::warn!(closed = self.adopted.refused(), "a shard can't keep up with connections"),
+        }
     }
 
     /// Asks and waits. `None` where the shard has ended. Cancel safe.
@@ -172,7 +193,7 @@ impl PreparedShard {
         let poll = mio::Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), connections::WAKER)?);
         let (to, from) = crossbeam_channel::unbounded();
-        Ok(PreparedShard { poll, from, handle: ShardHandle { to, waker } })
+        Ok(PreparedShard { poll, from, handle: ShardHandle { to, adopted: Room::new(MOST_ADOPTED), waker } })
     }
 
     /// How it is reached.
@@ -203,7 +224,7 @@ impl PreparedShard {
 }
 
 /// Whether `addr` may be talked to.
-pub(crate) fn is_blocked(blocklist: Option<&Arc<dyn Blocklist>>, addr: SocketAddr) -> bool {
+pub(crate) fn is_blocked(blocklist: Option<&Arc<dyn AddressFilter>>, addr: SocketAddr) -> bool {
     blocklist.is_some_and(|list| list.blocks(addr.ip()))
 }
 

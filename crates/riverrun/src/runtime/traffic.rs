@@ -11,7 +11,7 @@ use shard::{RecvOutcome, SendOutcome};
 use types::InfoHash;
 
 use super::driver::Driver;
-use super::{ToShard, connections, is_blocked};
+use super::{connections, is_blocked};
 
 /// How long a dialed address may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,17 +106,10 @@ impl Driver {
         });
         let Some(Ok(conn)) = conn else { return };
         if !self.connections.insert(self.poll.registry(), conn, addr, stream, None) {
-            self.lost(conn);
+            self.with_shard(|shard, now| shard.connection_lost(now, conn));
         } else if let Some(connection) = self.connections.get(conn) {
             connection.adopted = bytes.is_some();
         }
-    }
-
-    /// Tells the shard about a socket that can't be used, in the way it learns of every failure.
-    fn lost(&mut self, conn: ConnId) {
-        self.with_shard(|shard, now| {
-            shard.recv(now, conn, |_| Err(io::ErrorKind::ConnectionAborted.into()));
-        });
     }
 
     /// Reads what can be read.
@@ -198,7 +191,7 @@ impl Driver {
         match found {
             Some((_, shard)) if !connection.adopted => {
                 if let Some(other) = self.outside.shards.get(shard) {
-                    other.tell(ToShard::Adopt { stream: connection.stream, bytes });
+                    other.adopt(connection.stream, bytes);
                 }
             }
             _ => {
