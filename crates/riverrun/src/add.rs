@@ -113,6 +113,8 @@ pub struct AddTorrent {
     /// The saved selection does not count.
     pub(crate) all_files: bool,
     pub(crate) trackers: Vec<String>,
+    /// Those of its magnet link, each a tier of its own.
+    pub(crate) link_trackers: Vec<String>,
     pub(crate) own_trackers: bool,
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) named_peers: Vec<Node>,
@@ -141,6 +143,7 @@ impl AddTorrent {
             wanted: None,
             all_files: false,
             trackers: Vec::new(),
+            link_trackers: Vec::new(),
             own_trackers: true,
             peers: Vec::new(),
             named_peers: Vec::new(),
@@ -189,7 +192,9 @@ impl AddTorrent {
         self
     }
 
-    /// More trackers, each a tier of its own after those of the metainfo.
+    /// More trackers. Each is asked besides those of the metainfo, even while they answer; of a private torrent, which has
+    /// one tracker at a time (BEP 27), it is a tier of its own after the others. They are not saved: a later run names
+    /// them anew, or [`Torrent::add_trackers`](crate::Torrent::add_trackers) keeps them.
     pub fn trackers(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> AddTorrent {
         self.trackers.extend(urls.into_iter().map(Into::into));
         self

@@ -36,6 +36,8 @@ pub(crate) struct Announced {
     pub(crate) peer_id: PeerId,
     pub(crate) private: bool,
     pub(crate) tiers: Vec<Vec<String>>,
+    /// Asked besides, whatever the tiers answer.
+    pub(crate) beside: Vec<String>,
 }
 
 impl Trackers {
@@ -74,7 +76,7 @@ impl Trackers {
 
     /// For one torrent's announcer.
     pub(crate) fn tell(&self, id: TorrentId, input: AnnouncerInput) {
-        if self.enabled || !matches!(input, AnnouncerInput::Trackers(_)) {
+        if self.enabled || !matches!(input, AnnouncerInput::Trackers(_) | AnnouncerInput::Beside(_)) {
             self.send(ToTrackers::Schedule(ScheduleInput::Torrent(key(id), input)));
         }
     }
@@ -84,6 +86,7 @@ impl Trackers {
         let tiers = if self.enabled { parse_tiers(&torrent.tiers) } else { Vec::new() };
         let mut config = AnnouncerConfig::new(torrent.hashes, torrent.peer_id, tiers);
         config.private = torrent.private;
+        config.beside = if self.enabled { parse(&torrent.beside) } else { Vec::new() };
         config.families = self.families.clone();
         config.public_ip = self.public_ip;
         let rng = self.rng.lock().unwrap_or_else(|e| e.into_inner()).fork();
@@ -97,7 +100,7 @@ impl Trackers {
         self.send(ToTrackers::Schedule(ScheduleInput::Remove(key(id))));
     }
 
-    /// Leaves every swarm; returns when all trackers were told.
+    /// Leaves every swarm; returns when all trackers were told, or those that were not do not answer.
     pub(crate) async fn shut_down(&self) {
         let (tx, rx) = oneshot::channel();
         self.send(ToTrackers::ShutDown(tx));
@@ -126,6 +129,11 @@ pub(crate) fn key(id: TorrentId) -> TorrentKey {
 
 /// The tiers that can be asked; what is no address of a tracker is left out with a word in the log.
 pub(crate) fn parse_tiers(tiers: &[Vec<String>]) -> Vec<Vec<TrackerUrl>> {
+    tiers.iter().map(|tier| parse(tier)).filter(|tier| !tier.is_empty()).collect()
+}
+
+/// The addresses of trackers among these; what is none is left out with a word in the log.
+pub(crate) fn parse(urls: &[String]) -> Vec<TrackerUrl> {
     let parse = |url: &String| match TrackerUrl::parse(url) {
         Ok(url) => Some(url),
         Err(error) => {
@@ -133,6 +141,5 @@ pub(crate) fn parse_tiers(tiers: &[Vec<String>]) -> Vec<Vec<TrackerUrl>> {
             None
         }
     };
-    let tiers = tiers.iter().map(|tier| tier.iter().filter_map(parse).collect::<Vec<_>>());
-    tiers.filter(|tier| !tier.is_empty()).collect()
+    urls.iter().filter_map(parse).collect()
 }

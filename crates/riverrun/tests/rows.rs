@@ -47,7 +47,7 @@ async fn row_55_a_tracker_that_never_answers_holds_up_no_close() {
     let held = held.unwrap().unwrap();
     // Twice what a close may take: against hanging, not a measurement.
     let closed = tokio::time::timeout(Duration::from_secs(10), client.close()).await;
-    assert_eq!(closed, Ok(false), "the tracker was not told, and nobody waits for that any longer");
+    assert_eq!(closed, Ok(true), "the tracker was not told, which is no loss of what is to be kept");
     drop(held);
     let again = settings(dir.path()).build().unwrap();
     let torrent = again.add(metainfo).await.unwrap();

@@ -81,7 +81,7 @@ pub(super) fn insert(
     let (id, shard) = inner.session().add(hashes.wire_names())?;
     let known = saved.map(|saved| saved.trackers.clone()).filter(|tiers| !tiers.is_empty());
     let mut tiers = if add.own_trackers { known.unwrap_or_else(|| metainfo.tiers()) } else { Vec::new() };
-    for url in &add.trackers {
+    for url in &add.link_trackers {
         if !tiers.iter().flatten().any(|known| known == url) {
             tiers.push(vec![url.clone()]);
         }
@@ -99,6 +99,7 @@ pub(super) fn insert(
         paused: add.paused.unwrap_or_else(|| saved.is_some_and(|saved| saved.paused)),
         wanted_files,
         tiers,
+        beside: add.trackers.clone(),
         goal: add.goal,
         agenda: inner.torrents.agenda.clone(),
         events: inner.torrents.events.clone(),
@@ -158,7 +159,8 @@ pub(super) fn merge(
     let entry = inner.entry(known).filter(|e| e.state().stage != Stage::Removed).ok_or(Error::Removed)?;
     change::addresses(inner, &entry, PeerSource::Manual, add.peers.clone());
     names::seek(inner, &entry, PeerSource::Manual, add.named_peers.clone());
-    change::add_trackers(inner, &entry, add.trackers.clone())?;
+    change::add_trackers(inner, &entry, add.link_trackers.clone())?;
+    change::ask_besides(inner, &entry, add.trackers.clone())?;
     Ok(entry)
 }
 

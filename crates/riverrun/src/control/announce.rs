@@ -1,6 +1,6 @@
 //! Trackers: one task that drives the announces of all torrents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use shard::Command;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tracker::{
-    AnnounceReply, Announcer, AnnouncerEvent, Failure, Schedule, ScheduleConfig, ScheduleInput,
-    ScheduleOutput, ScrapeReply, Status, Ticket, TorrentKey,
+    AnnounceEvent, AnnounceReply, Announcer, AnnouncerEvent, Failure, Schedule, ScheduleConfig,
+    ScheduleInput, ScheduleOutput, ScrapeReply, Status, Ticket, TorrentKey,
 };
 use types::{PeerSource, Time};
 
@@ -30,13 +30,13 @@ pub(crate) fn port(inner: &Inner) -> u16 {
 
 /// Makes a torrent known to its trackers; it announces when it is told to start.
 pub(crate) fn enter(inner: &Inner, entry: &Entry) {
-    let (tiers, left) = {
+    let (tiers, beside, left) = {
         let state = entry.state();
-        (state.tiers.clone(), state.pieces.left())
+        (state.tiers.clone(), state.beside.clone(), state.pieces.left())
     };
     let (hashes, peer_id, private) = (entry.hashes, inner.engine.peer_id, entry.info().is_private());
     let status = Status { port: port(inner), left, ..Status::default() };
-    inner.trackers.add(entry.id, Announced { hashes, peer_id, private, tiers }, status);
+    inner.trackers.add(entry.id, Announced { hashes, peer_id, private, tiers, beside }, status);
 }
 
 enum Answer {
@@ -44,15 +44,37 @@ enum Answer {
     Scrape(Result<ScrapeReply, Failure>),
 }
 
+/// How long a tracker that never answered may keep us from ending.
+const STRANGER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long one that did answer before may.
+const KNOWN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A request under way.
+struct Asked {
+    request: AbortHandle,
+    /// Scheme, name and port of the tracker: what may be told, for the rest of its address may be a secret.
+    origin: String,
+    /// It is told that we leave.
+    leaving: bool,
+}
+
+/// Leaving every swarm. Each answer gives the other trackers as much time again.
+struct Leaving {
+    told: oneshot::Sender<()>,
+    /// Those that have answered since the client began.
+    known: BTreeSet<String>,
+    since: Time,
+}
+
 /// The announces of all torrents and what is under way of them.
 struct Task {
     inner: Arc<Inner>,
     schedule: Schedule,
     requests: JoinSet<(Ticket, Answer)>,
-    running: BTreeMap<Ticket, AbortHandle>,
+    running: BTreeMap<Ticket, Asked>,
     /// When each tracker is asked next, to be shown.
     next: BTreeMap<(TorrentKey, String), Time>,
-    drained: Option<oneshot::Sender<()>>,
+    leaving: Option<Leaving>,
 }
 
 /// Runs as long as the client.
@@ -63,10 +85,10 @@ pub(crate) async fn announce_loop(inner: Arc<Inner>, mut told: mpsc::UnboundedRe
         requests: JoinSet::new(),
         running: BTreeMap::new(),
         next: BTreeMap::new(),
-        drained: None,
+        leaving: None,
     };
     loop {
-        let deadline = task.drain();
+        let deadline = task.drain().min(task.give_up());
         let wait = task.inner.shared.clock.until(deadline).unwrap_or(Duration::from_secs(3600));
         tokio::select! {
             what = told.recv() => match what {
@@ -92,8 +114,16 @@ impl Task {
         match what {
             ToTrackers::Schedule(input) => self.schedule.handle(now, input),
             ToTrackers::Status(id, to) => drop(to.send(self.status(key(id)))),
-            ToTrackers::ShutDown(to) => {
-                self.drained = Some(to);
+            ToTrackers::ShutDown(told) => {
+                let keys: BTreeSet<TorrentKey> = self.inner.all().iter().map(|entry| key(entry.id)).collect();
+                let trackers = keys
+                    .into_iter()
+                    .filter_map(|key| self.schedule.announcer(key))
+                    .flat_map(Announcer::trackers);
+                let known = trackers
+                    .filter(|tracker| tracker.announced)
+                    .map(|tracker| tracker.url.origin().to_owned());
+                self.leaving = Some(Leaving { told, known: known.collect(), since: now });
                 self.schedule.handle(now, ScheduleInput::Shutdown);
             }
         }
@@ -101,11 +131,33 @@ impl Task {
 
     fn answered(&mut self, ticket: Ticket, answer: Answer) {
         self.running.remove(&ticket);
+        let now = self.now();
+        if let Some(leaving) = &mut self.leaving {
+            leaving.since = now;
+        }
         let input = match answer {
             Answer::Announce(outcome) => ScheduleInput::Announced(ticket, outcome),
             Answer::Scrape(outcome) => ScheduleInput::Scraped(ticket, outcome),
         };
-        self.schedule.handle(self.now(), input);
+        self.schedule.handle(now, input);
+    }
+
+    /// Ends the wait for trackers that do not answer our `stopped`: when that is to be, where we leave.
+    fn give_up(&mut self) -> Time {
+        let Some(leaving) = &self.leaving else { return Time::NEVER };
+        let late = self.running.values().filter(|asked| asked.leaving).map(|asked| &asked.origin);
+        let known = late.clone().any(|origin| leaving.known.contains(origin));
+        let deadline = leaving.since + if known { KNOWN_PATIENCE } else { STRANGER_PATIENCE };
+        if !deadline.is_due(self.now()) {
+            return deadline;
+        }
+        for origin in late.collect::<BTreeSet<_>>() {
+            tracing::info!("the tracker {origin} did not answer our `stopped`");
+        }
+        if let Some(leaving) = self.leaving.take() {
+            let _ = leaving.told.send(());
+        }
+        Time::NEVER
     }
 
     /// Does what is to be done; returns when there is more.
@@ -115,29 +167,34 @@ impl Task {
             match self.schedule.poll(self.now()) {
                 ScheduleOutput::Wait(deadline) => return deadline,
                 ScheduleOutput::Announce { ticket, tracker, request } => {
+                    let origin = tracker.origin().to_owned();
+                    let leaving = request.event == AnnounceEvent::Stopped;
                     let ask = async move {
                         let reply = client.announce(&tracker, &request).await;
                         (ticket, Answer::Announce(reply.map_err(|e| e.failure())))
                     };
-                    self.running.insert(ticket, self.requests.spawn(ask));
+                    let request = self.requests.spawn(ask);
+                    self.running.insert(ticket, Asked { request, origin, leaving });
                 }
                 ScheduleOutput::Scrape { ticket, tracker, hashes } => {
+                    let origin = tracker.origin().to_owned();
                     let ask = async move {
                         let reply = client.scrape(&tracker, &hashes).await;
                         (ticket, Answer::Scrape(reply.map_err(|e| e.failure())))
                     };
-                    self.running.insert(ticket, self.requests.spawn(ask));
+                    let request = self.requests.spawn(ask);
+                    self.running.insert(ticket, Asked { request, origin, leaving: false });
                 }
                 ScheduleOutput::Abort(ticket) => {
-                    if let Some(request) = self.running.remove(&ticket) {
-                        request.abort();
+                    if let Some(asked) = self.running.remove(&ticket) {
+                        asked.request.abort();
                     }
                 }
                 ScheduleOutput::Event(key, event) => self.event(key, event),
                 ScheduleOutput::Removed(key) => self.next.retain(|(of, _), _| *of != key),
                 ScheduleOutput::Drained => {
-                    if let Some(to) = self.drained.take() {
-                        let _ = to.send(());
+                    if let Some(leaving) = self.leaving.take() {
+                        let _ = leaving.told.send(());
                     }
                 }
             }

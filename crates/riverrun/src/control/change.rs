@@ -148,12 +148,33 @@ pub(crate) fn set_super_seeding(inner: &Inner, entry: &Entry, on: bool) {
     inner.shard(entry).command(Command::Torrent(entry.id, Brain::SuperSeed(on)));
 }
 
-/// More trackers, each a tier of its own.
-pub(crate) fn add_trackers(inner: &Inner, entry: &Entry, urls: Vec<String>) -> Result<(), Error> {
-    for url in &urls {
+/// What is no address of a tracker is an error.
+fn check_trackers(urls: &[String]) -> Result<(), Error> {
+    for url in urls {
         tracker::TrackerUrl::parse(url)
             .map_err(|e| Error::Fetch { url: url.as_str().into(), message: e.to_string().into() })?;
     }
+    Ok(())
+}
+
+/// Trackers to be asked besides the others, as long as this client runs.
+pub(crate) fn ask_besides(inner: &Inner, entry: &Entry, urls: Vec<String>) -> Result<(), Error> {
+    check_trackers(&urls)?;
+    let beside = entry.change(|state| {
+        for url in urls {
+            if !state.beside.contains(&url) {
+                state.beside.push(url);
+            }
+        }
+        state.beside.clone()
+    });
+    inner.trackers.tell(entry.id, AnnouncerInput::Beside(crate::trackers::parse(&beside)));
+    Ok(())
+}
+
+/// More trackers, each a tier of its own.
+pub(crate) fn add_trackers(inner: &Inner, entry: &Entry, urls: Vec<String>) -> Result<(), Error> {
+    check_trackers(&urls)?;
     let tiers = entry.change(|state| {
         for url in urls {
             if !state.tiers.iter().flatten().any(|known| *known == url) {

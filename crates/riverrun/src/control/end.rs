@@ -18,7 +18,8 @@ use crate::{Error, EventKind, Trouble};
 /// How long [`Client::close`](crate::Client::close) takes at most.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(4_800);
 
-/// Ends everything politely. Returns whether all was done in time.
+/// Ends everything politely. Returns whether all that is to be kept was written in time; that a tracker does not answer
+/// leaves nothing undone here.
 pub(crate) async fn close(inner: Arc<Inner>) -> bool {
     if !inner.ending.begin() {
         return false;
@@ -30,11 +31,11 @@ pub(crate) async fn close(inner: Arc<Inner>) -> bool {
     let shards = timeout(CLOSE_PATIENCE, close_torrents(&inner));
     // A gateway that does not answer forgets our port by itself: that leaves nothing undone.
     let unmapped = inner.local.close(CLOSE_PATIENCE);
-    let (trackers, saved, ()) = tokio::join!(trackers, shards, unmapped);
+    let (_, saved, ()) = tokio::join!(trackers, shards, unmapped);
     let left = patience.saturating_duration_since(tokio::time::Instant::now());
     let disk = inner.shared.disk.clone();
     let drained = inner.tasks.blocking(move || disk.close(left)).await.unwrap_or(false);
-    trackers.is_ok() && saved.unwrap_or(false) && drained
+    saved.unwrap_or(false) && drained
 }
 
 async fn close_torrents(inner: &Arc<Inner>) -> bool {

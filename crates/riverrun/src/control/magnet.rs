@@ -20,7 +20,7 @@ use crate::{AddTorrent, Error, EventKind, Trouble};
 pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) -> Result<Arc<Entry>, Error> {
     let peers = link.peers.clone();
     if add.own_trackers {
-        add.trackers.splice(0..0, link.trackers.iter().cloned());
+        add.link_trackers.clone_from(&link.trackers);
     }
     if let Some(metainfo) = load(&inner, link.hashes).await {
         add.wanted = add.wanted.or_else(|| selected(&link, metainfo.info()));

@@ -88,7 +88,7 @@ pub(crate) fn review(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     let (reached, next) = {
         let mut state = entry.state();
         let ((_, sent), wanted) = (state.totals.over_all(None), state.pieces.bytes_wanted());
-        let seeds = state.seeds();
+        let seeds = state.seeds(entry.settings.read_only);
         state.seeding.review(inner.shared.clock.now(), seeds, sent, wanted)
     };
     inner.torrents.agenda.set(entry.id, Chore::Goal, next);

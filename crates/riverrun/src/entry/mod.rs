@@ -78,6 +78,7 @@ pub(crate) struct NewEntry {
     pub(crate) paused: bool,
     pub(crate) wanted_files: Vec<bool>,
     pub(crate) tiers: Vec<Vec<String>>,
+    pub(crate) beside: Vec<String>,
     pub(crate) goal: Option<SeedGoal>,
     pub(crate) agenda: Arc<Agenda>,
     pub(crate) events: broadcast::Sender<Event>,
@@ -94,7 +95,7 @@ impl Entry {
         };
         let wants = Wants::new(new.wanted_files);
         let mut state = State::new(stage, content.info(), wants, Seeding::new(new.goal));
-        (state.paused, state.tiers) = (new.paused, new.tiers);
+        (state.paused, state.tiers, state.beside) = (new.paused, new.tiers, new.beside);
         Entry {
             id: new.id,
             shard: new.shard,

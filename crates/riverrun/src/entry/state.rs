@@ -87,6 +87,8 @@ pub(crate) struct State {
     pub(crate) seeding: Seeding,
     /// The trackers, tier by tier.
     pub(crate) tiers: Vec<Vec<String>>,
+    /// Trackers to be asked besides; not saved.
+    pub(crate) beside: Vec<String>,
     /// What users were told last.
     shown: Option<TorrentState>,
 }
@@ -106,6 +108,7 @@ impl State {
             totals: Totals::default(),
             seeding,
             tiers: Vec::new(),
+            beside: Vec::new(),
             shown: None,
         }
     }
@@ -149,9 +152,10 @@ impl State {
         self.place.on_shard && !self.paused
     }
 
-    /// Whether it has all that is wanted, and serves it.
-    pub(crate) fn seeds(&self) -> bool {
-        self.takes_part() && self.pieces.missing() == 0 && self.stage == Stage::Running
+    /// Whether it has all that will ever come, and serves it: all that is wanted, or where nothing may be written what is
+    /// there.
+    pub(crate) fn seeds(&self, read_only: bool) -> bool {
+        self.takes_part() && (read_only || self.pieces.missing() == 0) && self.stage == Stage::Running
     }
 
     /// Changes what is wanted.

@@ -62,6 +62,9 @@ pub struct AnnouncerConfig {
     pub families: Vec<Family>,
     /// Tiers of trackers, as the metainfo lists them (BEP 12).
     pub tiers: Vec<Vec<TrackerUrl>>,
+    /// Trackers that are asked besides, whatever the tiers answer: those that a user names. A private torrent has one
+    /// tracker at a time (BEP 27): there each is one more tier after the others.
+    pub beside: Vec<TrackerUrl>,
     /// The address to publish, where the tracker would see another.
     pub public_ip: Option<IpAddr>,
     /// Clamps for what trackers ask.
@@ -78,6 +81,7 @@ impl AnnouncerConfig {
             mode: TierMode::First,
             families: vec![Family::Any],
             tiers,
+            beside: Vec::new(),
             public_ip: None,
             intervals: Intervals::default(),
         }
@@ -131,6 +135,8 @@ pub enum AnnouncerInput {
     Scrape,
     /// The list of trackers changed. What is known of those that stay is kept; the others are told `stopped`.
     Trackers(Vec<Vec<TrackerUrl>>),
+    /// The list of trackers that are asked besides changed, as above.
+    Beside(Vec<TrackerUrl>),
     /// This job is being sent: from now on the tracker may know us, and is owed a `stopped`.
     Sent(u64),
     /// How an announce went.

@@ -112,7 +112,6 @@ impl Announcer {
             .flat_map(|info_hash| families.iter().map(move |family| Lane { info_hash, family: *family }))
             .collect();
         let key = rng.next_u32();
-        let tiers = config.tiers.clone();
         let mut announcer = Announcer {
             config,
             lanes,
@@ -127,7 +126,7 @@ impl Announcer {
             peers_from: None,
             out: VecDeque::new(),
         };
-        announcer.lay_out(Time::ZERO, tiers);
+        announcer.lay_out(Time::ZERO);
         announcer
     }
 
@@ -141,7 +140,14 @@ impl Announcer {
             AnnouncerInput::WantPeers => self.walks.iter_mut().for_each(|w| w.hurry(now)),
             AnnouncerInput::Force => self.force(now),
             AnnouncerInput::Scrape => self.scrape(now),
-            AnnouncerInput::Trackers(tiers) => self.replace_trackers(now, tiers),
+            AnnouncerInput::Trackers(tiers) => {
+                self.config.tiers = tiers;
+                self.replace_trackers(now);
+            }
+            AnnouncerInput::Beside(trackers) => {
+                self.config.beside = trackers;
+                self.replace_trackers(now);
+            }
             AnnouncerInput::Sent(ticket) => self.sent(ticket),
             AnnouncerInput::Announced { ticket, outcome } => self.announced(now, ticket, outcome),
             AnnouncerInput::Scraped { ticket, outcome } => self.scraped(ticket, outcome),
@@ -203,9 +209,17 @@ impl Announcer {
             .collect()
     }
 
-    /// Makes the walks over `tiers`, keeping what is known of trackers that were there before.
-    fn lay_out(&mut self, now: Time, tiers: Vec<Vec<TrackerUrl>>) {
+    /// Makes the walks over the tiers, and one for each tracker beside them, keeping what is known of trackers that were
+    /// there before.
+    fn lay_out(&mut self, now: Time) {
+        let mut tiers = self.config.tiers.clone();
         let mut seen = std::collections::BTreeSet::new();
+        if self.config.private {
+            tiers.extend(self.config.beside.iter().map(|url| vec![url.clone()]));
+        } else {
+            // One that is in a tier too is asked all the same, and once.
+            seen.extend(self.config.beside.iter().cloned());
+        }
         let mut tiers: Vec<Vec<TrackerIndex>> = tiers
             .into_iter()
             .map(|tier| {
@@ -215,16 +229,26 @@ impl Announcer {
             .collect();
         tiers.retain(|tier: &Vec<_>| !tier.is_empty());
         tiers.iter_mut().for_each(|tier| self.rng.shuffle(tier));
+        let count = tiers.len();
         let mut order = tiers
             .into_iter()
             .enumerate()
             .map(|(n, tier)| tier.into_iter().map(|index| (n, index)).collect::<Vec<_>>());
         let split = self.config.mode == TierMode::EveryTier && !self.config.private;
-        let groups: Vec<Vec<_>> = if split {
+        let mut groups: Vec<Vec<_>> = if split {
             order.collect()
         } else {
             order.by_ref().reduce(|a, b| [a, b].concat()).into_iter().collect()
         };
+        let mut beside: Vec<TrackerUrl> = Vec::new();
+        for url in self.config.beside.iter().filter(|_| !self.config.private) {
+            if !beside.contains(url) {
+                beside.push(url.clone());
+            }
+        }
+        groups.extend(
+            beside.into_iter().enumerate().map(|(n, url)| vec![(count + n, self.tracker_index(url))]),
+        );
         let old = std::mem::take(&mut self.walks);
         for order in groups {
             let mut walk = Walk::new(now, order, self.lanes.len(), self.config.private);
@@ -351,10 +375,10 @@ impl Announcer {
         }
     }
 
-    fn replace_trackers(&mut self, now: Time, tiers: Vec<Vec<TrackerUrl>>) {
+    fn replace_trackers(&mut self, now: Time) {
         // Jobs name walks by number: those under way are asked again by the new walks.
         self.abort(|f| f.walk.is_some());
-        self.lay_out(now, tiers);
+        self.lay_out(now);
         let used: Vec<TrackerIndex> = self.walks.iter().flat_map(|w| &w.order).map(|(_, t)| *t).collect();
         if self.phase == Phase::Running {
             for tracker in (0..self.trackers.len()).filter(|t| !used.contains(t)) {

@@ -447,6 +447,30 @@ fn trackers_can_be_replaced() {
 }
 
 #[test]
+fn trackers_beside_the_tiers_are_asked_whatever_the_tiers_answer() {
+    let mut settings = config(&[&["a"], &["b"]]);
+    // Asked once, though it stands in a tier too.
+    settings.beside = vec![url("http://x/announce"), url("http://b/announce"), url("http://x/announce")];
+    let mut b = Bench::started(settings.clone());
+    let jobs: Vec<Job> = std::iter::from_fn(|| b.job()).collect();
+    assert_eq!(jobs.iter().map(host).collect::<Vec<_>>(), ["a", "x", "b"]);
+    jobs.iter().for_each(|job| b.ok(job));
+    let shown: Vec<_> = b.a.trackers().into_iter().map(|t| (t.tier, t.announced)).collect();
+    assert_eq!(shown, [(0, true), (1, true), (2, true)]);
+    // Another list: who left it is told, who stays is not asked anew.
+    b.tell(AnnouncerInput::Beside(vec![url("http://b/announce")]));
+    let job = b.wait();
+    assert_eq!((b.now, host(&job), request(&job).event), (0, "x", AnnounceEvent::Stopped));
+    assert_eq!(b.job(), None);
+
+    settings.private = true;
+    let mut b = Bench::started(settings);
+    let job = b.wait();
+    b.ok(&job);
+    assert_eq!((host(&job), b.job()), ("a", None), "one tracker at a time");
+}
+
+#[test]
 fn scrapes_go_to_the_tracker_in_use() {
     let mut b = Bench::started(config(&[&["a"], &["b"]]));
     let job = b.wait();
