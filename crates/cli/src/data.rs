@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::output;
 
 /// The directory that holds the torrent's file or directory, where the user named `given`: that directory itself, or what
-/// lies in it under the torrent's name.
+/// lies in it under the torrent's name. What can't be meant is an error that says what was found.
 pub(crate) fn root(info: &Info, given: &Path) -> Result<PathBuf, Failure> {
     let meta = given.metadata().map_err(|error| Failure::io(given.display(), &error))?;
     let is_named = |path: &Path| path.file_name().is_some_and(|name| name == info.name());
@@ -23,6 +23,21 @@ pub(crate) fn root(info: &Info, given: &Path) -> Result<PathBuf, Failure> {
         return Ok(parent.unwrap_or(Path::new(".")).to_owned());
     }
     if meta.is_dir() {
+        let has_it = given.join(info.name()).symlink_metadata().is_ok();
+        if content.is_some() && info.is_single_file() && !has_it {
+            return Err(Failure::usage(format!(
+                "{}: is a directory, and the torrent is one file of this name",
+                given.display()
+            )));
+        }
+        if !has_it && is_renamed(info, given) {
+            return Err(Failure::usage(format!(
+                "{}: holds the files of `{name}` under another name; rename it to `{name}`, or name the directory in which \
+                 `{name}` lies",
+                given.display(),
+                name = output::printable(info.name())
+            )));
+        }
         Ok(given.to_owned())
     } else {
         Err(Failure::usage(format!(
@@ -31,6 +46,19 @@ pub(crate) fn root(info: &Info, given: &Path) -> Result<PathBuf, Failure> {
             output::printable(info.name())
         )))
     }
+}
+
+/// Whether files of the torrent lie in `dir` itself, as they would in the torrent's directory.
+fn is_renamed(info: &Info, dir: &Path) -> bool {
+    let below = |path: &str| path.split_once('/').is_some_and(|(_, below)| dir.join(below).is_file());
+    !info.is_single_file() && info.files().iter().any(|file| file.is_stored() && below(file.path()))
+}
+
+/// Says which directory stands under `root` where a file of the torrent belongs: the first, as the end of a sentence.
+pub(crate) fn misplaced(info: &Info, root: &Path) -> String {
+    let paths = info.files().iter().filter(|file| file.is_stored()).map(|file| root.join(file.path()));
+    let found = paths.into_iter().find(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_dir()));
+    found.map_or_else(String::new, |path| format!("; {} is a directory, not a file", path.display()))
 }
 
 /// Opens the torrent's files for reading; none need to be there yet, but the directory does.

@@ -24,13 +24,15 @@ pub(crate) enum Code {
     HashMismatch = 7,
     /// A tracker or server did not answer as it should.
     Network = 8,
-    /// Ctrl-C or a termination signal; what was done is kept.
+    /// Ctrl-C, a termination signal or a hangup; what was done is kept.
     Interrupted = 130,
+    /// Nobody reads stdout any more, and the work that was to be told there was not done.
+    OutputClosed = 141,
 }
 
 impl Code {
     /// Every code, with what `torrent help exit` and the man page say of it.
-    pub(crate) const TABLE: [(u8, &'static str); 10] = [
+    pub(crate) const TABLE: [(u8, &'static str); 11] = [
         (0, "success"),
         (Code::Other as u8, "internal error, or one that fits nothing below"),
         (Code::Usage as u8, "wrong arguments; nothing was done"),
@@ -40,7 +42,8 @@ impl Code {
         (Code::Io as u8, "reading or writing failed"),
         (Code::HashMismatch as u8, "data on the disk does not match its hashes"),
         (Code::Network as u8, "a tracker or server did not answer as it should"),
-        (Code::Interrupted as u8, "interrupted; progress is kept"),
+        (Code::Interrupted as u8, "interrupted by Ctrl-C, SIGTERM or SIGHUP; progress is kept"),
+        (Code::OutputClosed as u8, "the reader of stdout went before --json had told all; progress is kept"),
     ];
 
     /// The exit code for a stable code of the library.

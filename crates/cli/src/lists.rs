@@ -88,6 +88,7 @@ impl Guard {
             return Ok(Guard::Packed(map));
         }
         let (list, report) = load(path, &map)?;
+        refuse_nonsense(path, report.as_ref())?;
         warn(path, report.as_ref());
         Ok(Guard::Listed(list))
     }
@@ -99,6 +100,17 @@ impl Guard {
             Guard::Listed(list) => list.contains(addr),
         }
     }
+}
+
+/// An error where no line could be read, though there are some: this is no list, and whoever named it would go unprotected.
+pub(crate) fn refuse_nonsense(path: &str, report: Option<&Report>) -> Result<(), Failure> {
+    let nonsense = report.filter(|report| report.bad > 0 && report.ranges == 0 && report.allowed == 0);
+    let Some(report) = nonsense else { return Ok(()) };
+    let first = report.bad_lines.first().map(|line| format!(", the first is {line}")).unwrap_or_default();
+    Err(damaged(
+        path,
+        format!("this is no blocklist: none of its {} lines gives a range{first}", report.lines),
+    ))
 }
 
 /// Tells of lines that can't be read.

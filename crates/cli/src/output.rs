@@ -12,17 +12,37 @@ use crate::exit::{Code, Failure};
 /// goes; new fields may come without it.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// Writes one line to stdout. A reader that has gone (`| head`) ends the program quietly.
+/// Whether the reader of stdout has gone.
+static READER_GONE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the reader of stdout has gone (`| head`). Nothing is written then; what still matters is how the work ends.
+pub(crate) fn reader_gone() -> bool {
+    READER_GONE.load(Ordering::Relaxed)
+}
+
+/// An error where the reader of stdout has gone: for commands whose output is all they are for and that would go on.
+pub(crate) fn heed_reader() -> Result<(), Failure> {
+    let gone = || Failure::new(Code::OutputClosed, "nobody reads stdout any more");
+    if reader_gone() { Err(gone()) } else { Ok(()) }
+}
+
+/// Writes one line to stdout, unless its reader has gone.
 pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
     bytes(format!("{}\n", text.as_ref()).as_bytes())
 }
 
-/// Writes bytes to stdout.
+/// Writes bytes to stdout, unless its reader has gone.
 pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
+    if reader_gone() {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     match out.write_all(data).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            READER_GONE.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         Err(error) => Err(Failure::io("stdout", &error)),
     }
 }

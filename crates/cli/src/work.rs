@@ -39,6 +39,9 @@ pub(crate) struct Interruptions {
     /// Ctrl-C and termination. Where they can't be caught they end the program in the system's way.
     #[cfg(unix)]
     signals: Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>,
+    /// The terminal or the session is gone. None where somebody asked us to outlive it.
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 impl Interruptions {
@@ -48,7 +51,8 @@ impl Interruptions {
         {
             use tokio::signal::unix::{SignalKind, signal};
             let signals = signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok());
-            Interruptions { signals }
+            let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup()).ok()).flatten();
+            Interruptions { signals, hangup }
         }
         #[cfg(not(unix))]
         Interruptions {}
@@ -58,9 +62,17 @@ impl Interruptions {
     pub(crate) async fn next(&mut self) {
         #[cfg(unix)]
         if let Some((interrupt, terminate)) = &mut self.signals {
+            let hangup = &mut self.hangup;
+            let hung_up = async {
+                match hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hung_up => {}
             }
             return;
         }
@@ -68,6 +80,16 @@ impl Interruptions {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Whether SIGHUP was ignored when we were started, as `nohup` does it: listening for it would undo that. Where the system
+/// does not tell, nobody listens, and the signal does what it always did.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The lowest bit is signal 1.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & 1 != 0)
 }
 
 /// Returns at the next request of the user or the system to end this program. It is listened for when the future is first

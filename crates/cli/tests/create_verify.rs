@@ -227,3 +227,47 @@ fn links_are_followed_kept_or_left_out() {
         assert!(!outcome.text().contains("link") && outcome.stderr.contains("left out"), "{outcome:?}");
     }
 }
+
+#[test]
+fn an_edit_replaces_another_file_only_by_force() {
+    let scene = Scene::new();
+    scene.write("mine", b"mine");
+    scene.expect("edit data.torrent --comment zz -o mine", 2, "", "mine exists; --force replaces it");
+    assert_eq!(scene.read("mine"), b"mine");
+    scene.ok("edit data.torrent --comment zz -o mine --force");
+    assert_eq!(load(&scene, "mine").comment(), Some("zz"));
+    for (words, comment) in
+        [("", "in place"), ("-o data.torrent", "by name"), ("-o ./data.torrent", "by path")]
+    {
+        let mut command = scene.command(&format!("edit data.torrent {words} --comment"));
+        assert!(command.arg(comment).status().unwrap().success(), "{comment}");
+        assert_eq!(load(&scene, "data.torrent").comment(), Some(comment));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_by_the_code_though_nobody_reads() {
+    let scene = Scene::new();
+    scene.write("data/a.bin", b"cut");
+    let mut command = scene.command("verify data.torrent --pieces");
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
+#[test]
+fn data_that_is_not_what_was_meant_is_named() {
+    let scene = Scene::new();
+    scene.ok("create data/a.bin -o a.torrent");
+    std::fs::rename(scene.path("data"), scene.path("other")).unwrap();
+    std::fs::create_dir_all(scene.path("place/a.bin")).unwrap();
+    for command in ["verify", "seed --no-trackers --listen 127.0.0.1:0 --state-dir s"] {
+        let said = "other: holds the files of `data` under another name; rename it to `data`";
+        scene.expect(&format!("{command} data.torrent --data other"), 2, "", said);
+        let said = "place/a.bin: is a directory, and the torrent is one file of this name";
+        scene.expect(&format!("{command} a.torrent --data place/a.bin"), 2, "", said);
+        let outcome = scene.run(&format!("{command} a.torrent --data place"));
+        assert_eq!(outcome.code, Some(7), "{outcome:?}");
+        assert!(outcome.stderr.contains("; place/a.bin is a directory, not a file"), "{outcome:?}");
+    }
+}

@@ -35,6 +35,9 @@ rows! {
     wrong_tracker_edited_in: "edit data.torrent --announce nonsense" => 2, "", "--announce nonsense";
     wrong_tracker_added: "edit data.torrent --add-tracker nonsense" => 2, "", "--add-tracker nonsense";
     wrong_web_seed_edited_in: "edit data.torrent --web-seed gopher://x" => 2, "", "--web-seed gopher://x";
+    edited_name_that_leads_out: "edit data.torrent --name ../../x -o new.torrent" => 2, "",
+        "--name: `../../x` cannot be part of a path in a torrent";
+    edited_name_of_nothing: "edit data.torrent --name= -o new.torrent" => 2, "", "--name: `` cannot be part of a path";
     wrong_ratio: "seed data.torrent --seed-ratio NaN" => 2, "", "`NaN` is no ratio";
     negative_ratio: "serve data --seed-ratio=-1" => 2, "", "`-1` is no ratio";
     stdin_twice: "seed - -" => 2, "", "give `-` once";
@@ -255,4 +258,22 @@ fn the_system_may_have_nothing_left_to_give() {
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stderr.starts_with("torrent: ") && stderr.lines().count() == 1, "{stderr}");
     }
+}
+
+#[test]
+fn a_blocklist_of_nonsense_protects_nobody_and_is_refused() {
+    let scene = Scene::new();
+    scene.write("junk", b"<html>\n<body>404</body>\n");
+    scene.write("half", b"<html>\n10.0.0.0/8\n");
+    scene.write("none", b"# nobody\n");
+    let words = "download data.torrent -o out --no-trackers --listen 127.0.0.1:0 --state-dir s --timeout 1s";
+    let refused = scene.run(&format!("{words} --blocklist junk"));
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    let said = "junk: this is no blocklist: none of its 2 lines gives a range, the first is line 1: ";
+    assert!(refused.stderr.contains(said) && refused.stderr.lines().count() == 1, "{refused:?}");
+    for list in ["half", "none"] {
+        scene.expect(&format!("{words} --blocklist {list}"), 4, "", "nothing came for 1s");
+    }
+    scene.expect("blocklist pack junk -o packed", 3, "", "this is no blocklist");
+    assert!(!scene.path("packed").exists());
 }

@@ -171,3 +171,28 @@ fn details_tell_how_the_port_stands_and_quiet_tells_nothing() {
         scene.expect(&format!("-q {words}"), 0, "", "");
     }
 }
+
+#[test]
+fn a_hangup_is_a_request_to_end() {
+    let scene = Scene::new();
+    let mut download = scene.start(DOWNLOAD);
+    wait_for(&mut download, "state", "downloading");
+    let (code, rest, _) = download.signal("-HUP");
+    assert_eq!((code, rest.contains("\"event\":\"end\"")), (Some(130), true), "{rest}");
+}
+
+#[test]
+fn a_download_that_nobody_reads_ends_without_success() {
+    let scene = Scene::new();
+    let mut download = scene.start(DOWNLOAD);
+    wait_for(&mut download, "state", "downloading");
+    assert_eq!(download.leave_unread(), Some(141));
+}
+
+#[test]
+fn a_seed_of_what_is_there_reaches_its_goal() {
+    let scene = Scene::new();
+    scene.write("data/a.bin", b"cut");
+    let words = "seed data.torrent --partial --no-trackers --listen 127.0.0.1:0 --state-dir s --seed-time 1s";
+    assert_eq!(scene.run(words).code, Some(0));
+}

@@ -7,7 +7,7 @@ use iplist::{Blocklist, Builder, Limits, Match, Packed, Stats};
 use serde::Serialize;
 
 use crate::exit::Failure;
-use crate::lists::{PACKED, add, damaged, load, open_packed, read, warn};
+use crate::lists::{PACKED, add, damaged, load, open_packed, read, refuse_nonsense, warn};
 use crate::output;
 
 /// Pack, search and count lists of blocked addresses
@@ -68,6 +68,7 @@ fn pack(files: &[String], target: &str, no_names: bool, force: bool) -> Result<(
     }
     for path in files {
         let report = add(&mut builder, path, &read(path)?)?;
+        refuse_nonsense(path, report.as_ref())?;
         warn(path, report.as_ref());
     }
     output::to_file_or_stdout(target, &builder.build().pack())

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Where to write; `-` for stdout. Without it the file itself is replaced
     #[arg(short, long, value_name = "FILE")]
     output: Option<String>,
+    /// Replace another file that --output names
+    #[arg(short, long)]
+    force: bool,
     /// Replace the trackers; repeat for more tiers, commas separate trackers of one tier
     #[arg(short, long, value_name = "URL[,URL]", conflicts_with = "no_trackers")]
     announce: Vec<String>,
@@ -87,10 +90,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             "nothing to change; say what with --announce, --comment, --web-seed, --private, ... (`torrent help edit`)",
         ));
     }
+    if !is_in_place(&options.file, target) {
+        output::refuse_to_replace(target, options.force)?;
+    }
     let mut after = edit_info(&before, options)?;
     edit_outer(&mut after, options)?;
     let bytes = after.to_bytes();
-    output::to_file_or_stdout(target, &bytes)?;
+    if is_in_place(&options.file, target) {
+        output::to_file_or_stdout(target, &bytes)?;
+    } else {
+        output::new_file(target, &bytes, options.force)?;
+    }
     let infohash_changed = before.info_hashes() != after.info_hashes();
     if options.json {
         output::json(&Edited {
@@ -108,6 +118,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Whether the file that is written is the one that was read, by whatever path.
+fn is_in_place(file: &str, target: &str) -> bool {
+    let real = |path: &str| std::fs::canonicalize(path).ok();
+    file == target || target != "-" && real(target).is_some_and(|target| real(file) == Some(target))
 }
 
 impl Options {
@@ -131,6 +147,13 @@ fn edit_info(before: &Metainfo, options: &Options) -> Result<Metainfo, Failure> 
         edit = edit.source(some(source));
     }
     if let Some(name) = &options.name {
+        // What `create` refuses: no reader would take it, or it would lead out of the directory.
+        if matches!(name.as_str(), "" | "." | "..") || name.contains(['/', '\0']) {
+            return Err(Failure::usage(format!(
+                "--name: `{}` cannot be part of a path in a torrent",
+                output::printable(name)
+            )));
+        }
         edit = edit.name(name);
     }
     if edit == InfoEdit::new() {

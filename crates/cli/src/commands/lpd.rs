@@ -72,11 +72,12 @@ async fn print(options: &Options, mut events: Events) -> Result<(), Failure> {
         if options.json {
             let infohashes = torrents.iter().map(ToString::to_string).collect();
             output::json(&Line::Announce { from, port, infohashes, cookie })?;
-            continue;
+        } else {
+            let mut peer = from;
+            peer.set_port(port);
+            torrents.iter().try_for_each(|torrent| output::line(format!("{torrent}  {peer}")))?;
         }
-        let mut peer = from;
-        peer.set_port(port);
-        torrents.iter().try_for_each(|torrent| output::line(format!("{torrent}  {peer}")))?;
+        output::heed_reader()?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(crate) struct Options {
     /// The torrents: files, their http(s) URLs, or `-` for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// The directory that holds the torrents' files or directories, or that file or directory itself
+    /// The directory that holds the torrents' files or directories, or that file or directory itself, under its own name
     #[arg(short, long, value_name = "DIR", env = "RIVERRUN_DATA", default_value = ".")]
     data: PathBuf,
     /// Seed what is there, even when something is missing

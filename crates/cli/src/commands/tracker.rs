@@ -113,6 +113,7 @@ async fn serve(options: &Options) -> Result<(), Failure> {
         let (torrents, peers) = now;
         if options.json {
             output::json(&Event::Stats { torrents, peers })?;
+            output::heed_reader()?;
         } else {
             tracing::info!("{torrents} torrents, {peers} peers");
         }

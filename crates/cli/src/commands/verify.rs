@@ -23,7 +23,7 @@ use crate::{data, output, source, units, work};
 pub(crate) struct Options {
     /// The torrent: a file, its URL, or `-`
     file: String,
-    /// The directory that holds the torrent's file or directory, or that file or directory itself
+    /// The directory that holds the torrent's file or directory, or that file or directory itself, under its own name
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     data: PathBuf,
     /// Look at these files only: numbers and ranges as 1,2-5 (`torrent metainfo FILE files` lists them), or one pattern as *.mkv; may be repeated
@@ -113,7 +113,8 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     } else if !global.quiet {
         print(&shown)?;
     }
-    verdict(&report, &shown, global.quiet || options.json)
+    let misplaced = data::misplaced(info, &data::root(info, &options.data)?);
+    verdict(&report, &shown, &misplaced, global.quiet || options.json)
 }
 
 fn select_failure(problem: String) -> Failure {
@@ -220,7 +221,7 @@ fn print(shown: &Shown) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verdict(report: &CheckReport, shown: &Shown, silent: bool) -> Result<(), Failure> {
+fn verdict(report: &CheckReport, shown: &Shown, misplaced: &str, silent: bool) -> Result<(), Failure> {
     let Counts { checked, good, bad, missing, .. } = shown.pieces;
     if let Some(error) = &report.error {
         let failure = Failure::storage(error);
@@ -240,7 +241,8 @@ fn verdict(report: &CheckReport, shown: &Shown, silent: bool) -> Result<(), Fail
             0 => String::new(),
             n => format!(", {n} empty file{} missing", if n == 1 { "" } else { "s" }),
         };
-        let message = format!("{good} of {checked} pieces are right, {bad} wrong, {missing} missing{also}");
+        let message =
+            format!("{good} of {checked} pieces are right, {bad} wrong, {missing} missing{also}{misplaced}");
         return Err(Failure::new(Code::HashMismatch, message));
     }
     if !silent {

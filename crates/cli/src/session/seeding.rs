@@ -6,7 +6,7 @@ use riverrun::{Client, SeedGoal, Torrent, TorrentState};
 
 use super::failure;
 use crate::exit::{Code, Failure};
-use crate::output;
+use crate::{data, output};
 
 /// Waits for the check. Missing data is an error unless `partial`.
 pub(crate) async fn checked(torrent: &Torrent, partial: bool) -> Result<(), Failure> {
@@ -16,8 +16,11 @@ pub(crate) async fn checked(torrent: &Torrent, partial: bool) -> Result<(), Fail
         return Err(Failure::new(Code::of_library(trouble.code), trouble));
     }
     if snapshot.pieces_missing > 0 && !partial {
+        let misplaced = torrent
+            .metainfo()
+            .map_or_else(String::new, |metainfo| data::misplaced(metainfo.info(), torrent.output()));
         let message = format!(
-            "{} of {} pieces of `{}` are missing or do not match under {}; --partial seeds the rest",
+            "{} of {} pieces of `{}` are missing or do not match under {}{misplaced}; --partial seeds the rest",
             snapshot.pieces_missing,
             snapshot.pieces,
             torrent.name(),

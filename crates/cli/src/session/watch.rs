@@ -10,7 +10,7 @@ use types::InfoHashes;
 use super::progress::Progress;
 use super::{Stop, failure, json};
 use crate::exit::{Code, Failure};
-use crate::units;
+use crate::{output, units};
 
 /// What ends the work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,7 +94,8 @@ impl Watch {
         };
         for (i, torrent) in torrents.iter().enumerate() {
             if let Ok(snapshot) = torrent.snapshot().await {
-                rules.show(&mut seen, i, torrent, &snapshot)?;
+                // What can't be told any more must not keep the client from closing.
+                let _ = rules.show(&mut seen, i, torrent, &snapshot);
             }
         }
         seen.progress.finish();
@@ -175,14 +176,23 @@ impl Rules<'_> {
                         if may_end(&event.kind) && self.look(seen).await? {
                             return Ok(());
                         }
+                        self.heed_reader()?;
                     }
                     None => return Err(failure(&riverrun::Error::Closed)),
                 },
-                _ = tick.tick() => if self.look(seen).await? {
-                    return Ok(());
-                },
+                _ = tick.tick() => {
+                    if self.look(seen).await? {
+                        return Ok(());
+                    }
+                    self.heed_reader()?;
+                }
             }
         }
+    }
+
+    /// With `--json` somebody is to read what goes on. Where they have gone the work ends as if it was interrupted.
+    fn heed_reader(&self) -> Result<(), Failure> {
+        if self.json { output::heed_reader() } else { Ok(()) }
     }
 
     fn event(&self, seen: &mut Seen, event: &Event) -> Result<(), Failure> {
@@ -252,9 +262,7 @@ impl Rules<'_> {
         if let Some(timeout) = self.timeout.filter(|timeout| seen.moved.elapsed() >= *timeout) {
             return Err(match stalled {
                 Some(trouble) => Failure::new(Code::of_library(trouble.code), trouble),
-                None => {
-                    Failure::new(Code::NoPeers, format!("nothing came for {}", crate::units::time(timeout)))
-                }
+                None => Failure::new(Code::NoPeers, format!("nothing came for {}", units::time(timeout))),
             });
         }
         Ok(match self.until {

@@ -119,7 +119,7 @@ impl Scene {
     /// Starts a command that goes on until it is stopped.
     pub(crate) fn start(&self, words: &str) -> Running {
         let mut child = self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
+        let lines = child.stdout.take().map(BufReader::new);
         Running { child, lines }
     }
 }
@@ -153,13 +153,13 @@ impl From<std::process::Output> for Outcome {
 /// A program at work; ended when it goes out of scope.
 pub(crate) struct Running {
     child: Child,
-    lines: BufReader<std::process::ChildStdout>,
+    lines: Option<BufReader<std::process::ChildStdout>>,
 }
 
 impl Running {
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
+        self.lines.as_mut().unwrap().read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
@@ -175,12 +175,23 @@ impl Running {
     }
 
     /// What Ctrl-C does; then the exit code and the rest of both streams.
-    pub(crate) fn interrupt(mut self) -> (Option<i32>, String, String) {
+    pub(crate) fn interrupt(self) -> (Option<i32>, String, String) {
+        self.signal("-INT")
+    }
+
+    /// Nobody reads stdout any more; then the exit code.
+    pub(crate) fn leave_unread(mut self) -> Option<i32> {
+        self.lines = None;
+        self.child.wait().unwrap().code()
+    }
+
+    /// What `kill` with this does; then as above.
+    pub(crate) fn signal(mut self, signal: &str) -> (Option<i32>, String, String) {
         let pid = self.child.id().to_string();
-        let told = Command::new("kill").args([OsStr::new("-INT"), OsStr::new(&pid)]).status().unwrap();
+        let told = Command::new("kill").args([OsStr::new(signal), OsStr::new(&pid)]).status().unwrap();
         assert!(told.success());
         let (mut out, mut err) = (String::new(), String::new());
-        self.lines.read_to_string(&mut out).unwrap();
+        self.lines.as_mut().unwrap().read_to_string(&mut out).unwrap();
         self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         (self.child.wait().unwrap().code(), out, err)
     }
