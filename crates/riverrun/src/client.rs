@@ -193,7 +193,8 @@ impl Client {
                 use crate::TorrentState as S;
                 !matches!(t.state(), S::Failed(_) | S::Removed) && !t.is_complete()
             };
-            if self.guard.inner.ending.is_over() {
+            // A check that closing cut short looks like a failure.
+            if self.guard.inner.ending.has_begun() {
                 return false;
             }
             if !self.torrents().iter().any(at_work) {
