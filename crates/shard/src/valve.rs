@@ -41,9 +41,10 @@ impl Valve {
         if *turn == 0 && self.line.is_empty() {
             *turn = TURN;
         }
-        // The rest of a turn passes whole or waits: who takes each drop as it falls is never held back, and keeps the
-        // loop busy with writes of a few bytes.
-        if *turn == 0 || self.bucket.ready_at(now, *turn) > now {
+        // Who takes each drop as it falls is never held back, and keeps the loop busy with writes of a few bytes: less
+        // than comes in a millisecond is left to gather.
+        let drop = (self.bucket.limit().unwrap_or(0) / 1_000) as usize;
+        if available == 0 || *turn == 0 || self.bucket.ready_at(now, drop.min(*turn)) > now {
             *turn = 0;
             self.held_back = true;
             self.line.push_back(conn);
@@ -141,6 +142,13 @@ mod tests {
         assert!((4_900_000..5_100_000).contains(&moved), "{moved}");
         assert!(writes <= 320, "{writes} writes");
         assert!(valve.usage(Time::from_secs(1)).1, "it was held back");
+    }
+
+    #[test]
+    fn a_few_bytes_wait_for_a_few_bytes() {
+        let (mut valve, conn) = (Valve::new(Time::ZERO), ConnId::new(0, 0));
+        valve.set_limit(Some(60_000), Time::ZERO);
+        assert!(valve.allow(Time::from_millis(2), conn, &mut 0) >= 68, "a handshake");
     }
 
     #[test]
