@@ -49,15 +49,19 @@ pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
 
 /// Writes one JSON object as one line, with the schema number first.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    line(json_text(value)?)
+}
+
+/// One JSON object as text, with the schema number first.
+pub(crate) fn json_text<T: Serialize>(value: &T) -> Result<String, Failure> {
     #[derive(Serialize)]
     struct Tagged<'a, T> {
         schema: u32,
         #[serde(flatten)]
         value: &'a T,
     }
-    let text = serde_json::to_string(&Tagged { schema: SCHEMA, value })
-        .map_err(|error| Failure::new(Code::Other, format!("cannot print JSON: {error}")))?;
-    line(text)
+    serde_json::to_string(&Tagged { schema: SCHEMA, value })
+        .map_err(|error| Failure::new(Code::Other, format!("cannot print JSON: {error}")))
 }
 
 /// Writes bytes to a file, or to stdout for `-`. Bytes that are no text are not poured over a terminal.

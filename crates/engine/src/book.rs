@@ -329,6 +329,17 @@ impl Book {
         all.into_iter().take(most).map(|(addr, _)| *addr).collect()
     }
 
+    /// Every address that is of use: with its source, its failures in a row, and whether it is connected.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketAddr, PeerSource, u8, bool)> {
+        let useful = self.entries.iter().filter(|(_, entry)| entry.state != State::Abandoned);
+        useful.map(|(addr, e)| (*addr, e.source, e.failures, e.state == State::Connected))
+    }
+
+    /// Where an address was learned.
+    pub(crate) fn source(&self, addr: SocketAddr) -> Option<PeerSource> {
+        self.entries.get(&canonical(addr)).map(|entry| entry.source)
+    }
+
     /// The addresses whose best source is such.
     pub(crate) fn sourced(&self, such: impl Fn(PeerSource) -> bool) -> Vec<SocketAddr> {
         self.entries.iter().filter(|(_, entry)| such(entry.source)).map(|(addr, _)| *addr).collect()

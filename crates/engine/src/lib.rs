@@ -41,5 +41,5 @@ pub use io::{Arrival, Command, DiskTrouble, Event, Input, Origin, Output, WaitRe
 pub use picker::{Demand, Order, Priority, ReaderId};
 pub use rate::{Bucket, Speed};
 pub use session::{Lease, Session, Usage};
-pub use snapshot::{Figures, MetadataProgress, PeerSnapshot, Phase, Snapshot};
+pub use snapshot::{Figures, KnownPeer, MetadataProgress, PeerSnapshot, Phase, Snapshot, SourceCount, Waste};
 pub use torrent::{Content, Params, Torrent, reserved};

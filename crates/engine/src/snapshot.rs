@@ -1,9 +1,10 @@
 //! A torrent as seen from outside, built when somebody asks.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use metainfo::Mismatch;
-use types::Bitfield;
+use types::{Bitfield, PeerSource};
 
 use crate::{DiskTrouble, Origin};
 
@@ -50,12 +51,16 @@ pub struct Snapshot {
     pub uploaded: u64,
     /// Payload bytes received in vain: second copies, failed pieces, never asked for.
     pub wasted: u64,
+    /// The same by why.
+    pub waste: Waste,
     /// Payload bytes received in a second.
     pub download_rate: u64,
     /// Payload bytes sent in a second.
     pub upload_rate: u64,
     /// Connected peers.
     pub peers: u32,
+    /// Peers by where their addresses were learned; sources without any are left out.
+    pub sources: Vec<SourceCount>,
     /// Connected peers that have everything.
     pub seeds: u32,
     /// Dials under way.
@@ -64,6 +69,51 @@ pub struct Snapshot {
     pub known: u32,
     /// Connections closed for each kind of fault, as `(code, times)`.
     pub faults: Vec<(&'static str, u64)>,
+}
+
+/// Payload bytes received in vain, by why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Waste {
+    /// Asked for, but another copy came first, or they were of no use any more.
+    pub duplicate: u64,
+    /// In pieces that failed their hash.
+    pub failed: u64,
+    /// Never asked for.
+    pub unasked: u64,
+}
+
+impl Waste {
+    /// All of it.
+    pub const fn total(&self) -> u64 {
+        self.duplicate + self.failed + self.unasked
+    }
+}
+
+/// How many peers were learned from one source. An address counts for the best of its sources.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SourceCount {
+    /// The source.
+    pub source: PeerSource,
+    /// Addresses known, connected or not.
+    pub known: u32,
+    /// Connections. Those that peers opened are of [`PeerSource::Incoming`].
+    pub connected: u32,
+}
+
+/// An address of the swarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct KnownPeer {
+    /// Where it is dialed.
+    pub addr: SocketAddr,
+    /// The best source that named it.
+    pub source: PeerSource,
+    /// Failures in a row.
+    pub failures: u8,
+    /// Whether it is connected.
+    pub connected: bool,
 }
 
 /// What changes from second to second about a torrent: read off running totals, whatever its size.
@@ -101,6 +151,10 @@ pub struct PeerSnapshot {
     pub client: String,
     /// Who opened the connection.
     pub origin: Origin,
+    /// Where its address was learned; [`PeerSource::Incoming`] where it opened the connection.
+    pub source: PeerSource,
+    /// How long it has been connected.
+    pub connected: Duration,
     /// Pieces it has.
     pub pieces: u32,
     /// We want something it has.

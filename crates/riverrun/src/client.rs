@@ -16,8 +16,9 @@ use crate::local::Local;
 use crate::runtime::{
     Clock, FromShard, MOST_GOSSIP, PreparedShard, Question, Room, ShardHandle, Shared, Start,
 };
+use crate::status::add_sources;
 use crate::trackers::Trackers;
-use crate::{AddTorrent, ClientBuilder, Error, Events, PortMapping, Torrent};
+use crate::{AddTorrent, ClientBuilder, Error, Events, PortMapping, Report, SourceCount, Torrent, Waste};
 
 /// A BitTorrent client: its torrents, its threads and its sockets. Clones are the same client.
 ///
@@ -47,8 +48,9 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The client at one moment, over all its torrents.
+/// The client at one moment, over all its torrents. Sizes are in bytes of payload.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
     /// Torrents, whatever they do.
@@ -59,6 +61,14 @@ pub struct Stats {
     pub download_rate: u64,
     /// Bytes sent in a second, protocol included.
     pub upload_rate: u64,
+    /// Received in this run by the torrents that are here now, the useless included.
+    pub downloaded: u64,
+    /// Sent in this run by the torrents that are here now.
+    pub uploaded: u64,
+    /// Received in vain by the torrents that are here now.
+    pub wasted: Waste,
+    /// Peers by where they were learned, over all torrents.
+    pub sources: Vec<SourceCount>,
 }
 
 impl ClientBuilder {
@@ -231,17 +241,32 @@ impl Client {
         inner.session().set_total(Lease { download, upload, connections });
     }
 
-    /// The client at this moment. Cancel safe.
+    /// The client at this moment. Takes as long as there are torrents. Cancel safe.
     pub async fn stats(&self) -> Stats {
         let inner = &self.guard.inner;
-        let mut stats = Stats { torrents: inner.all().len(), ..Stats::default() };
+        let torrents = self.torrents();
+        let mut stats = Stats { torrents: torrents.len(), ..Stats::default() };
         for shard in inner.shards.iter() {
             let Some(usage) = shard.ask(Question::Rates).await else { continue };
             stats.connections += usage.connections;
             stats.download_rate += usage.download;
             stats.upload_rate += usage.upload;
         }
+        for torrent in torrents {
+            // One error is the client's end; the others will say the same.
+            let Ok(snapshot) = torrent.snapshot().await else { continue };
+            stats.downloaded += snapshot.session_downloaded;
+            stats.uploaded += snapshot.session_uploaded;
+            stats.wasted.add(snapshot.wasted);
+            add_sources(&mut stats.sources, &snapshot.sources);
+        }
         stats
+    }
+
+    /// Everything there is to be seen of it: a text for people by [`Display`](fmt::Display), a value for
+    /// programs. Takes as long as there are torrents, pieces and peers. Cancel safe.
+    pub async fn report(&self) -> Report {
+        Report::of(self, &self.guard.inner).await
     }
 
     /// Ends the client: accepts nothing, closes all connections, writes what has come, saves the state of

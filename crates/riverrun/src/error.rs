@@ -7,12 +7,19 @@ use storage::{ErrorKind, StorageError};
 
 /// Why something stopped, for people (one sentence that names the path or address) and for programs (a code).
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Trouble {
     /// A stable code, see [`Error::code`].
     pub code: &'static str,
     /// One sentence: what, where, and what to do.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "text"))]
     pub message: Arc<str>,
+}
+
+#[cfg(feature = "serde")]
+fn text<S: serde::Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(text)
 }
 
 impl Trouble {

@@ -13,14 +13,21 @@ use crate::{Error, EventKind, Events, Priority};
 
 /// What a piece is like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PieceState {
     /// It is verified and stored.
     pub complete: bool,
     /// How much it is wanted: the most of what it has itself and of what the files have that share it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "number"))]
     pub priority: Priority,
     /// A reader waits for it or reads towards it.
     pub demanded: bool,
+}
+
+#[cfg(feature = "serde")]
+fn number<S: serde::Serializer>(priority: &Priority, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u8(priority.get())
 }
 
 impl PieceState {
@@ -35,6 +42,7 @@ impl PieceState {
 
 /// Pieces one after the other that are alike.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PieceRun {
     /// The pieces.

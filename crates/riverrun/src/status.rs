@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::PeerSnapshot;
+use types::PeerSource;
 
 use crate::Trouble;
 
 /// What a torrent is doing.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(tag = "state", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TorrentState {
     /// Only its hash is known: peers are asked for the rest (BEP 9).
@@ -67,8 +70,9 @@ impl TorrentState {
     }
 }
 
-/// A torrent at one moment. All sizes are in bytes of payload.
+/// A torrent at one moment. All sizes are in bytes of payload, all rates in bytes a second.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// What it is doing.
@@ -99,14 +103,16 @@ pub struct Snapshot {
     pub session_downloaded: u64,
     /// Sent in this run.
     pub session_uploaded: u64,
-    /// Received in vain in this run.
-    pub wasted: u64,
+    /// Received in vain since its shard has it, by why.
+    pub wasted: Waste,
     /// Received in a second.
     pub download_rate: u64,
     /// Sent in a second.
     pub upload_rate: u64,
     /// Connected peers.
     pub peers: u32,
+    /// Peers by where they were learned; sources that brought none are left out.
+    pub sources: Vec<SourceCount>,
     /// Connected peers that have everything.
     pub seeds: u32,
     /// Dials under way.
@@ -114,8 +120,10 @@ pub struct Snapshot {
     /// Addresses known, connected or not.
     pub known_peers: u32,
     /// When it will be complete at this rate.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::seconds_if_any"))]
     pub eta: Option<Duration>,
     /// Connections closed for each kind of fault, as `(code, times)`.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::map"))]
     pub faults: Vec<(&'static str, u64)>,
 }
 
@@ -126,8 +134,98 @@ impl Snapshot {
     }
 }
 
-/// A connection at one moment.
+/// Payload bytes received in vain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Waste {
+    /// Asked for, but another copy came first, or they were of no use any more.
+    pub duplicate: u64,
+    /// In pieces that failed their hash.
+    pub hash_failed: u64,
+    /// Never asked for.
+    pub unasked: u64,
+}
+
+impl Waste {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.duplicate + self.hash_failed + self.unasked
+    }
+
+    pub(crate) fn add(&mut self, other: Waste) {
+        self.duplicate += other.duplicate;
+        self.hash_failed += other.hash_failed;
+        self.unasked += other.unasked;
+    }
+}
+
+impl From<engine::Waste> for Waste {
+    fn from(waste: engine::Waste) -> Waste {
+        Waste { duplicate: waste.duplicate, hash_failed: waste.failed, unasked: waste.unasked }
+    }
+}
+
+/// How many peers one source brought. An address that several named counts for the best of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SourceCount {
+    /// The source.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::source"))]
+    pub source: PeerSource,
+    /// Addresses known, connected or not.
+    pub known: u32,
+    /// Connections. Those that peers opened are of [`PeerSource::Incoming`].
+    pub connected: u32,
+}
+
+impl From<engine::SourceCount> for SourceCount {
+    fn from(count: engine::SourceCount) -> SourceCount {
+        SourceCount { source: count.source, known: count.known, connected: count.connected }
+    }
+}
+
+/// Adds up the counts of several torrents.
+pub(crate) fn add_sources(all: &mut Vec<SourceCount>, more: &[SourceCount]) {
+    for count in more {
+        match all.iter_mut().find(|known| known.source == count.source) {
+            Some(known) => {
+                known.known += count.known;
+                known.connected += count.connected;
+            }
+            None => all.push(*count),
+        }
+    }
+    all.sort_by_key(|count| count.source);
+}
+
+/// An address of a torrent's swarm, connected or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct KnownPeer {
+    /// Where it is dialed.
+    pub addr: SocketAddr,
+    /// The best source that named it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::source"))]
+    pub source: PeerSource,
+    /// Failures in a row.
+    pub failures: u8,
+    /// Whether it is connected.
+    pub connected: bool,
+}
+
+impl From<engine::KnownPeer> for KnownPeer {
+    fn from(known: engine::KnownPeer) -> KnownPeer {
+        let engine::KnownPeer { addr, source, failures, connected, .. } = known;
+        KnownPeer { addr, source, failures, connected }
+    }
+}
+
+/// A connection at one moment. All sizes are in bytes of payload, all rates in bytes a second.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Peer {
     /// The remote end.
@@ -136,6 +234,12 @@ pub struct Peer {
     pub client: String,
     /// Whether we opened the connection.
     pub dialed: bool,
+    /// Where its address was learned; [`PeerSource::Incoming`] where it opened the connection.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::source"))]
+    pub source: PeerSource,
+    /// How long it has been connected.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::seconds"))]
+    pub connected: Duration,
     /// Pieces it has.
     pub pieces: u32,
     /// We want something it has.
@@ -146,10 +250,16 @@ pub struct Peer {
     pub interested: bool,
     /// We don't serve it.
     pub choked: bool,
+    /// We serve it to see what it gives, not for what it gave.
+    pub optimistic: bool,
+    /// It downloads nothing, as it says (BEP 21).
+    pub upload_only: bool,
     /// It owes us blocks for too long.
     pub snubbed: bool,
     /// Blocks asked of it and not here yet.
     pub requests: u32,
+    /// Blocks it waits for.
+    pub inbound_requests: u32,
     /// Received from it.
     pub downloaded: u64,
     /// Sent to it.
@@ -160,19 +270,47 @@ pub struct Peer {
     pub upload_rate: u64,
 }
 
+impl Peer {
+    /// How it stands in a few letters: `D` it serves us, `d` it has what we want and chokes us; `U` we serve
+    /// it, `u` it wants what we have and we choke it; `O` to see what it gives; `S` it owes us blocks for too
+    /// long; `F` it downloads nothing; `I` it came to us. `-` where none of them holds.
+    pub fn flags(&self) -> String {
+        let down = match (self.interesting, self.chokes_us) {
+            (true, false) => Some('D'),
+            (true, true) => Some('d'),
+            _ => None,
+        };
+        let up = match (self.interested, self.choked) {
+            (true, false) => Some('U'),
+            (true, true) => Some('u'),
+            _ => None,
+        };
+        let rest =
+            [(self.optimistic, 'O'), (self.snubbed, 'S'), (self.upload_only, 'F'), (!self.dialed, 'I')];
+        let rest = rest.into_iter().filter(|(holds, _)| *holds).map(|(_, letter)| letter);
+        let flags: String = down.into_iter().chain(up).chain(rest).collect();
+        if flags.is_empty() { "-".to_owned() } else { flags }
+    }
+}
+
 impl From<PeerSnapshot> for Peer {
     fn from(peer: PeerSnapshot) -> Peer {
         Peer {
             addr: peer.addr,
             client: peer.client,
             dialed: peer.origin == engine::Origin::Dialed,
+            source: peer.source,
+            connected: peer.connected,
             pieces: peer.pieces,
             interesting: peer.we_are_interested,
             chokes_us: peer.chokes_us,
             interested: peer.is_interested,
             choked: peer.we_choke,
+            optimistic: peer.optimistic,
+            upload_only: peer.upload_only,
             snubbed: peer.snubbed,
             requests: peer.requests,
+            inbound_requests: peer.inbound_requests,
             downloaded: peer.downloaded,
             uploaded: peer.uploaded,
             download_rate: peer.download_rate,
@@ -183,6 +321,7 @@ impl From<PeerSnapshot> for Peer {
 
 /// A tracker of a torrent, and how it last answered.
 #[derive(Clone, PartialEq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TrackerStatus {
     /// Its address.
@@ -196,9 +335,42 @@ pub struct TrackerStatus {
     /// Why the last announce failed; none when it did not.
     pub last_error: Option<String>,
     /// When it is asked next, from now, as far as it is known.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::seconds_if_any"))]
     pub next_announce: Option<Duration>,
     /// Peers that have everything, at its last answer.
     pub seeders: Option<u32>,
     /// Peers that have not, at its last answer.
     pub leechers: Option<u32>,
+}
+
+/// How values without a form of their own are serialised.
+#[cfg(feature = "serde")]
+pub(crate) mod json {
+    use std::time::Duration;
+
+    use serde::Serializer;
+    use types::PeerSource;
+
+    /// A time in whole seconds.
+    pub(crate) fn seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(time.as_secs())
+    }
+
+    /// The same, or null.
+    pub(super) fn seconds_if_any<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => to.serialize_some(&time.as_secs()),
+            None => to.serialize_none(),
+        }
+    }
+
+    /// Pairs as an object.
+    pub(super) fn map<S: Serializer>(pairs: &[(&'static str, u64)], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(pairs.iter().copied())
+    }
+
+    /// By its name.
+    pub(super) fn source<S: Serializer>(source: &PeerSource, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(source.name())
+    }
 }

@@ -13,8 +13,8 @@ use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::Question;
 use crate::{
-    Error, Events, File, Peer, Piece, PieceChanges, PieceRun, PieceState, Priority, Reader, SeedGoal,
-    Snapshot, TorrentState, TrackerStatus,
+    Error, Events, File, KnownPeer, Peer, Piece, PieceChanges, PieceRun, PieceState, Priority, Reader,
+    SeedGoal, Snapshot, TorrentState, TrackerStatus,
 };
 
 /// A torrent of a client. Clones are the same torrent.
@@ -197,6 +197,17 @@ impl Torrent {
         let id = self.entry.id;
         let peers = self.inner.shard(&self.entry).ask(|to| Question::Peers(id, to)).await;
         Ok(peers.ok_or(Error::Closed)?.into_iter().map(Peer::from).collect())
+    }
+
+    /// The addresses of its swarm that are known, connected or not. A connection that a peer opened is here
+    /// only if the peer told where it listens. Cancel safe.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn known_peers(&self) -> Result<Vec<KnownPeer>, Error> {
+        let id = self.entry.id;
+        let known = self.inner.shard(&self.entry).ask(|to| Question::Known(id, usize::MAX, to)).await;
+        Ok(known.ok_or(Error::Closed)?.into_iter().map(KnownPeer::from).collect())
     }
 
     /// Its trackers in the order in which they are asked.

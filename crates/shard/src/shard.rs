@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::{
-    ConnId, Disconnect, Figures, Input, Lease, Origin, PeerSnapshot, Snapshot, TorrentId, Usage, WaitReason,
+    ConnId, Disconnect, Figures, Input, KnownPeer, Lease, Origin, PeerSnapshot, Snapshot, TorrentId, Usage,
+    WaitReason,
 };
 use types::{Bitfield, PieceIndex, Rng, Time};
 
@@ -287,6 +288,12 @@ impl Shard {
     pub fn addresses(&mut self, torrent: TorrentId, most: usize) -> Vec<SocketAddr> {
         let addresses = |member: &mut Member| member.brain.as_ref().map(|brain| brain.addresses(most));
         self.ask(torrent, addresses).flatten().unwrap_or_default()
+    }
+
+    /// At most so many addresses of a torrent's swarm, with what is known of each.
+    pub fn known_peers(&mut self, torrent: TorrentId, most: usize) -> Vec<KnownPeer> {
+        let known = |member: &mut Member| member.brain.as_ref().map(|brain| brain.known_peers(most));
+        self.ask(torrent, known).flatten().unwrap_or_default()
     }
 
     /// The blocks of unfinished pieces that are stored, for the resume data: they are hashed again when it is

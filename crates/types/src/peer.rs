@@ -64,6 +64,28 @@ pub enum PeerSource {
     Resume,
 }
 
+impl PeerSource {
+    /// One word, the same in JSON and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PeerSource::Manual => "manual",
+            PeerSource::Magnet => "x.pe",
+            PeerSource::Tracker => "tracker",
+            PeerSource::Local => "lsd",
+            PeerSource::Pex => "pex",
+            PeerSource::Dht => "dht",
+            PeerSource::Incoming => "incoming",
+            PeerSource::Resume => "resume",
+        }
+    }
+}
+
+impl fmt::Display for PeerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

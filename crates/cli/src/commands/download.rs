@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
 use crate::select::Selection;
-use crate::session::{self, ClientOptions, PerTorrent, Ready, Stop, Until, Watch};
+use crate::session::{self, ClientOptions, PerTorrent, Ready, StatusOptions, Stop, Until, Watch};
 use crate::source::{self, Source};
 use crate::{describe, output, units};
 
@@ -56,6 +56,8 @@ pub(crate) struct Options {
     json: bool,
     #[command(flatten)]
     client: ClientOptions,
+    #[command(flatten)]
+    status: StatusOptions,
 }
 
 /// A source that was read.
@@ -210,7 +212,9 @@ struct Job<'a> {
 
 /// Lists or downloads, with one client for all of it.
 async fn work(job: Job<'_>, ready: Ready<'_>, found: Vec<Found>) -> Result<(), Failure> {
+    let status = job.options.status.open()?;
     let (client, each) = ready.start()?;
+    let _status = status.serve(&client, job.options.json, job.global.quiet)?;
     let events = client.events();
     let begun = if job.options.list {
         job.list(&client, &each, found).await.map(|()| Vec::new())

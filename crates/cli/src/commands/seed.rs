@@ -9,7 +9,7 @@ use riverrun::{AddTorrent, Existing, Torrent};
 
 use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, Ready, Stop, Until, Watch};
+use crate::session::{self, ClientOptions, Ready, StatusOptions, Stop, Until, Watch};
 use crate::{data, source, units};
 
 /// Seed torrents from data that is on the disk
@@ -40,6 +40,8 @@ pub(crate) struct Options {
     json: bool,
     #[command(flatten)]
     client: ClientOptions,
+    #[command(flatten)]
+    status: StatusOptions,
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
@@ -68,7 +70,9 @@ async fn seed(
     sources: Vec<(Metainfo, PathBuf)>,
     stop: Stop,
 ) -> Result<(), Failure> {
+    let status = options.status.open()?;
     let (client, dress) = ready.start()?;
+    let _status = status.serve(&client, options.json, global.quiet)?;
     let events = client.events();
     let existing = if options.no_verify { Existing::Auto } else { Existing::Check };
     let goal = session::goal(options.seed_ratio, options.seed_time);

@@ -11,7 +11,7 @@ use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
 
 use crate::exit::{Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, Ready, Stop, Until, Watch};
+use crate::session::{self, ClientOptions, Ready, StatusOptions, Stop, Until, Watch};
 use crate::{describe, output, units, work};
 
 /// Make a torrent of each path in memory, seed it, and print its magnet link
@@ -39,6 +39,8 @@ pub(crate) struct Options {
     json: bool,
     #[command(flatten)]
     client: ClientOptions,
+    #[command(flatten)]
+    status: StatusOptions,
 }
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
@@ -87,7 +89,9 @@ async fn seed(
     sources: Vec<(Metainfo, PathBuf)>,
     stop: Stop,
 ) -> Result<(), Failure> {
+    let status = options.status.open()?;
     let (client, dress) = ready.start()?;
+    let _status = status.serve(&client, options.json, global.quiet)?;
     let events = client.events();
     let goal = session::goal(options.seed_ratio, options.seed_time);
     let mut torrents = Vec::new();

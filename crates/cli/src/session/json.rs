@@ -30,7 +30,7 @@ pub(crate) fn progress(torrent: &Torrent, s: &Snapshot) -> Result<(), Failure> {
         "pieces_partial": s.pieces_partial,
         "downloaded": s.session_downloaded,
         "uploaded": s.session_uploaded,
-        "wasted": s.wasted,
+        "wasted": s.wasted.total(),
         "download_rate": s.download_rate,
         "upload_rate": s.upload_rate,
         "peers": s.peers,
@@ -45,6 +45,11 @@ pub(crate) fn progress(torrent: &Torrent, s: &Snapshot) -> Result<(), Failure> {
         line["metadata_peers"] = peers.into();
     }
     output::json(&line)
+}
+
+/// Prints where the status is served.
+pub(crate) fn status(url: &str) -> Result<(), Failure> {
+    output::json(&json!({ "event": "status", "url": url }))
 }
 
 /// Prints how the program ended.

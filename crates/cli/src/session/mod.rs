@@ -6,12 +6,14 @@ pub(crate) mod options;
 mod progress;
 mod seeding;
 mod signals;
+mod status;
 mod watch;
 
 pub(crate) use fetch::metadata;
 pub(crate) use options::{ClientOptions, PerTorrent, Ready};
 pub(crate) use seeding::{announce_start, checked, goal};
 pub(crate) use signals::Stop;
+pub(crate) use status::StatusOptions;
 pub(crate) use watch::{Until, Watch};
 
 use std::future::Future;

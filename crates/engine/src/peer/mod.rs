@@ -7,7 +7,7 @@ mod uploads;
 
 use std::net::SocketAddr;
 
-use types::{PeerId, Time};
+use types::{PeerId, PeerSource, Time};
 use wire::Reserved;
 
 use crate::choker::Candidate;
@@ -174,11 +174,19 @@ impl Peer {
         }
     }
 
-    pub(crate) fn snapshot(&mut self, now: Time, total: u32, optimistic: bool) -> PeerSnapshot {
+    pub(crate) fn snapshot(
+        &mut self,
+        now: Time,
+        total: u32,
+        source: PeerSource,
+        optimistic: bool,
+    ) -> PeerSnapshot {
         PeerSnapshot {
             addr: self.who.addr,
             client: self.who.client.clone().unwrap_or_else(|| wire::client_name(&self.who.peer_id)),
             origin: self.who.origin,
+            source,
+            connected: now.since(self.clock.joined),
             pieces: self.has(total),
             we_are_interested: self.interest.ours,
             chokes_us: self.interest.choked,

@@ -166,7 +166,7 @@ impl Torrent {
         let len = u64::from(block.len);
         self.tally.down.add(now, data);
         if !peer.requests.begins(block) {
-            self.tally.wasted += data;
+            self.tally.waste.unasked += data;
             if peer.requests.unasked() > UNASKED {
                 self.fault(now, conn, Fault::UnaskedData);
             }
@@ -177,7 +177,7 @@ impl Torrent {
             return Arrival::Take;
         }
         // It counts as delivered: the peer kept its word.
-        self.tally.wasted += data;
+        self.tally.waste.duplicate += data;
         let rate = peer.down.rate(now);
         peer.requests.arrived(now, rate);
         peer.down.add(now, len);
@@ -197,7 +197,7 @@ impl Torrent {
         match self.picker.receive(block, conn) {
             Received::New { asked } if asked > 1 => self.cancel_copies(now, conn, block),
             Received::New { .. } => {}
-            Received::Useless => self.tally.wasted += self.data_in(block),
+            Received::Useless => self.tally.waste.duplicate += self.data_in(block),
         }
     }
 
@@ -280,7 +280,7 @@ impl Torrent {
             return self.contradicts_itself(now, why);
         }
         let Senders { conns, complete } = self.picker.failed(piece);
-        self.tally.wasted += u64::from(self.geometry.piece_data_len(piece));
+        self.tally.waste.failed += u64::from(self.geometry.piece_data_len(piece));
         self.out.push_back(Output::Event(Event::PieceFailed(piece)));
         if let ([only], true) = (&conns[..], complete && !read_back) {
             self.convict(now, *only);

@@ -14,6 +14,7 @@ mod losing;
 mod messages;
 mod metadata;
 mod serve;
+mod sources;
 mod superseed;
 mod suspects;
 mod turnover;
@@ -39,7 +40,7 @@ use crate::superseed::SuperSeed;
 use crate::votes::Votes;
 use crate::{
     Arrival, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Figures, Input, Origin, Output,
-    PeerSnapshot, Phase, Snapshot, Speed,
+    PeerSnapshot, Phase, Snapshot, Speed, Waste,
 };
 
 /// What a torrent's brain begins with.
@@ -166,7 +167,7 @@ struct State {
 struct Tally {
     down: Speed,
     up: Speed,
-    wasted: u64,
+    waste: Waste,
     faults: BTreeMap<&'static str, u64>,
 }
 
@@ -216,7 +217,12 @@ impl Torrent {
                 next_round: now,
                 next_hurry: now,
             },
-            tally: Tally { down: Speed::new(now), up: Speed::new(now), wasted: 0, faults: BTreeMap::new() },
+            tally: Tally {
+                down: Speed::new(now),
+                up: Speed::new(now),
+                waste: Waste::default(),
+                faults: BTreeMap::new(),
+            },
             out: VecDeque::new(),
             rng,
             config,
@@ -289,10 +295,12 @@ impl Torrent {
             left: self.picker.left(),
             downloaded: self.tally.down.total(),
             uploaded: self.tally.up.total(),
-            wasted: self.tally.wasted,
+            wasted: self.tally.waste.total(),
+            waste: self.tally.waste,
             download_rate: self.tally.down.rate(now) as u64,
             upload_rate: self.tally.up.rate(now) as u64,
             peers: self.peers.len() as u32,
+            sources: self.sources(),
             seeds: self.peers.values().filter(|peer| peer.is_seed()).count() as u32,
             half_open: self.book.dialing() as u32,
             known: self.book.known() as u32,
@@ -318,8 +326,13 @@ impl Torrent {
     /// Its connections at this moment.
     pub fn peers(&mut self, now: Time) -> Vec<PeerSnapshot> {
         let pieces = self.geometry.pieces();
-        let optimistic = |conn| self.choker.is_optimistic(conn);
-        self.peers.values_mut().map(|peer| peer.snapshot(now, pieces, optimistic(peer.who.conn))).collect()
+        let Torrent { peers, book, choker, .. } = self;
+        let optimistic = |conn| choker.is_optimistic(conn);
+        let each = |peer: &mut Peer| {
+            let source = sources::of(book, peer);
+            peer.snapshot(now, pieces, source, optimistic(peer.who.conn))
+        };
+        peers.values_mut().map(each).collect()
     }
 
     /// Whether every wanted piece is here.
@@ -430,7 +443,7 @@ impl Torrent {
         self.superseed.part(conn);
         self.picker.peer(&peer.pieces, false);
         if let Some(half) = peer.requests.breaks_off() {
-            self.tally.wasted += self.data_in(half);
+            self.tally.waste.duplicate += self.data_in(half);
         }
         peer.requests.give_up().into_iter().for_each(|block| self.picker.release(block));
         self.picker.disown(conn);

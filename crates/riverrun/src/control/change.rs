@@ -39,10 +39,11 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         uploaded,
         session_downloaded,
         session_uploaded,
-        wasted: 0,
+        wasted: crate::Waste::default(),
         download_rate: 0,
         upload_rate: 0,
         peers: 0,
+        sources: Vec::new(),
         seeds: 0,
         half_open: 0,
         known_peers: 0,
@@ -63,7 +64,8 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
     out.pieces_partial = live.partial;
     // The shard was told not to want what is gone; the user still does.
     out.bytes_left = if lost { out.bytes_left } else { live.left };
-    out.wasted = live.wasted;
+    out.wasted = live.waste.into();
+    out.sources = live.sources.into_iter().map(Into::into).collect();
     (out.download_rate, out.upload_rate) = (live.download_rate, live.upload_rate);
     (out.peers, out.seeds) = (live.peers, live.seeds);
     (out.half_open, out.known_peers) = (live.half_open, live.known);

@@ -226,6 +226,10 @@ impl Driver {
                 let addrs = self.with_shard(|shard, _| shard.addresses(id, most));
                 let _ = to.send(addrs.unwrap_or_default());
             }
+            Question::Known(id, most, to) => {
+                let known = self.with_shard(|shard, _| shard.known_peers(id, most));
+                let _ = to.send(known.unwrap_or_default());
+            }
             Question::Unhashed(id, to) => {
                 let blocks = self.with_shard(|shard, _| shard.unhashed(id));
                 let _ = to.send(blocks.unwrap_or_default());

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crossbeam_channel::Sender;
-use engine::{Figures, PeerSnapshot, Session, Snapshot, TorrentId, Usage};
+use engine::{Figures, KnownPeer, PeerSnapshot, Session, Snapshot, TorrentId, Usage};
 use net::tcp::{DialOptions, Listener, Stream};
 use tokio::sync::{mpsc, oneshot};
 use types::{Bitfield, PieceIndex, Rng};
@@ -83,6 +83,8 @@ pub(crate) enum Question {
     Peers(TorrentId, oneshot::Sender<Vec<PeerSnapshot>>),
     /// At most so many addresses that are worth another try.
     Addresses(TorrentId, usize, oneshot::Sender<Vec<SocketAddr>>),
+    /// At most so many addresses of its swarm.
+    Known(TorrentId, usize, oneshot::Sender<Vec<KnownPeer>>),
     Unhashed(TorrentId, oneshot::Sender<Vec<(PieceIndex, Bitfield)>>),
     /// Answered when no disk work is under way, of this torrent or of all.
     Quiet(Option<TorrentId>, oneshot::Sender<()>),
