@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tracker::TrackerUrl;
 use types::{PeerId, Time};
 
 use crate::inner::Inner;
@@ -53,7 +54,8 @@ pub struct TorrentReport {
     pub pieces: Vec<PieceRun>,
     /// Whether there are more runs.
     pub more_pieces: bool,
-    /// Its trackers in the order in which they are asked.
+    /// Its trackers in the order in which they are asked, by scheme, host and port alone: many a tracker knows its
+    /// users by a key in the path, and a report is shown around. [`Torrent::trackers`] has them whole.
     pub trackers: Vec<TrackerStatus>,
     /// Its connections.
     pub peers: Vec<Peer>,
@@ -100,10 +102,19 @@ impl TorrentReport {
             snapshot,
             pieces,
             more_pieces,
-            trackers: torrent.trackers().await.ok()?,
+            trackers: torrent.trackers().await.ok()?.into_iter().map(without_key).collect(),
             peers: torrent.peers().await.ok()?,
         })
     }
+}
+
+/// A tracker whose address tells nobody whose client this is.
+fn without_key(mut status: TrackerStatus) -> TrackerStatus {
+    let key = status.url;
+    status.url = TrackerUrl::parse(&key).map_or_else(|_| "invalid".to_owned(), |url| url.origin().to_owned());
+    // A tracker may quote what it was asked.
+    status.last_error = status.last_error.map(|error| error.replace(&key, &status.url));
+    status
 }
 
 /// Bytes for people, in powers of 1024.
@@ -288,13 +299,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_report_has_no_passkeys() {
+        for url in ["http://t.example:80/s3cret/announce", "https://u:s3cret@t.example/a?passkey=s3cret"] {
+            let error = Some(format!("`{url}` is not known here"));
+            let status = TrackerStatus { url: url.to_owned(), last_error: error, ..TrackerStatus::default() };
+            let shown = format!("{:?}", without_key(status));
+            assert!(shown.contains("t.example") && !shown.contains("s3cret"), "{shown}");
+        }
+    }
+
+    #[test]
     fn sizes_and_strangers_words_are_fit_to_read() {
         let size = |n| Bytes(n).to_string();
         assert_eq!(
             [size(0), size(1_023), size(1_536), size(5 << 30)],
             ["0 B", "1023 B", "1.5 KiB", "5.0 GiB"]
         );
-        assert_eq!(format!("[{:>6}]", Clean("a\x1b[2J")), "[a.[2J]");
+        assert_eq!(format!("[{:>6}]", Clean("a\x1b[2J")), "[ a.[2J]");
         let mut waste = Waste { duplicate: 1, ..Waste::default() };
         waste.add(Waste { unasked: 2, ..Waste::default() });
         assert_eq!(Vain(waste).to_string(), "3 B in vain (1 B duplicate, 0 B hash-failed, 2 B unasked)");
