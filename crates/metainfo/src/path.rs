@@ -57,6 +57,33 @@ pub fn safe_component<'a>(raw: &'a [u8], limits: &Limits) -> Option<Cow<'a, str>
     (!name.is_empty()).then_some(name)
 }
 
+/// A path below a directory, components separated by `/`, each made safe as [`safe_component`] does; what is nothing then
+/// is left out. `None` where nothing is left, or the path is longer or deeper than the limits allow.
+///
+/// ```
+/// use riverrun_metainfo::{Limits, path::safe_path};
+/// let limits = Limits::default();
+/// assert_eq!(safe_path("films/new.mkv", &limits).as_deref(), Some("films/new.mkv"));
+/// assert_eq!(safe_path("/../etc//passwd", &limits).as_deref(), Some("etc/passwd"));
+/// assert_eq!(safe_path("../..", &limits), None);
+/// ```
+pub fn safe_path(raw: &str, limits: &Limits) -> Option<String> {
+    let parts: Vec<_> = raw.split('/').filter_map(|part| safe_component(part.as_bytes(), limits)).collect();
+    let path = parts.join("/");
+    (!parts.is_empty() && parts.len() <= limits.path_depth && path.len() <= limits.path_len).then_some(path)
+}
+
+/// Whether two files can't have these paths at once, on some file system: they are one path, up to case and form, or one
+/// is a directory of the other.
+///
+/// ```
+/// use riverrun_metainfo::path::collide;
+/// assert!(collide("a/B.txt", "a/b.txt") && collide("a", "a/b") && !collide("a/b", "a/bc"));
+/// ```
+pub fn collide(one: &str, other: &str) -> bool {
+    one.split('/').zip(other.split('/')).all(|(one, other)| clash_key(one) == clash_key(other))
+}
+
 /// `name` without the dots and spaces at its end.
 fn without_end(name: Cow<'_, str>) -> Cow<'_, str> {
     let kept = name.trim_end_matches(['.', ' ']).len();

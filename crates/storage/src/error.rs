@@ -106,6 +106,20 @@ pub enum StorageError {
         /// The path.
         path: PathBuf,
     },
+    /// Something is where a file was to go by renaming or moving it. Nothing is ever written over.
+    #[error("{}: something is there already; move it away, or choose another name or directory", .path.display())]
+    Exists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file can't have this path.
+    #[error("{}: {what}", .path.display())]
+    BadPath {
+        /// The path, as it was given.
+        path: PathBuf,
+        /// Why not.
+        what: &'static str,
+    },
     /// The filesystem can't hold a file this long.
     #[error("{}: longer than this filesystem allows; choose a directory on another one", .path.display())]
     FileTooLarge {
@@ -185,6 +199,10 @@ pub enum ErrorKind {
     Symlink,
     /// [`StorageError::NotAFile`].
     NotAFile,
+    /// [`StorageError::Exists`].
+    Exists,
+    /// [`StorageError::BadPath`].
+    BadPath,
     /// [`StorageError::FileTooLarge`].
     FileTooLarge,
     /// [`StorageError::TooManyOpenFiles`].
@@ -216,6 +234,8 @@ impl ErrorKind {
             ErrorKind::NotADirectory => "not_a_directory",
             ErrorKind::Symlink => "symlink",
             ErrorKind::NotAFile => "not_a_file",
+            ErrorKind::Exists => "exists",
+            ErrorKind::BadPath => "bad_path",
             ErrorKind::FileTooLarge => "file_too_large",
             ErrorKind::TooManyOpenFiles => "too_many_open_files",
             ErrorKind::OutOfRange => "out_of_range",
@@ -232,7 +252,11 @@ impl ErrorKind {
     pub const fn is_retryable(self) -> bool {
         !matches!(
             self,
-            ErrorKind::OutOfRange | ErrorKind::Unsupported | ErrorKind::Cancelled | ErrorKind::Panicked
+            ErrorKind::OutOfRange
+                | ErrorKind::BadPath
+                | ErrorKind::Unsupported
+                | ErrorKind::Cancelled
+                | ErrorKind::Panicked
         )
     }
 
@@ -265,6 +289,8 @@ impl StorageError {
             StorageError::NotADirectory { .. } => ErrorKind::NotADirectory,
             StorageError::Symlink { .. } => ErrorKind::Symlink,
             StorageError::NotAFile { .. } => ErrorKind::NotAFile,
+            StorageError::Exists { .. } => ErrorKind::Exists,
+            StorageError::BadPath { .. } => ErrorKind::BadPath,
             StorageError::FileTooLarge { .. } => ErrorKind::FileTooLarge,
             StorageError::TooManyOpenFiles { .. } => ErrorKind::TooManyOpenFiles,
             StorageError::OutOfRange { .. } => ErrorKind::OutOfRange,
@@ -293,6 +319,8 @@ impl StorageError {
             | StorageError::NotADirectory { path }
             | StorageError::Symlink { path }
             | StorageError::NotAFile { path }
+            | StorageError::Exists { path }
+            | StorageError::BadPath { path, .. }
             | StorageError::FileTooLarge { path }
             | StorageError::TooManyOpenFiles { path }
             | StorageError::Damaged { path, .. }
@@ -318,6 +346,7 @@ impl StorageError {
             K::NotFound => StorageError::NotFound { path },
             K::IsADirectory => StorageError::IsDirectory { path },
             K::NotADirectory => StorageError::NotADirectory { path },
+            K::AlreadyExists | K::DirectoryNotEmpty => StorageError::Exists { path },
             K::FileTooLarge => StorageError::FileTooLarge { path },
             _ => StorageError::Io { path, op, source: Arc::new(error) },
         }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use types::InfoHash;
 
 use crate::cut;
 use crate::error::{Op, StorageError};
+use crate::names::check_name;
 use crate::plan::{FileIndex, Place, Plan};
+use crate::progress::Progress;
 use crate::storage::{Capabilities, FileState, OpenRequest, Storage, StorageFactory, checked_len};
 
 /// What goes wrong, from the moment it is set with [`MemoryStorage::inject`].
@@ -19,7 +21,8 @@ use crate::storage::{Capabilities, FileState, OpenRequest, Storage, StorageFacto
 pub enum Fault {
     /// Nothing: the disk works again.
     None,
-    /// The disk takes this many more bytes and is full then. The write that does not fit is stored as far as it does.
+    /// The disk takes this many more bytes and is full then. The write that does not fit is stored as far as it does;
+    /// renaming takes one byte, and moving as many as there are.
     FullAfter(u64),
     /// Reads and writes that touch these payload bytes fail with an I/O error.
     BadRange(Range<u64>),
@@ -27,7 +30,7 @@ pub enum Fault {
     TornWrite(u64),
     /// Every sync fails.
     SyncFails,
-    /// Every write is forbidden.
+    /// Every write is forbidden, and all renaming and moving.
     NoPermission,
     /// The file ends at this length, for reads.
     Truncated(FileIndex, u64),
@@ -51,6 +54,8 @@ struct State {
     /// What a crash leaves.
     durable: Contents,
     fault: Fault,
+    /// Files that were renamed.
+    names: BTreeMap<FileIndex, Box<str>>,
     clock: i64,
     counters: Counters,
 }
@@ -83,10 +88,9 @@ impl MemoryStorage {
     /// An empty storage for these files.
     pub fn new(plan: Arc<Plan>) -> MemoryStorage {
         let (now, durable, counters) = (Contents::default(), Contents::default(), Counters::default());
-        MemoryStorage {
-            plan,
-            state: Mutex::new(State { now, durable, fault: Fault::None, clock: 0, counters }),
-        }
+        let (fault, names) = (Fault::None, BTreeMap::new());
+        let state = Mutex::new(State { now, durable, fault, names, clock: 0, counters });
+        MemoryStorage { plan, state }
     }
 
     /// Sets what goes wrong from now on.
@@ -152,6 +156,15 @@ impl MemoryStorage {
 }
 
 impl State {
+    /// Whether a name can be changed, at a cost of so many bytes.
+    fn may_rename(&self, path: PathBuf, len: u64) -> Result<(), StorageError> {
+        match self.fault {
+            Fault::NoPermission => Err(StorageError::Permission { path, op: Op::Rename }),
+            Fault::FullAfter(left) if left <= len => Err(StorageError::DiskFull { path }),
+            _ => Ok(()),
+        }
+    }
+
     /// How many of `len` bytes to write now, and what comes after them.
     fn admit(&mut self, len: u64, path: PathBuf) -> (u64, Result<(), StorageError>) {
         match &mut self.fault {
@@ -292,6 +305,35 @@ impl Storage for MemoryStorage {
         Ok(self.plan.iter().map(look).collect())
     }
 
+    fn file_path(&self, file: FileIndex) -> Box<str> {
+        let own = || self.plan.file(file).map_or(Box::default(), |file| file.path.clone());
+        self.lock().names.get(&file).cloned().unwrap_or_else(own)
+    }
+
+    fn rename_file(&self, file: FileIndex, path: &str) -> Result<(), StorageError> {
+        let mut state = self.lock();
+        check_name(&self.plan, &state.names, file, path)?;
+        state.may_rename(path.into(), 0)?;
+        state.names.insert(file, path.into());
+        Ok(())
+    }
+
+    fn check_move(&self, _to: &Path) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn move_to(&self, to: &Path, progress: &Progress) -> Result<(), StorageError> {
+        let state = self.lock();
+        let total = state.now.files.values().map(|file| file.bytes.len() as u64).sum();
+        progress.begin(total);
+        if progress.is_cancelled() {
+            return Err(StorageError::Cancelled);
+        }
+        state.may_rename(to.into(), total)?;
+        progress.add(total, 0);
+        Ok(())
+    }
+
     fn delete(&self) -> Result<(), StorageError> {
         let mut state = self.lock();
         state.now.files.clear();
@@ -359,6 +401,25 @@ mod tests {
         s.crash();
         assert_eq!(s.contents(FileIndex(0)), Some(vec![1; 10]));
         assert_eq!((s.contents(FileIndex(1)), s.contents(FileIndex(2))), (None, None));
+    }
+
+    #[test]
+    fn names_change_unless_the_disk_refuses() {
+        let (s, to) = (storage(), Path::new("elsewhere"));
+        s.write(0, &[IoSlice::new(&[1; 10])]).unwrap();
+        s.rename_file(FileIndex(0), "new").unwrap();
+        for (fault, kind) in
+            [(Fault::NoPermission, ErrorKind::Permission), (Fault::FullAfter(0), ErrorKind::DiskFull)]
+        {
+            s.inject(fault);
+            assert_eq!(s.rename_file(FileIndex(0), "newer").unwrap_err().kind(), kind);
+            assert_eq!(s.move_to(to, &Progress::new()).unwrap_err().kind(), kind);
+            assert_eq!(&*s.file_path(FileIndex(0)), "new");
+        }
+        s.inject(Fault::None);
+        let progress = Progress::new();
+        s.move_to(to, &progress).unwrap();
+        assert_eq!((progress.bytes(), progress.total()), (10, 10));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod claims;
 mod codec;
 mod store;
+mod whereabouts;
 
 use std::net::SocketAddr;
 
@@ -16,6 +17,7 @@ use types::{Bitfield, InfoHashes, PieceIndex};
 pub use self::claims::Claims;
 pub use self::codec::ResumeError;
 pub use self::store::{LoadError, ResumeLock, ResumeStore};
+pub use self::whereabouts::Whereabouts;
 use crate::storage::{FileState, Selection};
 
 /// The blocks of an unfinished piece that are on disk, in the layout of a bitfield. Nothing has verified them: the piece
@@ -58,6 +60,8 @@ pub struct ResumeData {
     pub paused: bool,
     /// Addresses of its swarm that are worth another try, the best first. At most [`ResumeData::MAX_PEERS`] are kept.
     pub peers: Vec<SocketAddr>,
+    /// Where the files are and what they are called, if not where and as they were at first.
+    pub whereabouts: Whereabouts,
 }
 
 impl ResumeData {
@@ -78,6 +82,7 @@ impl ResumeData {
             trackers: Vec::new(),
             paused: false,
             peers: Vec::new(),
+            whereabouts: Whereabouts::default(),
         }
     }
 

@@ -1,15 +1,18 @@
 //! The seam between a torrent and the place its bytes are in.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use types::InfoHashes;
 
 use crate::error::StorageError;
 use crate::plan::{FileIndex, Plan};
+use crate::progress::Progress;
 
 /// What a storage can do beyond reading and writing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -99,9 +102,10 @@ pub struct FileSpan {
 /// calls that touch the same bytes, one of them a write, leave the bytes (and a read's result) as either order or a mix
 /// of both would: whoever needs an order waits for the first call to return, as [`DiskPool`](crate::DiskPool) does.
 ///
-/// [`prepare`](Storage::prepare), [`set_wanted`](Storage::set_wanted) and [`delete`](Storage::delete) are fences: every earlier call has its effect
-/// before them and every later one after them. An implementation ensures that with a lock of its own. Moving and renaming, when
-/// they come, will be fences too.
+/// [`prepare`](Storage::prepare), [`set_wanted`](Storage::set_wanted), [`rename_file`](Storage::rename_file),
+/// [`gather`](Storage::gather) and [`delete`](Storage::delete) are fences: every earlier call has its effect
+/// before them and every later one after them. An implementation ensures that with a lock of its own.
+/// [`move_to`](Storage::move_to) is one too, but reads go on while it copies.
 ///
 /// # What every call promises
 /// - It may block for as long as its device does, except [`try_read_resident`](Storage::try_read_resident),
@@ -206,6 +210,59 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Ok(())
     }
 
+    /// The path of a file below the root, as it is called now, written like [`PlanFile::path`](crate::PlanFile::path).
+    /// Empty where there is no such file.
+    fn file_path(&self, file: FileIndex) -> Box<str> {
+        self.plan().file(file).map_or(Box::default(), |file| file.path.clone())
+    }
+
+    /// Calls a file by another path below the root, written like [`PlanFile::path`](crate::PlanFile::path), whether it
+    /// exists by now or not. A fence. It is durable when this returns, as far as there is a file.
+    ///
+    /// # Errors
+    /// The old name stays in force. [`StorageError::BadPath`] for one that is not safe or collides with another file of the
+    /// torrent, [`StorageError::Exists`] where something is there, [`StorageError::Unsupported`] where files have no names.
+    fn rename_file(&self, file: FileIndex, path: &str) -> Result<(), StorageError> {
+        let _ = (file, path);
+        Err(StorageError::Unsupported { what: "rename files" })
+    }
+
+    /// Whether [`move_to`](Storage::move_to) would find `to` free. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Exists`] names what is in the way; [`StorageError::Unsupported`] where data can't be moved.
+    fn check_move(&self, to: &Path) -> Result<(), StorageError> {
+        let _ = to;
+        Err(StorageError::Unsupported { what: "move its data" })
+    }
+
+    /// Moves everything below another root, which is made if it is missing: by renaming, or, to another filesystem, by
+    /// copying, with the copies durable before they count. Reads go on meanwhile, from the old place; writes wait.
+    /// Afterwards the new place holds, and what was copied is still at the old one until [`gather`](Storage::gather) of
+    /// it: whoever keeps a record of where the data is writes that down in between.
+    ///
+    /// Before this call note that data may be below `to`: after a crash in it, open the storage at the old root and
+    /// gather what is at `to`.
+    ///
+    /// # Errors
+    /// The old place holds, and what had gone to the new one is back, or brought back by [`gather`](Storage::gather)
+    /// of it. As [`check_move`](Storage::check_move), or [`StorageError::Cancelled`] through `progress`.
+    fn move_to(&self, to: &Path, progress: &Progress) -> Result<(), StorageError> {
+        let _ = progress;
+        self.check_move(to)
+    }
+
+    /// Brings together what a move left in two places. A fence. A file that is below `from` and not here is moved here; one
+    /// that is in both places was copied, and goes from there; so do unfinished copies. Only for a `from` that a move went
+    /// to or came from.
+    ///
+    /// # Errors
+    /// The first thing that can't be brought or removed; the rest is done all the same.
+    fn gather(&self, from: &Path) -> Result<(), StorageError> {
+        let _ = from;
+        Ok(())
+    }
+
     /// Removes everything it has stored, also what was kept apart, and the directories that are empty then. A fence.
     /// Nothing outside its list of files is touched, and no link is followed. Called when the torrent leaves for good and
     /// nothing of it is under way.
@@ -228,12 +285,28 @@ pub struct OpenRequest {
     pub plan: Arc<Plan>,
     /// Which of them are wanted.
     pub selection: Selection,
+    /// Files that were renamed, with their paths. One that is not safe, or collides with another, counts as not there.
+    pub names: BTreeMap<FileIndex, Box<str>>,
+    /// A file that was about to be renamed when the process died, and the path it was to get: it is called so if there is
+    /// a file of that name and none of the old.
+    pub renaming: Option<(FileIndex, Box<str>)>,
 }
 
 impl OpenRequest {
     /// Everything wanted.
     pub fn new(hashes: InfoHashes, plan: Arc<Plan>) -> OpenRequest {
-        OpenRequest { hashes, plan, selection: Selection::all() }
+        let (selection, names, renaming) = (Selection::all(), BTreeMap::new(), None);
+        OpenRequest { hashes, plan, selection, names, renaming }
+    }
+
+    /// With files that were renamed, and one that perhaps was.
+    pub fn names(
+        mut self,
+        names: BTreeMap<FileIndex, Box<str>>,
+        renaming: Option<(FileIndex, Box<str>)>,
+    ) -> OpenRequest {
+        (self.names, self.renaming) = (names, renaming);
+        self
     }
 
     /// With a selection.

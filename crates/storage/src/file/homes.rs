@@ -1,8 +1,10 @@
 //! Where the bytes of each file are: at its path, or in the part file.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::parts::PartFile;
+use super::root::Root;
 use super::{FileStorage, Preallocate};
 use crate::error::{ErrorKind, Op, StorageError};
 use crate::plan::{FileIndex, FileKind};
@@ -11,6 +13,10 @@ use crate::storage::Selection;
 /// Where the bytes of each file are.
 #[derive(Debug)]
 pub(super) struct Homes {
+    /// The directory that the files are below.
+    pub(super) root: Root,
+    /// Paths of files that are not called as the torrent says.
+    pub(super) names: BTreeMap<FileIndex, Box<str>>,
     /// Set for the files whose bytes are in the part file. Empty while there is none.
     pub(super) in_parts: Vec<bool>,
     pub(super) selection: Selection,
@@ -36,8 +42,7 @@ impl FileStorage {
             homes.in_parts = Vec::new();
             return Ok(());
         }
-        let absent =
-            |file| matches!(self.root.stat(self.path_of(file)), Err(e) if e.kind() == ErrorKind::NotFound);
+        let absent = |file| matches!(homes.root.stat(self.path_of(homes, file)), Err(e) if e.kind() == ErrorKind::NotFound);
         let outside = |(file, f): (FileIndex, &crate::plan::PlanFile)| {
             f.is_stored() && f.len > 0 && !selection.wants(file) && absent(file)
         };
@@ -66,11 +71,11 @@ impl FileStorage {
         let mut guard = homes.parts();
         let Some(parts) = guard.as_mut() else { return Ok(()) };
         if let Some(plan) = self.plan.file(file).filter(|f| f.is_stored()) {
-            let path = self.root.full(&plan.path);
-            let handle = self.writable(file)?;
+            let path = self.full(homes, file);
+            let handle = self.writable(homes, file)?;
             parts.copy_out(file, plan.len, &handle, &path)?;
             handle.sync_all().map_err(|e| StorageError::from_io(&path, Op::Sync, e))?;
-            self.root.sync_dirs(&plan.path)?;
+            homes.root.sync_dirs(self.path_of(homes, file))?;
         }
         parts.forget(file)
     }
@@ -89,26 +94,27 @@ impl FileStorage {
 
     pub(super) fn prepare_file(
         &self,
+        homes: &Homes,
         file: FileIndex,
         kind: &FileKind,
         len: u64,
     ) -> Result<(), StorageError> {
-        let path = self.path_of(file);
+        let path = self.path_of(homes, file);
         match kind {
             FileKind::Regular { executable } => {
                 if len == 0 || self.preallocate == Preallocate::Full {
-                    let handle = self.writable(file)?;
+                    let handle = self.writable(homes, file)?;
                     if len > 0 {
-                        self.reserve(file, &handle)?;
+                        self.reserve(homes, file, &handle)?;
                     }
                 }
-                if *executable && self.root.stat(path).is_ok() {
-                    self.root.set_executable(path)?;
+                if *executable && homes.root.stat(path).is_ok() {
+                    homes.root.set_executable(path)?;
                 }
                 Ok(())
             }
             FileKind::Symlink(Some(target)) => {
-                if self.root.symlink(path, &FileStorage::link_text(path, target))? {
+                if homes.root.symlink(path, &FileStorage::link_text(path, self.renamed(homes, target)))? {
                     self.created.mark(file);
                 }
                 Ok(())

@@ -5,7 +5,9 @@ mod factory;
 mod handles;
 mod homes;
 mod parts;
+mod relocate;
 mod remove;
+mod rename;
 #[cfg(not(unix))]
 #[path = "root_std.rs"]
 mod root;
@@ -14,10 +16,11 @@ mod root;
 mod root;
 mod tracked;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -27,11 +30,13 @@ pub use self::cache::HandleCache;
 pub use self::factory::{FileFactory, Preallocate};
 use self::homes::Homes;
 use self::parts::PartFile;
+use self::relocate::Means;
 use self::root::Root;
 use self::tracked::Tracked;
 use crate::cut;
 use crate::error::{Op, StorageError};
 use crate::plan::{FileIndex, Place, Plan};
+use crate::progress::Progress;
 use crate::storage::{
     Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, checked_len,
 };
@@ -80,12 +85,15 @@ struct Opened {
 struct FileStorage {
     plan: Arc<Plan>,
     name: InfoHash,
-    root: Root,
-    parts_path: PathBuf,
+    /// Where the part file is, if not in the root.
+    parts_dir: Option<PathBuf>,
     preallocate: Preallocate,
     handles: Arc<HandleCache>,
     owner: u64,
     device: DeviceId,
+    /// Held for reading by whatever changes files, for writing while they are copied to another place. Taken before the
+    /// fence.
+    still: RwLock<()>,
     /// Held for reading by every operation, for writing by the fences.
     fence: RwLock<Homes>,
     written: Tracked,
@@ -97,17 +105,18 @@ struct FileStorage {
 impl FileStorage {
     fn open(factory: &FileFactory, request: &OpenRequest) -> Result<FileStorage, StorageError> {
         let name = request.hashes.primary();
-        let parts_dir = factory.parts_dir.as_ref().unwrap_or(&factory.root);
         let storage = FileStorage {
             plan: request.plan.clone(),
             name,
-            root: Root::new(factory.root.clone()),
-            parts_path: parts_dir.join(format!(".{name}.parts")),
+            parts_dir: factory.parts_dir.clone(),
             preallocate: factory.preallocate,
             handles: factory.handles.clone(),
             owner: factory.handles.owner(),
             device: sys::device_of(&factory.root),
+            still: RwLock::new(()),
             fence: RwLock::new(Homes {
+                root: Root::new(factory.root.clone()),
+                names: BTreeMap::new(),
                 in_parts: Vec::new(),
                 selection: request.selection.clone(),
                 parts: Mutex::new(None),
@@ -116,8 +125,9 @@ impl FileStorage {
             created: Tracked::default(),
             seen: request.plan.files().iter().map(|_| AtomicU64::new(0)).collect(),
         };
-        let parts = PartFile::open(&storage.parts_path, name, true)?;
         let mut homes = storage.exclusive();
+        storage.take_names(&mut homes, request);
+        let parts = PartFile::open(&storage.parts_path(&homes), name, true)?;
         homes.parts = Mutex::new(parts);
         // Files that can't move out of the part file now (a full or read-only disk) are read from it meanwhile.
         let _ = storage.settle(&mut homes, &request.selection);
@@ -133,8 +143,25 @@ impl FileStorage {
         self.fence.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn path_of(&self, file: FileIndex) -> &str {
-        self.plan.file(file).map_or("", |f| &f.path)
+    /// Waits until nothing is being copied to another place.
+    fn settled(&self) -> RwLockReadGuard<'_, ()> {
+        self.still.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The path of a file below the root, as it is called now.
+    fn path_of<'a>(&'a self, homes: &'a Homes, file: FileIndex) -> &'a str {
+        let renamed = homes.names.get(&file).map(|name| &**name);
+        renamed.unwrap_or_else(|| self.plan.file(file).map_or("", |f| &f.path))
+    }
+
+    /// The whole path of a file.
+    fn full(&self, homes: &Homes, file: FileIndex) -> PathBuf {
+        homes.root.full(self.path_of(homes, file))
+    }
+
+    fn parts_path(&self, homes: &Homes) -> PathBuf {
+        let dir = self.parts_dir.as_deref().unwrap_or(homes.root.path());
+        dir.join(format!(".{}.parts", self.name))
     }
 
     fn len_of(&self, file: FileIndex) -> u64 {
@@ -153,15 +180,15 @@ impl FileStorage {
                 Some(parts) => parts.read(file, offset, bufs)?,
                 None => false,
             };
-            let path = || self.root.full(self.path_of(file));
+            let path = || self.full(homes, file);
             return if found { Ok(()) } else { Err(StorageError::NotFound { path: path() }) };
         }
-        let handle = self.readable(file)?;
+        let handle = self.readable(homes, file)?;
         let want = cut::len_mut(bufs);
         let got = sys::read_full(&handle, offset, bufs)
-            .map_err(|e| StorageError::from_io(self.root.full(self.path_of(file)), Op::Read, e))?;
+            .map_err(|e| StorageError::from_io(self.full(homes, file), Op::Read, e))?;
         if got < want {
-            return Err(self.truncated(file, &handle, offset + want));
+            return Err(self.truncated(homes, file, &handle, offset + want));
         }
         Ok(())
     }
@@ -176,12 +203,12 @@ impl FileStorage {
         if homes.in_parts(file) {
             let mut parts = homes.parts();
             if parts.is_none() {
-                *parts = Some(PartFile::create(&self.parts_path, self.name)?);
+                *parts = Some(PartFile::create(&self.parts_path(homes), self.name)?);
             }
             return parts.as_mut().map_or(Ok(()), |parts| parts.write(file, offset, bufs));
         }
-        let handle = self.writable(file)?;
-        self.intact(file, &handle)?;
+        let handle = self.writable(homes, file)?;
+        self.intact(homes, file, &handle)?;
         let end = offset + bufs.iter().map(|buf| buf.len() as u64).sum::<u64>();
         let result = sys::write_full(&handle, offset, bufs);
         if result.is_ok() {
@@ -192,23 +219,23 @@ impl FileStorage {
         result.map_err(|e| {
             // A handle that failed may be stale, as after a remount: the next try opens the file afresh.
             self.handles.forget(self.owner, file.0);
-            StorageError::from_io(self.root.full(self.path_of(file)), Op::Write, e)
+            StorageError::from_io(self.full(homes, file), Op::Write, e)
         })
     }
 
-    fn sync_file(&self, file: FileIndex) -> Result<(), StorageError> {
-        let fail = |e| StorageError::from_io(self.root.full(self.path_of(file)), Op::Sync, e);
+    fn sync_file(&self, homes: &Homes, file: FileIndex) -> Result<(), StorageError> {
+        let fail = |e| StorageError::from_io(self.full(homes, file), Op::Sync, e);
         self.written.settle(file, || {
-            let handle = self.readable(file)?;
+            let handle = self.readable(homes, file)?;
             handle.sync_data().map_err(fail)?;
             // Deleted, or moved away: synced it is, but not where it is looked for.
-            if sys::is_deleted(&handle) || self.root.stat(self.path_of(file)).is_err() {
+            if sys::is_deleted(&handle) || homes.root.stat(self.path_of(homes, file)).is_err() {
                 self.handles.forget(self.owner, file.0);
-                return Err(StorageError::NotFound { path: self.root.full(self.path_of(file)) });
+                return Err(StorageError::NotFound { path: self.full(homes, file) });
             }
-            self.intact(file, &handle)
+            self.intact(homes, file, &handle)
         })?;
-        self.created.settle(file, || self.root.sync_dirs(self.path_of(file)))
+        self.created.settle(file, || homes.root.sync_dirs(self.path_of(homes, file)))
     }
 }
 
@@ -240,6 +267,7 @@ impl Storage for FileStorage {
 
     fn write(&self, offset: u64, bufs: &[IoSlice<'_>]) -> Result<(), StorageError> {
         let len = checked_len(&self.plan, offset, bufs.iter().map(|buf| buf.len()))?;
+        let _settled = self.settled();
         let homes = self.shared();
         cut::each(&self.plan, offset..offset + len, bufs, |extent, parts| match extent.place {
             Place::File { file, offset } => self.write_extent(&homes, file, offset, parts),
@@ -263,7 +291,7 @@ impl Storage for FileStorage {
         if !parted.is_empty() {
             homes.parts().as_mut().map_or(Ok(()), PartFile::sync)?;
         }
-        own.into_iter().try_for_each(|file| self.sync_file(file))
+        own.into_iter().try_for_each(|file| self.sync_file(&homes, file))
     }
 
     fn try_read_resident(
@@ -291,9 +319,9 @@ impl Storage for FileStorage {
             sys::read_resident(&handle, offset, &mut [IoSliceMut::new(&mut first[..n])])
         };
         match read {
-            Ok(Some(0)) => Err(self.truncated(file, &handle, offset + 1)),
+            Ok(Some(0)) => Err(self.truncated(&homes, file, &handle, offset + 1)),
             Ok(n) => Ok(n),
-            Err(e) => Err(StorageError::from_io(self.root.full(self.path_of(file)), Op::Read, e)),
+            Err(e) => Err(StorageError::from_io(self.full(&homes, file), Op::Read, e)),
         }
     }
 
@@ -303,7 +331,7 @@ impl Storage for FileStorage {
         match self.plan.extents(offset..self.plan.total_len()).next() {
             Some(extent) => match extent.place {
                 Place::File { file, offset } if !homes.in_parts(file) => {
-                    Ok(Some(FileSpan { file: self.readable(file)?, offset, len: extent.len }))
+                    Ok(Some(FileSpan { file: self.readable(&homes, file)?, offset, len: extent.len }))
                 }
                 _ => Ok(None),
             },
@@ -320,7 +348,7 @@ impl Storage for FileStorage {
             } else if !plan.is_stored() {
                 FileState::default()
             } else {
-                let found = self.root.stat(&plan.path);
+                let found = homes.root.stat(self.path_of(&homes, file));
                 found.unwrap_or_default()
             }
         };
@@ -328,18 +356,20 @@ impl Storage for FileStorage {
     }
 
     fn prepare(&self) -> Result<(), StorageError> {
-        self.root.check()?;
+        let _settled = self.settled();
         let mut homes = self.exclusive();
+        homes.root.check()?;
         let selection = homes.selection.clone();
         self.settle(&mut homes, &selection)?;
         let wanted = self.plan.iter().filter(|(file, _)| selection.wants(*file) && !homes.in_parts(*file));
         for (file, plan) in wanted {
-            self.prepare_file(file, &plan.kind, plan.len)?;
+            self.prepare_file(&homes, file, &plan.kind, plan.len)?;
         }
         Ok(())
     }
 
     fn set_wanted(&self, selection: &Selection) -> Result<(), StorageError> {
+        let _settled = self.settled();
         let mut homes = self.exclusive();
         self.settle(&mut homes, selection)?;
         homes.selection = selection.clone();
@@ -351,7 +381,29 @@ impl Storage for FileStorage {
         Ok(())
     }
 
+    fn file_path(&self, file: FileIndex) -> Box<str> {
+        self.path_of(&self.shared(), file).into()
+    }
+
+    fn rename_file(&self, file: FileIndex, path: &str) -> Result<(), StorageError> {
+        self.rename(file, path)
+    }
+
+    fn check_move(&self, to: &Path) -> Result<(), StorageError> {
+        self.check_target(&self.shared(), &Root::new(to.to_owned()))
+    }
+
+    fn move_to(&self, to: &Path, progress: &Progress) -> Result<(), StorageError> {
+        self.relocate(to, progress, Means::Any)
+    }
+
+    fn gather(&self, from: &Path) -> Result<(), StorageError> {
+        let _settled = self.settled();
+        self.bring_together(&mut self.exclusive(), &Root::new(from.to_owned()))
+    }
+
     fn delete(&self) -> Result<(), StorageError> {
+        let _settled = self.settled();
         self.remove_all()
     }
 }
@@ -362,5 +414,7 @@ impl Drop for FileStorage {
     }
 }
 
+#[cfg(test)]
+mod place_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Files that go: by our hand, or by somebody else's.
 
 use super::FileStorage;
+use super::homes::Homes;
 use crate::error::{ErrorKind, Op, StorageError};
 use crate::plan::{FileIndex, FileKind, PlanFile};
 
@@ -11,13 +12,14 @@ impl FileStorage {
         let homes = self.exclusive();
         self.handles.forget_all(self.owner);
         homes.parts().take();
-        let parts = std::fs::remove_file(&self.parts_path);
-        let mut result = forgive(parts.map_err(|e| StorageError::from_io(&self.parts_path, Op::Rename, e)));
+        let parts_path = self.parts_path(&homes);
+        let parts = std::fs::remove_file(&parts_path);
+        let mut result = forgive(parts.map_err(|e| StorageError::from_io(&parts_path, Op::Rename, e)));
         for (file, plan) in self.plan.iter() {
-            result = result.and(self.remove_one(file, plan));
+            result = result.and(self.remove_one(&homes, file, plan));
         }
-        for (_, plan) in self.plan.iter() {
-            self.root.remove_empty_dirs(&plan.path);
+        for (file, _) in self.plan.iter() {
+            homes.root.remove_empty_dirs(self.path_of(&homes, file));
         }
         result
     }
@@ -35,11 +37,12 @@ impl FileStorage {
         }
     }
 
-    fn remove_one(&self, file: FileIndex, plan: &PlanFile) -> Result<(), StorageError> {
+    fn remove_one(&self, homes: &Homes, file: FileIndex, plan: &PlanFile) -> Result<(), StorageError> {
+        let path = self.path_of(homes, file);
         let removed = match &plan.kind {
-            FileKind::Regular { .. } => self.root.remove(&plan.path),
+            FileKind::Regular { .. } => homes.root.remove(path),
             FileKind::Symlink(Some(target)) => {
-                self.root.remove_symlink(&plan.path, &FileStorage::link_text(&plan.path, target))
+                homes.root.remove_symlink(path, &FileStorage::link_text(path, self.renamed(homes, target)))
             }
             FileKind::Symlink(None) | FileKind::Padding => Ok(()),
         };
@@ -49,7 +52,7 @@ impl FileStorage {
 }
 
 /// An error is only that something of the torrent stays that should go.
-fn forgive(result: Result<(), StorageError>) -> Result<(), StorageError> {
+pub(super) fn forgive(result: Result<(), StorageError>) -> Result<(), StorageError> {
     use ErrorKind as K;
     let fine =
         |kind| matches!(kind, K::NotFound | K::Symlink | K::IsDirectory | K::NotADirectory | K::NotAFile);

@@ -73,6 +73,27 @@ impl Root {
         Ok(false)
     }
 
+    /// Whether nothing is there.
+    pub(crate) fn is_free(&self, relative: &str) -> Result<(), StorageError> {
+        let path = self.full(relative);
+        match self.walk(relative, false).map(|()| fs::symlink_metadata(&path)) {
+            Err(StorageError::NotFound { .. }) => Ok(()),
+            Err(e) => Err(e),
+            Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Ok(Err(e)) => Err(StorageError::from_io(path, Op::Stat, e)),
+            Ok(Ok(_)) => Err(StorageError::Exists { path }),
+        }
+    }
+
+    /// Renames a regular file, perhaps to below another root, where nothing is yet. Directories are made.
+    pub(crate) fn rename(&self, relative: &str, into: &Root, to: &str) -> Result<(), StorageError> {
+        self.stat(relative)?;
+        into.is_free(to)?;
+        into.walk(to, true)?;
+        let path = into.full(to);
+        fs::rename(self.full(relative), &path).map_err(|e| StorageError::from_io(path, Op::Rename, e))
+    }
+
     /// Removes a regular file.
     pub(crate) fn remove(&self, relative: &str) -> Result<(), StorageError> {
         self.stat(relative)?;

@@ -93,6 +93,35 @@ impl Root {
         }
     }
 
+    /// Whether nothing is there.
+    pub(crate) fn is_free(&self, relative: &str) -> Result<(), StorageError> {
+        let (parent, name) = match self.parent(relative, false) {
+            Err(StorageError::NotFound { .. }) => return Ok(()),
+            other => other?,
+        };
+        match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(()),
+            Ok(_) => Err(StorageError::Exists { path: self.full(relative) }),
+            Err(e) => Err(self.error(relative, &parent, name, e, Op::Stat)),
+        }
+    }
+
+    /// Renames a regular file, perhaps to below another root, where nothing is yet. Directories are made.
+    pub(crate) fn rename(&self, relative: &str, into: &Root, to: &str) -> Result<(), StorageError> {
+        self.stat(relative)?;
+        let (parent, name) = self.parent(relative, false)?;
+        let (new_parent, new_name) = into.parent(to, true)?;
+        match rename_no_replace(&parent, name, &new_parent, new_name) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                // The filesystem can't look and rename in one step.
+                into.is_free(to)?;
+                rustix::fs::renameat(&parent, name, &new_parent, new_name)
+            }
+            other => other,
+        }
+        .map_err(|e| into.error(to, &new_parent, new_name, e, Op::Rename))
+    }
+
     /// Removes a regular file.
     pub(crate) fn remove(&self, relative: &str) -> Result<(), StorageError> {
         self.stat(relative)?;
@@ -214,4 +243,20 @@ impl Root {
 fn is_symlink(parent: &OwnedFd, name: &str) -> bool {
     rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_no_replace(
+    parent: &OwnedFd,
+    name: &str,
+    new_parent: &OwnedFd,
+    new_name: &str,
+) -> Result<(), Errno> {
+    rustix::fs::renameat_with(parent, name, new_parent, new_name, rustix::fs::RenameFlags::NOREPLACE)
+}
+
+/// This system has no call for it.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_no_replace(_: &OwnedFd, _: &str, _: &OwnedFd, _: &str) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use bencode::{Node, Options, Value};
 use types::{Bitfield, InfoHash, InfoHashV2, InfoHashes, PieceIndex, limits};
 
-use super::{PartialPiece, ResumeData};
+use super::{PartialPiece, ResumeData, Whereabouts};
 use crate::storage::{FileState, Selection};
 
 const MAGIC: &[u8; 8] = b"RRRESUME";
@@ -98,6 +98,7 @@ pub(super) fn encode(data: &ResumeData) -> Vec<u8> {
     body.insert("trackers", Value::List(data.trackers.iter().map(tier).collect()));
     body.insert("paused", Value::Int(data.paused.into()));
     body.insert("peers", Value::bytes(encode_peers(&data.peers)));
+    data.whereabouts.encode(&mut body);
     seal(&body.encode())
 }
 
@@ -237,6 +238,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ResumeData, ResumeError> {
         trackers: decode_trackers(root.get(b"trackers")),
         paused: int("paused") == Some(1),
         peers: decode_peers(text("peers").unwrap_or_default()),
+        whereabouts: Whereabouts::decode(&root),
     })
 }
 
