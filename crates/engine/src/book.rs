@@ -1,6 +1,6 @@
 //! The addresses of one swarm: where they came from, how often they failed, when to try them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub(crate) struct Book {
     /// Those that wait, by when they may be dialed.
     due: BTreeSet<(Time, SocketAddr)>,
     banned: BTreeMap<(IpAddr, Identity), Time>,
+    /// Where we answered ourselves, the latest last. They are in no list of addresses again.
+    ourselves: VecDeque<SocketAddr>,
     dialing: usize,
     limits: Limits,
 }
@@ -63,10 +65,19 @@ const GIVEN_UP: Duration = Duration::from_secs(3600);
 const MAX_BANS: usize = 1_000;
 /// So many different peers shut out at one address shut out the address.
 const BANS_OF_AN_ADDRESS: usize = 4;
+/// Most of our own addresses that are remembered: more than any host has ways to itself.
+const MAX_OURSELVES: usize = 64;
 
 impl Book {
     pub(crate) fn new(limits: Limits) -> Book {
-        Book { entries: BTreeMap::new(), due: BTreeSet::new(), banned: BTreeMap::new(), dialing: 0, limits }
+        Book {
+            entries: BTreeMap::new(),
+            due: BTreeSet::new(),
+            banned: BTreeMap::new(),
+            ourselves: VecDeque::new(),
+            dialing: 0,
+            limits,
+        }
     }
 
     /// Addresses known.
@@ -83,7 +94,7 @@ impl Book {
     /// room.
     pub(crate) fn add(&mut self, now: Time, addr: SocketAddr, source: PeerSource, rng: &mut Rng) {
         let addr = canonical(addr);
-        if addr.port() == 0 || !is_dialable(addr.ip()) {
+        if addr.port() == 0 || !is_dialable(addr.ip()) || self.is_ourselves(addr) {
             return;
         }
         if let Some(entry) = self.entries.get_mut(&addr) {
@@ -270,7 +281,26 @@ impl Book {
         self.reindex(addr);
     }
 
-    /// The address is of no use for ever: it is ourselves, or speaks something else.
+    /// We answered there ourselves: it is not dialed again, whoever names it. A peer that pretends to be us takes
+    /// away its own address alone.
+    pub(crate) fn found_ourselves(&mut self, addr: SocketAddr) {
+        self.forget(addr);
+        let addr = canonical(addr);
+        if self.is_ourselves(addr) {
+            return;
+        }
+        if self.ourselves.len() >= MAX_OURSELVES {
+            self.ourselves.pop_front();
+        }
+        self.ourselves.push_back(addr);
+    }
+
+    /// Whether we answered there ourselves.
+    pub(crate) fn is_ourselves(&self, addr: SocketAddr) -> bool {
+        self.ourselves.contains(&canonical(addr))
+    }
+
+    /// The address is of no use until somebody names it anew: it speaks something else.
     pub(crate) fn forget(&mut self, addr: SocketAddr) {
         self.leave_dialing(addr);
         self.remove(canonical(addr));

@@ -84,6 +84,8 @@ impl Conn {
     /// be handed to another shard with all it said.
     pub(crate) fn read_limit(&self) -> usize {
         match self.stage {
+            // Any byte is one too many.
+            Stage::Handshake(State::Ourselves(_)) => 1,
             Stage::Handshake(_) => Handshake::LEN.saturating_sub(self.inbound.gathered_len()),
             Stage::Open(_) => usize::MAX,
         }

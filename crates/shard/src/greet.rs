@@ -45,6 +45,10 @@ impl Shard {
                 Verdict::Done(id, peer) => {
                     return self.work_for(Some(id), |shard| shard.opened(now, conn, id, peer, bytes));
                 }
+                Verdict::Ourselves(next) => {
+                    entry.stage = Stage::Handshake(next);
+                    return Flow::On;
+                }
                 Verdict::Unknown(name) => return self.hand_off(conn, name, bytes),
                 Verdict::Refuse(why) => {
                     self.lost(now, conn, why);

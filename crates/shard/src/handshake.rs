@@ -15,6 +15,9 @@ pub(crate) enum State {
     Accepted,
     /// Accepted and answered; the peer's id is missing.
     Answered(TorrentId),
+    /// Accepted and answered, and it is we who dialed. The other end closes when it has read our answer: closed
+    /// here, it would never learn whom it dialed, and dial again.
+    Ourselves(TorrentId),
 }
 
 /// What follows from the bytes so far.
@@ -28,6 +31,8 @@ pub(crate) enum Verdict {
     Unknown(InfoHash),
     /// Both sides are done.
     Done(TorrentId, Handshake),
+    /// It is ourselves: nothing more is to come but the end.
+    Ourselves(State),
     /// Close.
     Refuse(Disconnect),
 }
@@ -36,7 +41,7 @@ impl State {
     /// The torrent it is for, where that is known.
     pub(crate) fn torrent(&self) -> Option<TorrentId> {
         match *self {
-            State::Dialing(id) | State::Sent(id) | State::Answered(id) => Some(id),
+            State::Dialing(id) | State::Sent(id) | State::Answered(id) | State::Ourselves(id) => Some(id),
             State::Accepted => None,
         }
     }
@@ -49,6 +54,9 @@ impl State {
         us: PeerId,
         find: impl Fn(InfoHash) -> Option<TorrentId>,
     ) -> Verdict {
+        if let State::Ourselves(_) = self {
+            return Verdict::Refuse(Disconnect::Ourselves);
+        }
         let Ok(prefix) = Handshake::decode_prefix(bytes) else {
             return Verdict::Refuse(Disconnect::Fault(Fault::NotBitTorrent));
         };
@@ -62,9 +70,9 @@ impl State {
                 if find(peer.info_hash) != Some(id) {
                     Verdict::Refuse(Disconnect::Fault(Fault::UnknownInfoHash))
                 } else if peer.peer_id == us && self == State::Answered(id) {
-                    // Of the two ends that we hold then, the dialed one is left to the brain, which forgets
-                    // the address.
-                    Verdict::Refuse(Disconnect::Ourselves)
+                    // Of the two ends that we hold then, the dialed one is left to the brain, which never
+                    // dials the address again.
+                    Verdict::Ourselves(State::Ourselves(id))
                 } else {
                     Verdict::Done(id, peer)
                 }
@@ -128,7 +136,9 @@ mod tests {
         assert!(matches!(sent.handle(&hello(PEER, NAME), US, find), Verdict::Done(ID, _)));
         assert!(matches!(sent.handle(&hello(US, NAME), US, find), Verdict::Done(..)));
         let answered = State::Answered(ID);
-        assert_eq!(answered.handle(&hello(US, NAME), US, find), Verdict::Refuse(Disconnect::Ourselves));
+        let waits = State::Ourselves(ID);
+        assert_eq!(answered.handle(&hello(US, NAME), US, find), Verdict::Ourselves(waits));
+        assert_eq!(waits.handle(&[0; 69], US, find), Verdict::Refuse(Disconnect::Ourselves));
         let other = hello(PEER, InfoHash([8; 20]));
         let refused = Verdict::Refuse(Disconnect::Fault(Fault::UnknownInfoHash));
         assert_eq!(sent.handle(&other[..48], US, find), refused);

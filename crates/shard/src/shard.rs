@@ -335,7 +335,7 @@ impl Shard {
             let Some(member) = torrent.and_then(|torrent| shard.members.touch(torrent)) else { return };
             match conn.stage {
                 Stage::Open(_) => member.inform(now, Input::Closed { conn: id, why }),
-                Stage::Handshake(State::Answered(_) | State::Accepted) => {}
+                Stage::Handshake(State::Answered(_) | State::Ourselves(_) | State::Accepted) => {}
                 Stage::Handshake(_) => member.inform(now, Input::DialFailed { addr: conn.addr, why }),
             }
         });

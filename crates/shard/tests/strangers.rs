@@ -202,6 +202,50 @@ fn a_dial_that_fails_or_leads_to_ourselves_is_over() {
     assert_eq!(shard.snapshot(Time::ZERO, TORRENT).unwrap().half_open, 0);
 }
 
+/// Both ends are ours: the one that accepted must not close before the one that dialed has read who answers, or the
+/// address is dialed again and again.
+#[test]
+fn told_our_own_address_we_dial_it_once() {
+    let (mut shard, _) = shard(8);
+    let (here, port) = (addr(5), addr(6));
+    let named = |shard: &mut Shard, now| {
+        shard.command(now, Command::Addresses(TORRENT, PeerSource::Tracker, vec![here]));
+        let outputs = drain(shard, now).0;
+        outputs.iter().find_map(|output| match output {
+            Output::Dial { conn, .. } => Some(*conn),
+            _ => None,
+        })
+    };
+    let now = Time::ZERO;
+    let dialed = named(&mut shard, now).unwrap();
+    let accepted = shard.accept(now, port).unwrap();
+    shard.connected(now, dialed);
+    drain(&mut shard, now);
+    let hello = sent(&mut shard, now, dialed);
+    assert_eq!(feed(&mut shard, now, accepted, &mut &hello[..]), RecvOutcome::Empty);
+    let answer = sent(&mut shard, now, accepted);
+    assert_eq!(answer.len(), 68);
+    feed(&mut shard, now, dialed, &mut &answer[..]);
+    let outputs = drain(&mut shard, now).0;
+    assert!(outputs.iter().any(|output| matches!(output, Output::Close { conn } if *conn == dialed)));
+    assert_eq!(shard.recv(now, accepted, |_| Ok(0)), RecvOutcome::Closed);
+    assert_eq!(shard.usage(now).connections, 0);
+    for secs in [60, 120, 3600, 100_000] {
+        assert_eq!(named(&mut shard, Time::from_secs(secs)), None, "after {secs} s");
+    }
+    // Who only says that he is us is closed at the first byte that we would not send, or when his time is over.
+    for says_more in [true, false] {
+        let now = Time::from_secs(100_000);
+        let conn = shard.accept(now, addr(7)).unwrap();
+        assert_eq!(feed(&mut shard, now, conn, &mut &hello[..]), RecvOutcome::Empty);
+        if says_more {
+            assert_eq!(feed(&mut shard, now, conn, &mut &[0u8; 4][..]), RecvOutcome::Closed);
+        }
+        drain(&mut shard, now + Duration::from_secs(20));
+        assert_eq!(shard.usage(now).connections, 0);
+    }
+}
+
 #[test]
 fn any_messages_are_harmless_and_leave_nothing_behind() {
     for seed in 0..300 {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use types::Time;
+use types::{PeerSource, Time};
 
 use super::Torrent;
 use crate::peer::Peer;
@@ -14,7 +14,7 @@ impl Torrent {
         match why {
             Disconnect::Ourselves => {
                 self.tell_of_useless(addr, why);
-                self.book.forget(addr);
+                self.book.found_ourselves(addr);
             }
             Disconnect::Duplicate => self.book.met_elsewhere(now, addr),
             _ => self.book.closed(now, addr),
@@ -26,6 +26,15 @@ impl Torrent {
         if self.state.running && why != Disconnect::Stopped && self.book.is_manual(addr) {
             self.out.push_back(Output::Event(Event::PeerUseless { addr, why }));
         }
+    }
+
+    /// Whether we answered ourselves at an address that is named anew. The user is told again.
+    pub(super) fn leads_to_ourselves(&mut self, addr: SocketAddr, source: PeerSource) -> bool {
+        let ours = self.book.is_ourselves(addr);
+        if ours && source == PeerSource::Manual && self.state.running {
+            self.out.push_back(Output::Event(Event::PeerUseless { addr, why: Disconnect::Ourselves }));
+        }
+        ours
     }
 
     /// What the book learns from the end of a connection: one place maps blame to what follows for the

@@ -510,7 +510,7 @@ impl Torrent {
     /// Takes an address into the book. A private torrent dials only whom its tracker or its user named
     /// (BEP 27).
     fn learn(&mut self, now: Time, addr: SocketAddr, source: PeerSource) {
-        if self.is_ours(addr) {
+        if self.is_ours(addr) || self.leads_to_ourselves(addr, source) {
             return;
         }
         if !self.state.private || matches!(source, PeerSource::Manual | PeerSource::Tracker) {

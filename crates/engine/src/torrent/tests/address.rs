@@ -4,7 +4,7 @@ use super::*;
 
 /// Every dial in the first hour to a named peer of which each ends like this, in seconds, and how often it
 /// was told.
-fn dials(end: impl Fn(&mut Torrent, Time, u32)) -> (Vec<u64>, usize) {
+fn dials_until(end: impl Fn(&mut Torrent, Time, u32)) -> (Vec<u64>, usize) {
     let mut t = leech(1);
     t.handle(Time::ZERO, Input::Addresses { source: PeerSource::Manual, addrs: &[addr(1)] }).unwrap();
     let (mut now, mut at, mut told) = (Time::ZERO, Vec::new(), 0);
@@ -30,7 +30,7 @@ fn dials(end: impl Fn(&mut Torrent, Time, u32)) -> (Vec<u64>, usize) {
 }
 
 fn failed(why: Disconnect) -> (Vec<u64>, usize) {
-    dials(|t, now, _| t.handle(now, Input::DialFailed { addr: addr(1), why }).unwrap())
+    dials_until(|t, now, _| t.handle(now, Input::DialFailed { addr: addr(1), why }).unwrap())
 }
 
 #[test]
@@ -50,12 +50,12 @@ fn a_named_peer_of_another_kind_is_told_and_left_alone() {
         assert_eq!(failed(Disconnect::Fault(why)), (vec![0], 1), "{why:?}");
     }
     let ourselves = |t: &mut Torrent, now, n| join_as(t, now, 1, Origin::Dialed, [9; 20], n > 0);
-    assert_eq!(dials(ourselves), (vec![0], 1));
+    assert_eq!(dials_until(ourselves), (vec![0], 1));
 }
 
 #[test]
 fn a_named_peer_that_breaks_rules_waits_longer_each_time() {
-    let (at, told) = dials(|t, now, n| {
+    let (at, told) = dials_until(|t, now, n| {
         let (conn, addr, peer_id) = (conn(n), addr(1), PeerId([1; 20]));
         let reserved = Reserved::NONE.with_fast(true);
         t.handle(now, Input::Connected { conn, addr, origin: Origin::Dialed, reserved, peer_id }).unwrap();
@@ -84,4 +84,27 @@ fn what_a_tracker_named_is_not_told() {
     t.drain(Time::ZERO);
     t.handle(Time::ZERO, Input::DialFailed { addr: addr(1), why: Disconnect::Network }).unwrap();
     assert_eq!(t.drain(Time::ZERO), []);
+}
+
+#[test]
+fn where_we_answered_ourselves_is_never_dialed_again() {
+    let (mut t, now) = (leech(1), Time::ZERO);
+    let named = |t: &mut Torrent, now, source| {
+        t.handle(now, Input::Addresses { source, addrs: &[addr(1)] }).unwrap();
+        t.drain(now)
+    };
+    assert_eq!(named(&mut t, now, PeerSource::Tracker), [Output::Dial { addr: addr(1) }]);
+    join_as(&mut t, now, 1, Origin::Dialed, [9; 20], true);
+    assert_eq!(disconnects(&t.drain(now)), [(conn(1), Disconnect::Ourselves)]);
+    for secs in [1, 60, 7200, 1_000_000] {
+        let now = Time::from_secs(secs);
+        for source in [PeerSource::Tracker, PeerSource::Pex, PeerSource::Local, PeerSource::Incoming] {
+            assert_eq!(dials(&named(&mut t, now, source)), [], "{source:?} after {secs} s");
+        }
+        // The user alone is told why nothing comes of it.
+        let useless = Event::PeerUseless { addr: addr(1), why: Disconnect::Ourselves };
+        let told = named(&mut t, now, PeerSource::Manual);
+        assert!(told.contains(&Output::Event(useless)) && dials(&told).is_empty(), "{told:?}");
+    }
+    assert_eq!(t.book.known(), 0);
 }
