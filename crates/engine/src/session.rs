@@ -13,8 +13,11 @@ pub struct Lease {
     pub download: Option<u64>,
     /// Bytes a second to be sent; None is no limit.
     pub upload: Option<u64>,
-    /// Connections at once.
+    /// Connections at once. Handshakes of newcomers may be under way beyond them, few and not for long.
     pub connections: u32,
+    /// Another shard lacks places, and this one has more than its part: hosts that hold many connections here
+    /// give up those beyond `connections`.
+    pub yields: bool,
 }
 
 /// What one shard used and would have used since the last lease.
@@ -24,12 +27,16 @@ pub struct Usage {
     pub download: u64,
     /// Bytes a second sent.
     pub upload: u64,
-    /// Connections open.
+    /// Connections that are open or being dialed.
     pub connections: u32,
+    /// Handshakes of newcomers under way, which have no place yet.
+    pub handshakes: u32,
     /// Whether the download lease held it back.
     pub wants_download: bool,
     /// Whether the upload lease held it back.
     pub wants_upload: bool,
+    /// Whether somebody who wanted in, or was to be dialed, found no place.
+    pub wants_connections: bool,
 }
 
 /// One row for each torrent, one for each shard; no sockets, no clock.
@@ -115,23 +122,32 @@ impl Session {
         }
         let down = share(self.total.download, &self.shards, |u| (u.download, u.wants_download));
         let up = share(self.total.upload, &self.shards, |u| (u.upload, u.wants_upload));
-        let connections = self.places();
+        let places = self.places();
         (0..self.shards.len())
-            .map(|i| Lease { download: down[i], upload: up[i], connections: connections[i] })
+            .map(|i| {
+                let (connections, yields) = places[i];
+                Lease { download: down[i], upload: up[i], connections, yields }
+            })
             .collect()
     }
 
     /// How many connections each shard may have: those that it has, and an equal part of the free places. What can't be
-    /// divided goes to the shards that have fewest, so that a place that falls free finds who lacks it.
-    fn places(&self) -> Vec<u32> {
+    /// divided goes to the shards that have fewest, so that a place that falls free finds who lacks it. Where none is
+    /// free and a shard with less than an equal part of all lacks some, those that have more yield an eighth of it.
+    fn places(&self) -> Vec<(u32, bool)> {
         let open: u32 = self.shards.iter().map(|u| u.connections).sum();
         let free = self.total.connections.saturating_sub(open);
+        let fair = self.total.connections / self.shards.len() as u32;
+        if free == 0 && self.shards.iter().any(|u| u.wants_connections && u.connections < fair) {
+            let kept = |held: u32| held - held.saturating_sub(fair).div_ceil(8);
+            return self.shards.iter().map(|u| (kept(u.connections), u.connections > fair)).collect();
+        }
         let (part, rest) = (free / self.shards.len() as u32, free as usize % self.shards.len());
         let mut places: Vec<u32> = self.shards.iter().map(|u| u.connections + part).collect();
         let mut fewest: Vec<usize> = (0..places.len()).collect();
         fewest.sort_by_key(|i| self.shards[*i].connections);
         fewest.into_iter().take(rest).for_each(|i| places[i] += 1);
-        places
+        places.into_iter().map(|places| (places, false)).collect()
     }
 }
 
@@ -156,7 +172,7 @@ mod tests {
     use super::*;
 
     fn total(download: u64) -> Lease {
-        Lease { download: Some(download), upload: None, connections: 100 }
+        Lease { download: Some(download), connections: 100, ..Lease::default() }
     }
 
     #[test]
@@ -203,5 +219,30 @@ mod tests {
         assert!(used[0] >= 98, "{used:?}");
         // More than there are places for, as after a change of the limit: none is added.
         assert_eq!(places(&mut session, [70, 40, 0]), [70, 40, 0]);
+    }
+    #[test]
+    fn a_shard_that_lacks_places_gets_its_part_of_those_that_are_taken() {
+        let mut session = Session::new(2, total(900));
+        let mut used = [100, 0];
+        for _ in 0..100 {
+            let usage = |n: usize| Usage {
+                connections: used[n],
+                wants_connections: n == 1 || used[1] < 50,
+                ..Usage::default()
+            };
+            let leases = session.lease(&[usage(0), usage(1)]);
+            assert!(leases.iter().map(|l| l.connections).sum::<u32>() <= 100, "{leases:?}");
+            assert!(!leases[1].yields);
+            // The first gives up what it is told to give up, and both take all they are given.
+            if leases[0].yields {
+                used[0] = leases[0].connections;
+            } else {
+                used = [leases[0].connections, leases[1].connections];
+            }
+        }
+        assert_eq!(used, [50, 50]);
+        // Who has its part already gets nothing by asking for more.
+        let asks = Usage { connections: 50, wants_connections: true, ..Usage::default() };
+        assert!(session.lease(&[asks, asks]).iter().all(|l| (l.connections, l.yields) == (50, false)));
     }
 }

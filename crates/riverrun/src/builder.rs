@@ -201,7 +201,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Most connections of the whole client. Default 500.
+    /// Most connections of the whole client. Default 500. A few handshakes may be under way beyond them.
+    ///
+    /// No address is refused for the number of its connections while there are places, here and in each torrent
+    /// ([`ClientBuilder::max_peers`]). Where there are none, the address with most (IPv6: the /64) gives up the
+    /// connection that is worth least for a newcomer of one with fewer, until all have alike; each keeps four.
     pub fn connections(mut self, most: u32) -> Self {
         self.connections = most;
         self

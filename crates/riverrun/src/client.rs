@@ -238,7 +238,7 @@ impl Client {
     pub fn set_rates(&self, download: Option<u64>, upload: Option<u64>) {
         let inner = &self.guard.inner;
         let connections = inner.settings.connections;
-        inner.session().set_total(Lease { download, upload, connections });
+        inner.session().set_total(Lease { download, upload, connections, yields: false });
     }
 
     /// The client at this moment. Takes as long as there are torrents. Cancel safe.
@@ -338,6 +338,7 @@ fn shared(
         download: settings.download_rate,
         upload: settings.upload_rate,
         connections: settings.connections,
+        yields: false,
     };
     let blocks = settings.shards * (shard.receive_blocks + shard.send_blocks);
     let lost = Box::new(move |id, offset, error: &storage::StorageError| {

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use engine::{Origin, TorrentId};
+use engine::{ConnId, Origin, TorrentId};
 use types::Time;
 use wire::Handshake;
 
 use crate::handshake::State;
 use crate::inbound::Inbound;
+use crate::lobby::Guest;
 use crate::outbound::Outbound;
 
 /// One connection: what it is for, what comes in, what goes out.
@@ -68,6 +69,11 @@ impl Conn {
             Stage::Handshake(state) => state.torrent(),
             Stage::Open(id) => Some(id),
         }
+    }
+
+    /// How the lobby knows it.
+    pub(crate) fn guest(&self, conn: ConnId) -> Guest {
+        Guest { conn, addr: self.addr, origin: self.origin, deadline: self.deadline }
     }
 
     /// Whether it is not through its handshake.

@@ -1,11 +1,14 @@
 //! Connections on their way through the handshake.
 
+use std::collections::BTreeSet;
+
 use engine::{ConnId, Disconnect, Fault, Input, Origin, TorrentId};
 use types::{InfoHash, Time};
 use wire::Handshake;
 
 use crate::conn::{Conn, Stage};
 use crate::handshake::{self, State, Verdict};
+use crate::lobby::Place;
 use crate::receive::Flow;
 use crate::{Output, Shard};
 
@@ -37,6 +40,10 @@ impl Shard {
             let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
             match state.handle(entry.inbound.gather(&[]), us, |name| self.members.find(name)) {
                 Verdict::Wait(_) => return Flow::On,
+                Verdict::Answer(..) if self.lobby.place(entry.addr) == Place::None => {
+                    self.lost(now, conn, Disconnect::Full);
+                    return Flow::Gone;
+                }
                 Verdict::Answer(next, name) => {
                     entry.stage = Stage::Handshake(next);
                     state = next;
@@ -77,15 +84,52 @@ impl Shard {
 
     /// Both sides have said hello.
     fn opened(&mut self, now: Time, conn: ConnId, id: TorrentId, peer: Handshake, rest: &[u8]) -> Flow {
+        if !self.makes_place(now, conn) {
+            self.lost(now, conn, Disconnect::Full);
+            return Flow::Gone;
+        }
         let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
         entry.stage = Stage::Open(id);
         entry.inbound.gathered();
-        self.lobby.leave(conn, entry.deadline, entry.origin == Origin::Accepted);
+        self.lobby.admit(entry.guest(conn));
         let (addr, origin) = (entry.addr, entry.origin);
         let Some(member) = self.members.touch(id) else { return Flow::Gone };
         let (reserved, peer_id) = (peer.reserved, peer.peer_id);
         member.inform(now, Input::Connected { conn, addr, origin, reserved, peer_id });
         if rest.is_empty() { Flow::On } else { self.feed(now, conn, rest) }
+    }
+
+    /// Makes sure of a place for a connection that is through its handshake. False where there is none.
+    fn makes_place(&mut self, now: Time, conn: ConnId) -> bool {
+        let Some(entry) = self.conns.get(conn).filter(|entry| entry.origin == Origin::Accepted) else {
+            return true;
+        };
+        let crowd = match self.lobby.place(entry.addr) {
+            Place::Free => return true,
+            Place::OneOf(crowd) => crowd.clone(),
+            Place::None => return false,
+        };
+        let least = self.least_of(&crowd);
+        if let Some(least) = least {
+            self.close(now, least, Disconnect::Full);
+        }
+        least.is_some()
+    }
+
+    /// Of these connections the one that is worth least; one that is not open yet is worth nothing.
+    pub(crate) fn least_of(&self, crowd: &BTreeSet<ConnId>) -> Option<ConnId> {
+        let worth = |conn: &ConnId| {
+            let member = self.torrent_of(*conn).and_then(|id| self.members.get(id))?;
+            member.brain.as_ref()?.worth(*conn)
+        };
+        crowd.iter().copied().min_by_key(worth)
+    }
+
+    /// A connection begins its handshake.
+    pub(crate) fn enter_lobby(&mut self, conn: ConnId) {
+        if let Some(entry) = self.conns.get(conn) {
+            self.lobby.enter(entry.guest(conn));
+        }
     }
 
     /// Bytes that another shard had read from a connection.
@@ -109,12 +153,12 @@ impl Shard {
 
     /// Opens connections for dials that have room.
     pub(crate) fn dial_waiting(&mut self, now: Time) {
-        while let Some((id, addr, punch)) = self.lobby.next_dial(self.conns.len()) {
+        while let Some((id, addr, punch)) = self.lobby.next_dial() {
             let Some(member) = self.members.get_mut(id) else { continue };
             let deadline = now + self.config.engine.handshake_timeout;
             let conn = self.conns.insert(Conn::new(addr, Origin::Dialed, State::Dialing(id), deadline));
             member.conns.insert(conn);
-            self.lobby.enter(conn, deadline, false);
+            self.enter_lobby(conn);
             self.outputs.push_back(Output::Dial { conn, addr, punch });
         }
     }

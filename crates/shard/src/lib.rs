@@ -47,6 +47,7 @@
 
 mod blocks;
 mod conn;
+mod crowd;
 mod digests;
 mod disk;
 mod drain;

@@ -1,39 +1,133 @@
-//! Connections that are not through their handshake, and dials that wait for room.
+//! Connections that are not through their handshake, dials that wait for room, and who has a place.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use engine::{ConnId, TorrentId};
+use engine::{ConnId, Host, Origin, TorrentId};
 use types::Time;
+
+use crate::crowd::Crowd;
 
 /// Accepted connections without a whole handshake, at once: each costs little, and a flood of them must not
 /// cost more.
 const MAX_ACCEPTED: usize = 200;
+/// So many of them may be one host's. An honest handshake takes a round trip or two: behind a NAT would have to be
+/// very many to notice.
+const MAX_ACCEPTED_OF_A_HOST: usize = 100;
+/// Handshakes that may be under way where all places are taken: who comes is heard before it is decided who yields.
+const BEYOND_PLACES: usize = 32;
+/// Handshakes that no host loses to another where there is room for no more.
+const KEEPS: usize = 1;
 
-/// Who stands at the door.
+/// Whether a newcomer may begin its handshake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Door {
+    Open,
+    /// When this one has gone, which has had longest of all of its host.
+    Instead(ConnId),
+    Shut,
+}
+
+/// Whether a newcomer that is through its handshake may stay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place<'a> {
+    Free,
+    /// When one of these has gone.
+    OneOf(&'a BTreeSet<ConnId>),
+    None,
+}
+
+/// Who stands at the door, and who has a place.
+///
+/// A place is held by who is dialed, and by who is through its handshake.
 #[derive(Debug)]
 pub(crate) struct Lobby {
     deadlines: BTreeSet<(Time, ConnId)>,
-    accepted: usize,
+    accepted: Crowd<(Time, ConnId)>,
+    places: Crowd<ConnId>,
     /// Dials for which the lease has no room, in order; whether from the port that is listened on.
     waiting: VecDeque<(TorrentId, SocketAddr, bool)>,
-    /// Connections that the lease allows.
+    /// Places that the lease allows.
     limit: usize,
+    /// Somebody found no place.
+    refused: bool,
+}
+
+/// A connection on its way through the lobby.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guest {
+    pub(crate) conn: ConnId,
+    pub(crate) addr: SocketAddr,
+    pub(crate) origin: Origin,
+    /// When its handshake has to be done.
+    pub(crate) deadline: Time,
+}
+
+impl Guest {
+    fn host(&self) -> Host {
+        Host::of(self.addr.ip())
+    }
 }
 
 impl Lobby {
     /// Without a limit on connections, until a lease brings one.
     pub(crate) fn new() -> Lobby {
-        Lobby { deadlines: BTreeSet::new(), accepted: 0, waiting: VecDeque::new(), limit: usize::MAX }
+        Lobby {
+            deadlines: BTreeSet::new(),
+            accepted: Crowd::new(),
+            places: Crowd::new(),
+            waiting: VecDeque::new(),
+            limit: usize::MAX,
+            refused: false,
+        }
     }
 
     pub(crate) fn set_limit(&mut self, connections: u32) {
         self.limit = connections as usize;
     }
 
-    /// Whether one more may be accepted beside `open` connections.
-    pub(crate) fn may_accept(&self, open: usize) -> bool {
-        open < self.limit && self.accepted < MAX_ACCEPTED
+    /// Places that are taken.
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Handshakes of newcomers under way.
+    pub(crate) fn handshakes(&self) -> usize {
+        self.accepted.len()
+    }
+
+    /// Whether one more may be accepted.
+    pub(crate) fn door(&self, addr: SocketAddr) -> Door {
+        let has = self.accepted.of(Host::of(addr.ip()));
+        let all = self.accepted.len() + self.places.len();
+        if has >= MAX_ACCEPTED_OF_A_HOST {
+            return Door::Shut;
+        }
+        if self.accepted.len() < MAX_ACCEPTED && all < self.limit.saturating_add(BEYOND_PLACES) {
+            return Door::Open;
+        }
+        let crowd = self.accepted.yielding(has, KEEPS);
+        crowd.and_then(BTreeSet::first).map_or(Door::Shut, |(_, conn)| Door::Instead(*conn))
+    }
+
+    /// Whether there is a place for a newcomer.
+    pub(crate) fn place(&mut self, addr: SocketAddr) -> Place<'_> {
+        if self.places.len() < self.limit {
+            return Place::Free;
+        }
+        let crowd = self.places.yielding(self.places.of(Host::of(addr.ip())), Host::KEEPS);
+        self.refused |= crowd.is_none();
+        crowd.map_or(Place::None, Place::OneOf)
+    }
+
+    /// Of whom one has to go, as there are more than there are places for; none where every host has few.
+    pub(crate) fn surplus(&self) -> Option<&BTreeSet<ConnId>> {
+        self.places.yielding(0, Host::KEEPS).filter(|_| self.places.len() > self.limit)
+    }
+
+    /// Whether somebody found no place since the last call, or waits for one.
+    pub(crate) fn take_wants(&mut self) -> bool {
+        std::mem::take(&mut self.refused) || !self.waiting.is_empty()
     }
 
     /// Queues a dial.
@@ -41,9 +135,9 @@ impl Lobby {
         self.waiting.push_back((torrent, addr, punch));
     }
 
-    /// The next dial that has room beside `open` connections.
-    pub(crate) fn next_dial(&mut self, open: usize) -> Option<(TorrentId, SocketAddr, bool)> {
-        if open < self.limit { self.waiting.pop_front() } else { None }
+    /// The next dial that has room.
+    pub(crate) fn next_dial(&mut self) -> Option<(TorrentId, SocketAddr, bool)> {
+        if self.places.len() < self.limit { self.waiting.pop_front() } else { None }
     }
 
     /// Drops the dials of a torrent that leaves.
@@ -51,16 +145,25 @@ impl Lobby {
         self.waiting.retain(|(owner, ..)| *owner != torrent);
     }
 
-    pub(crate) fn enter(&mut self, conn: ConnId, deadline: Time, accepted: bool) {
-        self.accepted += usize::from(accepted);
-        self.deadlines.insert((deadline, conn));
+    pub(crate) fn enter(&mut self, guest: Guest) {
+        self.deadlines.insert((guest.deadline, guest.conn));
+        match guest.origin {
+            Origin::Accepted => self.accepted.insert(guest.host(), (guest.deadline, guest.conn)),
+            Origin::Dialed => self.places.insert(guest.host(), guest.conn),
+        }
     }
 
-    /// It has come through, or is gone. One that is not in the lobby changes nothing.
-    pub(crate) fn leave(&mut self, conn: ConnId, deadline: Time, accepted: bool) {
-        if self.deadlines.remove(&(deadline, conn)) {
-            self.accepted -= usize::from(accepted);
-        }
+    /// It has come through, and has a place.
+    pub(crate) fn admit(&mut self, guest: Guest) {
+        self.leave(guest);
+        self.places.insert(guest.host(), guest.conn);
+    }
+
+    /// It is gone, whether it was through or not.
+    pub(crate) fn leave(&mut self, guest: Guest) {
+        self.deadlines.remove(&(guest.deadline, guest.conn));
+        self.accepted.remove(guest.host(), &(guest.deadline, guest.conn));
+        self.places.remove(guest.host(), &guest.conn);
     }
 
     /// A connection that took too long; it stays until [`Lobby::leave`].
@@ -77,23 +180,95 @@ impl Lobby {
 mod tests {
     use super::*;
 
+    fn guest(slot: usize, host: u8, origin: Origin) -> Guest {
+        let addr = SocketAddr::from(([10, 0, 0, host], 1));
+        Guest { conn: ConnId::new(slot as u32, 0), addr, origin, deadline: Time::from_secs(slot as u64) }
+    }
+
+    fn came(slot: usize, host: u8) -> Guest {
+        guest(slot, host, Origin::Accepted)
+    }
+
     #[test]
-    fn floods_and_leases_are_bounded() {
+    fn a_full_lobby_takes_a_newcomer_for_the_oldest_of_the_crowd() {
         let mut lobby = Lobby::new();
-        for slot in 0..MAX_ACCEPTED as u32 {
-            assert!(lobby.may_accept(slot as usize));
-            lobby.enter(ConnId::new(slot, 0), Time::from_secs(u64::from(slot)), true);
+        for slot in 0..MAX_ACCEPTED {
+            let guest = came(slot, 1 + (slot % 2) as u8);
+            assert_eq!(lobby.door(guest.addr), Door::Open);
+            lobby.enter(guest);
         }
-        assert!(!lobby.may_accept(MAX_ACCEPTED));
+        assert_eq!(lobby.door(came(0, 1).addr), Door::Shut, "it is crowded itself");
+        let Door::Instead(gone) = lobby.door(came(0, 3).addr) else { panic!("a newcomer is heard") };
+        assert_eq!(gone, came(1, 2).conn);
+        lobby.leave(came(1, 2));
+        lobby.leave(came(1, 2));
+        assert_eq!(lobby.door(came(0, 3).addr), Door::Open);
         assert_eq!(lobby.overdue(Time::from_secs(1)), Some(ConnId::new(0, 0)));
-        lobby.leave(ConnId::new(0, 0), Time::ZERO, true);
-        lobby.leave(ConnId::new(0, 0), Time::ZERO, true);
-        assert!(lobby.may_accept(199));
-        lobby.set_limit(199);
-        assert!(!lobby.may_accept(199));
-        let addr = SocketAddr::from(([127, 0, 0, 1], 1));
-        lobby.dial(TorrentId(1), addr, false);
-        assert_eq!(lobby.next_dial(199), None);
-        assert_eq!(lobby.next_dial(198), Some((TorrentId(1), addr, false)));
+    }
+
+    #[test]
+    fn one_host_takes_half_of_the_lobby_at_most() {
+        let mut lobby = Lobby::new();
+        let slots = (0..).take_while(|slot| {
+            let open = lobby.door(came(*slot, 1).addr) == Door::Open;
+            lobby.enter(came(*slot, 1));
+            open
+        });
+        assert_eq!(slots.count(), MAX_ACCEPTED_OF_A_HOST);
+    }
+
+    #[test]
+    fn where_places_are_scarce_the_crowded_yield_and_nobody_else() {
+        let mut lobby = Lobby::new();
+        lobby.set_limit(10);
+        for slot in 0..10 {
+            assert_eq!(lobby.place(came(0, 1).addr), Place::Free);
+            lobby.admit(came(slot, 1));
+        }
+        assert!(!lobby.take_wants());
+        assert_eq!(lobby.place(came(0, 1).addr), Place::None, "alone it has none to yield to");
+        assert!(lobby.take_wants() && !lobby.take_wants());
+        // The door is still open for some, to hear who they are.
+        let mut heard = 0;
+        while lobby.door(came(0, 2).addr) == Door::Open {
+            lobby.enter(came(20 + heard, 2));
+            heard += 1;
+        }
+        assert_eq!(heard, BEYOND_PLACES);
+        for slot in 20..25 {
+            let Place::OneOf(crowd) = lobby.place(came(0, 2).addr) else { panic!("{slot}") };
+            let gone = crowd.first().copied().unwrap();
+            assert!(gone.slot() < 10, "of the first host");
+            lobby.leave(came(gone.slot(), 1));
+            lobby.admit(came(slot, 2));
+        }
+        assert_eq!(lobby.place(came(0, 2).addr), Place::None, "both have half");
+        assert_eq!(lobby.places(), 10);
+        assert!(matches!(lobby.place(came(0, 3).addr), Place::OneOf(_)));
+        assert_eq!((lobby.surplus(), lobby.handshakes()), (None, BEYOND_PLACES - 5));
+        lobby.set_limit(9);
+        assert_eq!(lobby.surplus().map(BTreeSet::len), Some(5));
+        lobby.set_limit(0);
+        (20..24).for_each(|slot| lobby.leave(came(slot, 2)));
+        assert_eq!(lobby.surplus().map(BTreeSet::len), Some(5), "of the first");
+        lobby.leave(came(9, 1));
+        assert_eq!(lobby.surplus(), None, "few are not fewer for the lease");
+    }
+
+    #[test]
+    fn dials_wait_for_places_and_not_for_strangers_at_the_door() {
+        let mut lobby = Lobby::new();
+        lobby.set_limit(1);
+        (0..BEYOND_PLACES).for_each(|slot| lobby.enter(came(slot, 1)));
+        let addr = came(0, 9).addr;
+        (0..2).for_each(|_| lobby.dial(TorrentId(1), addr, false));
+        assert_eq!(lobby.next_dial(), Some((TorrentId(1), addr, false)));
+        let dialed = guest(50, 9, Origin::Dialed);
+        lobby.enter(dialed);
+        assert_eq!((lobby.next_dial(), lobby.take_wants()), (None, true));
+        lobby.leave(dialed);
+        assert!(lobby.next_dial().is_some());
+        lobby.forget(TorrentId(1));
+        assert!(!lobby.take_wants());
     }
 }

@@ -13,7 +13,7 @@ use types::{Bitfield, PieceIndex, Rng, Time};
 use crate::conn::{Conn, Stage};
 use crate::handshake::State;
 use crate::lanes;
-use crate::lobby::Lobby;
+use crate::lobby::{Door, Lobby};
 use crate::member::Member;
 use crate::members::Members;
 use crate::receive::Receive;
@@ -76,14 +76,20 @@ impl Shard {
         }
     }
 
-    /// A connection that was accepted. Err where the lease has no room: drop the socket.
+    /// A connection that was accepted. Err where there is no room for one more handshake: drop the socket.
+    ///
+    /// Handshakes are bounded in all, 200, and for one host, 100, with few beyond the places of the lease; where the
+    /// bound is reached, the longest of the host with most makes room for a newcomer of a host with fewer. Whether there
+    /// is a place is decided when the handshake is done: see [`engine::Host`].
     pub fn accept(&mut self, now: Time, addr: SocketAddr) -> Result<ConnId, Disconnect> {
-        if !self.lobby.may_accept(self.conns.len()) {
-            return Err(Disconnect::Full);
+        match self.lobby.door(addr) {
+            Door::Open => {}
+            Door::Instead(longest) => self.close(now, longest, Disconnect::Full),
+            Door::Shut => return Err(Disconnect::Full),
         }
         let deadline = now + self.config.engine.handshake_timeout;
         let conn = self.conns.insert(Conn::new(addr, Origin::Accepted, State::Accepted, deadline));
-        self.lobby.enter(conn, deadline, true);
+        self.enter_lobby(conn);
         Ok(conn)
     }
 
@@ -213,6 +219,11 @@ impl Shard {
         self.receive.valve.set_limit(lease.download, now);
         self.upload.valve.set_limit(lease.upload, now);
         self.lobby.set_limit(lease.connections);
+        while lease.yields
+            && let Some(victim) = self.lobby.surplus().and_then(|crowd| self.least_of(crowd))
+        {
+            self.close(now, victim, Disconnect::Full);
+        }
     }
 
     /// What to do next; [`Output::Wait`] when there is nothing more.
@@ -251,8 +262,9 @@ impl Shard {
         self.upload.pool.shrink(IDLE_BLOCKS);
         let (download, wants_download) = self.receive.valve.usage(now);
         let (upload, wants_upload) = self.upload.valve.usage(now);
-        let connections = self.conns.len() as u32;
-        Usage { download, upload, connections, wants_download, wants_upload }
+        let (connections, handshakes) = (self.lobby.places() as u32, self.lobby.handshakes() as u32);
+        let wants_connections = self.lobby.take_wants();
+        Usage { download, upload, connections, handshakes, wants_download, wants_upload, wants_connections }
     }
 
     /// Block buffers that are out now: for arrived data, and for data to be sent. At rest there are none.
@@ -320,7 +332,7 @@ impl Shard {
         let mut conn = self.conns.remove(id)?;
         conn.inbound.clear(&mut self.receive.pool);
         conn.outbound.clear(&mut self.upload.pool);
-        self.lobby.leave(id, conn.deadline, conn.origin == Origin::Accepted);
+        self.lobby.leave(conn.guest(id));
         if let Some(member) = conn.torrent().and_then(|torrent| self.members.get_mut(torrent)) {
             member.conns.remove(&id);
         }

@@ -154,11 +154,16 @@ fn a_lost_socket_ends_its_connection_even_where_nothing_is_read() {
 fn half_handshakes_time_out_and_cannot_fill_the_house() {
     let (mut shard, name) = shard(8);
     let mut conns = Vec::new();
-    while let Ok(conn) = shard.accept(Time::ZERO, addr(3)) {
-        feed(&mut shard, Time::ZERO, conn, &mut &hello(name, 9)[..40]);
-        conns.push(conn);
+    for from in [addr(3), addr(4), addr(5)] {
+        while let Ok(conn) = shard.accept(Time::ZERO, from)
+            && conns.len() < 200
+        {
+            feed(&mut shard, Time::ZERO, conn, &mut &hello(name, 9)[..40]);
+            conns.push(conn);
+        }
     }
-    assert_eq!((conns.len(), shard.accept(Time::ZERO, addr(3))), (200, Err(Disconnect::Full)));
+    // The third host takes the place of the longest of the others; their own next one is refused.
+    assert_eq!((conns.len(), shard.accept(Time::ZERO, addr(4))), (200, Err(Disconnect::Full)));
     let (_, at) = drain(&mut shard, Time::ZERO);
     assert!(at <= Time::from_secs(20));
     let (outputs, _) = drain(&mut shard, Time::from_secs(20));
@@ -298,7 +303,9 @@ fn any_message(rng: &mut Rng) -> Vec<u8> {
 fn a_pause_ends_dials_too() {
     let (mut shard, _) = shard(4);
     let now = Time::from_secs(1);
-    let lease = |connections| Command::Lease(engine::Lease { download: None, upload: None, connections });
+    let lease = |connections| {
+        Command::Lease(engine::Lease { download: None, upload: None, connections, yields: false })
+    };
     shard.command(now, lease(1));
     shard.command(now, Command::Addresses(TORRENT, PeerSource::Tracker, vec![addr(2), addr(3)]));
     let dialed = drain(&mut shard, now).0;

@@ -263,7 +263,7 @@ fn a_failed_sync_claims_only_what_was_written_again() {
         let mut world = World::new(24);
         let seeder = world.add(&info, Some(&payload), 64);
         let leech = world.add(&info, None, 64);
-        let lease = Lease { download: Some(100_000), upload: None, connections: 10 };
+        let lease = Lease { download: Some(100_000), upload: None, connections: 10, yields: false };
         world.nodes[leech].shard.command(world.now, Command::Lease(lease));
         world.nodes[leech].failing_syncs = 2;
         world.introduce(leech, seeder);
@@ -349,7 +349,8 @@ fn a_lease_is_kept() {
         let mut world = World::new(8);
         let seeder = world.add(&info, Some(&payload), 64);
         let leech = world.add(&info, None, 64);
-        let lease = |download, upload| Command::Lease(Lease { download, upload, connections: 10 });
+        let lease =
+            |download, upload| Command::Lease(Lease { download, upload, connections: 10, yields: false });
         world.nodes[leech].shard.command(world.now, lease(download, None));
         world.nodes[seeder].shard.command(world.now, lease(None, upload));
         world.introduce(leech, seeder);

@@ -21,6 +21,8 @@ mod turnover;
 mod upkeep;
 mod urgent;
 
+pub use turnover::Worth;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
-//! Who makes room where there is none: now and then the worst go, and a better newcomer takes the place of an
-//! idle peer.
+//! Who makes room where there is none: now and then the worst go, a better newcomer takes the place of an idle
+//! peer, and a host with many connections gives one up for a host with fewer.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use wire::priority::peer_priority;
 
 use super::Torrent;
 use crate::peer::{Peer, Who};
-use crate::{ConnId, Disconnect, Origin};
+use crate::{ConnId, Disconnect, Host, Origin};
 
 /// How often the worst make room for addresses that wait.
 const PERIOD: Duration = Duration::from_secs(300);
@@ -19,8 +20,8 @@ const FULL_PERCENT: usize = 90;
 const LEAVE_PERCENT: usize = 4;
 /// A younger peer has had no chance yet.
 const GRACE: Duration = Duration::from_secs(60);
-/// Newcomers that come in by themselves replace one peer in so long: a crowd of them turns nothing upside
-/// down.
+/// Newcomers that come in by themselves replace one peer in so long, crowds apart: many of them turn nothing
+/// upside down.
 const REPLACEMENTS_APART: Duration = Duration::from_secs(10);
 
 /// When peers may be replaced again.
@@ -42,7 +43,28 @@ fn worth(peer: &Peer) -> (u8, u64) {
     (wants, peer.down.total() + peer.uploads.speed.total())
 }
 
+/// What a connection is worth to its torrent: where somebody has to go, the least goes. Of those that are alike
+/// the oldest is the least, for it has had its chance.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Worth {
+    wants: u8,
+    moved: u64,
+    joined: Time,
+}
+
+impl Worth {
+    fn of(peer: &Peer) -> Worth {
+        let (wants, moved) = worth(peer);
+        Worth { wants, moved, joined: peer.clock.joined }
+    }
+}
+
 impl Torrent {
+    /// What a connection is worth; None where it is not among the torrent's peers.
+    pub fn worth(&self, conn: ConnId) -> Option<Worth> {
+        self.peers.get(&conn).map(Worth::of)
+    }
+
     /// Where nearly every place is taken and addresses wait to be tried, the worst peers go.
     pub(super) fn turn_over(&mut self, now: Time) {
         if !self.turnover.next.is_due(now) {
@@ -61,11 +83,38 @@ impl Torrent {
         worst.into_iter().for_each(|(_, conn)| self.part_with(now, conn, Disconnect::Full));
     }
 
-    /// All places are taken and a peer comes in: one leaves for it where neither end wants anything, or
-    /// nothing ever went to or fro and BEP 40 prefers the newcomer. Whether there is room now.
+    /// All places are taken and a peer comes in: one leaves for it where its host has many and the newcomer's has
+    /// few, where neither end wants anything, or nothing ever went to or fro and BEP 40 prefers the newcomer. Whether
+    /// there is room now.
     pub(super) fn takes_a_place(&mut self, now: Time, newcomer: &Who) -> bool {
-        if newcomer.origin != Origin::Accepted || !self.turnover.next_replacement.is_due(now) {
+        if newcomer.origin != Origin::Accepted {
             return false;
+        }
+        let crowd = self.least_of_a_crowd(newcomer);
+        let Some(victim) = crowd.or_else(|| self.idle_or_disliked(now, newcomer)) else { return false };
+        if crowd.is_none() {
+            self.turnover.next_replacement = now + REPLACEMENTS_APART;
+        }
+        self.part_with(now, victim, Disconnect::Full);
+        true
+    }
+
+    /// Of the host with the most connections the one that is worth least, where that host has many more than the
+    /// newcomer's.
+    fn least_of_a_crowd(&self, newcomer: &Who) -> Option<ConnId> {
+        let host = |who: &Who| Host::of(who.addr.ip());
+        let mut sizes: BTreeMap<Host, usize> = BTreeMap::new();
+        self.peers.values().for_each(|peer| *sizes.entry(host(&peer.who)).or_default() += 1);
+        let has = sizes.get(&host(newcomer)).copied().unwrap_or_default();
+        let (crowd, held) = sizes.into_iter().max_by_key(|(_, held)| *held)?;
+        let theirs = self.peers.values().filter(|peer| host(&peer.who) == crowd);
+        let least = theirs.min_by_key(|peer| (Worth::of(peer), peer.who.conn))?;
+        Host::yields(held, has, Host::KEEPS).then_some(least.who.conn)
+    }
+
+    fn idle_or_disliked(&self, now: Time, newcomer: &Who) -> Option<ConnId> {
+        if !self.turnover.next_replacement.is_due(now) {
+            return None;
         }
         let ours = self.own_address(newcomer.addr);
         let priority = |addr: SocketAddr| ours.map(|ours| peer_priority(ours, addr));
@@ -76,12 +125,7 @@ impl Torrent {
             _ => false,
         };
         let rank = |peer: &&Peer| (worth(peer), priority(peer.who.addr), peer.who.conn);
-        let victim: Option<ConnId> =
-            self.peers.values().filter(yields).min_by_key(rank).map(|peer| peer.who.conn);
-        let Some(victim) = victim else { return false };
-        self.turnover.next_replacement = now + REPLACEMENTS_APART;
-        self.part_with(now, victim, Disconnect::Full);
-        true
+        self.peers.values().filter(yields).min_by_key(rank).map(|peer| peer.who.conn)
     }
 
     /// Our address as a peer there sees it: what the user says, or what most peers say (BEP 10).

@@ -64,6 +64,10 @@ impl Connections {
         if self.slots.len() <= conn.slot() {
             self.slots.resize_with(conn.slot() + 1, || None);
         }
+        // The shard may have given the slot on before its word to close came.
+        if let Some(Connection { id, connecting: Some(until), .. }) = self.slots[conn.slot()].take() {
+            self.dials.remove(&(until, id));
+        }
         if let Some(until) = connecting {
             self.dials.insert((until, conn));
         }

@@ -125,7 +125,7 @@ pub fn half_open(run: Run) -> Outcome {
 /// all the same.
 pub fn inbound_flood(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(2 * MIB, 64 << 10));
-    let lease = Some(engine::Lease { download: None, upload: None, connections: 50 });
+    let lease = Some(engine::Lease { download: None, upload: None, connections: 50, yields: false });
     crowd(&mut world, 1, 500_000, &NodeSpec { lease, ..seed_spec() });
     let leeches = crowd(&mut world, 6, 500_000, &NodeSpec { lease, ..NodeSpec::default() });
     world.start(HostId(0));

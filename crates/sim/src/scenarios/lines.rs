@@ -95,7 +95,7 @@ pub fn slow_last(run: Run) -> Outcome {
 pub fn changed_limits(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(4 * MIB, 32 << 10));
     crowd(&mut world, 2, 2_000_000, &seed_spec());
-    let lease = |rate| Lease { download: rate, upload: None, connections: 50 };
+    let lease = |rate| Lease { download: rate, upload: None, connections: 50, yields: false };
     let spec = NodeSpec { lease: Some(lease(Some(60_000))), ..NodeSpec::default() };
     let leech = crowd(&mut world, 1, 2_000_000, &spec)[0];
     world.start_all();
@@ -121,7 +121,7 @@ pub fn changed_limits(run: Run) -> Outcome {
 pub fn upload_limit(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(4 * MIB, 32 << 10));
     let rate = 50_000 + world.rng.below(100_000) as u64;
-    let lease = Some(Lease { download: None, upload: Some(rate), connections: 50 });
+    let lease = Some(Lease { download: None, upload: Some(rate), connections: 50, yields: false });
     let seed = crowd(&mut world, 1, 2_000_000, &NodeSpec { lease, ..seed_spec() })[0];
     let leeches = crowd(&mut world, 4, 500_000, &NodeSpec { upload: false, ..NodeSpec::default() });
     world.start_all();
@@ -145,7 +145,7 @@ pub fn upload_limit(run: Run) -> Outcome {
 /// Limits far below a block a second: nobody is dropped for it, and the download ends.
 pub fn tiny_limits(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(128 << 10, 32 << 10));
-    let lease = |down, up| Some(Lease { download: down, upload: up, connections: 50 });
+    let lease = |down, up| Some(Lease { download: down, upload: up, connections: 50, yields: false });
     crowd(&mut world, 1, 1_000_000, &NodeSpec { lease: lease(None, Some(1_000)), ..seed_spec() });
     crowd(&mut world, 1, 1_000_000, &NodeSpec { lease: lease(Some(3_000), None), ..NodeSpec::default() });
     world.start_all();

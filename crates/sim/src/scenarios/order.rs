@@ -37,7 +37,7 @@ const MOST_DIALS_AN_HOUR: u32 = 12;
 pub fn leased_rates(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(4 * MIB, 32 << 10));
     let rate = 100_000 + world.rng.below(200_000) as u64;
-    let lease = |download, upload| Some(engine::Lease { download, upload, connections: 50 });
+    let lease = |download, upload| Some(engine::Lease { download, upload, connections: 50, yields: false });
     crowd(&mut world, 2, 5_000_000, &seed_spec());
     let spec = NodeSpec { lease: lease(Some(rate), None), ..NodeSpec::default() };
     let slow = crowd(&mut world, 1, 5_000_000, &spec)[0];

@@ -118,7 +118,7 @@ pub fn free_riders(run: Run) -> Outcome {
     let mut world = World::new(&run, &Shape::one_file(4 * MIB, 32 << 10));
     let tune = |config: &mut engine::Config| config.upload_slots = 4;
     crowd(&mut world, 1, 300_000, &NodeSpec { tune, ..seed_spec() });
-    let lease = Some(engine::Lease { download: None, upload: Some(60_000), connections: 50 });
+    let lease = Some(engine::Lease { download: None, upload: Some(60_000), connections: 50, yields: false });
     let givers = crowd(&mut world, 8, 1_000_000, &NodeSpec { tune, lease, ..NodeSpec::default() });
     let riders = crowd(&mut world, 8, 1_000_000, &NodeSpec { upload: false, ..NodeSpec::default() });
     world.start_all();

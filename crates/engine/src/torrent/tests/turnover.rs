@@ -117,3 +117,48 @@ fn row_07_where_peers_see_us_decides_whom_we_prefer() {
     let dialed = first.iter().map(|there| wire::priority::peer_priority(ours("192.168.3.4"), *there));
     assert_eq!((dialed.max(), first.len()), (best, 1));
 }
+
+/// A newcomer at an address, as the shard brings it.
+fn come_from(t: &mut Torrent, now: Time, n: u32, ip: &str) -> Vec<(ConnId, Disconnect)> {
+    let addr = SocketAddr::new(ip.parse().unwrap(), 1_000 + n as u16);
+    let (origin, reserved) = (Origin::Accepted, Reserved::NONE.with_fast(true));
+    t.handle(
+        now,
+        Input::Connected { conn: conn(n), addr, origin, reserved, peer_id: PeerId([100 + n as u8; 20]) },
+    )
+    .unwrap();
+    disconnects(&t.drain(now))
+}
+
+#[test]
+fn a_host_with_many_places_yields_the_least_of_them_to_one_with_fewer() {
+    for (crowd, newcomer) in [("10.0.0.1", "10.0.0.2"), ("2001:db8::1", "2001:db8:0:1::1")] {
+        let (mut t, now) = (crowded(10), Time::ZERO);
+        for n in 1..=10 {
+            assert!(come_from(&mut t, now, n, crowd).is_empty(), "nobody is refused while there are places");
+        }
+        // The seventh alone is of no use to anybody.
+        for n in (1..=10).filter(|n| *n != 7) {
+            say(&mut t, now, conn(n), Message::Interested).unwrap();
+        }
+        t.drain(now);
+        assert_eq!(come_from(&mut t, now, 11, crowd), [full(11)], "it has most itself");
+        assert_eq!(come_from(&mut t, now, 12, newcomer), [full(7)]);
+        // All at once, as there is no reason to wait, up to the half: then both have alike.
+        for n in 13..=16 {
+            assert_eq!(come_from(&mut t, now, n, newcomer), [full(n - 12)], "the oldest of those alike");
+        }
+        assert_eq!(come_from(&mut t, now, 17, newcomer), [full(17)]);
+        assert_eq!(come_from(&mut t, now, 18, crowd), [full(18)]);
+        assert_eq!(t.peers.len(), 10);
+    }
+}
+
+#[test]
+fn behind_one_nat_four_keep_their_places_whoever_comes() {
+    let (mut t, now) = (crowded(4), Time::ZERO);
+    (1..=4).for_each(|n| assert!(come_from(&mut t, now, n, "10.0.0.1").is_empty()));
+    for n in 5..=20 {
+        assert_eq!(come_from(&mut t, now, n, &format!("10.0.1.{n}")), [full(n)]);
+    }
+}

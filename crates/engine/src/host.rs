@@ -1,0 +1,60 @@
+//! Who stands behind an address, and how many places he may hold when places are scarce.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A party of the swarm, as far as addresses tell them apart: an IPv4 address, or the /64 of an IPv6 one, of which
+/// one customer has every address.
+///
+/// Many honest clients may share one behind a NAT. So nothing is refused for sharing while there are places; only
+/// where there are none, hosts with many connections make room for hosts with fewer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Host(IpAddr);
+
+impl Host {
+    /// Connections that no host loses to another.
+    pub const KEEPS: usize = 4;
+
+    /// The host of an address. IPv4 mapped into IPv6 is IPv4.
+    pub fn of(addr: IpAddr) -> Host {
+        Host(match addr.to_canonical() {
+            IpAddr::V6(v6) => {
+                let network = v6.to_bits() & !u128::from(u64::MAX);
+                IpAddr::V6(Ipv6Addr::from_bits(network))
+            }
+            v4 => v4,
+        })
+    }
+
+    /// Whether a host with `held` connections gives one up for a newcomer of a host with `has`, where each may
+    /// keep `keeps`. What was given up is never taken back by the same rule.
+    pub fn yields(held: usize, has: usize, keeps: usize) -> bool {
+        held > keeps && held > has + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_customer_is_one_host_and_an_ipv4_address_is_one_however_it_is_written() {
+        let host = |addr: &str| Host::of(addr.parse().unwrap());
+        assert_eq!(host("2001:db8:1:2::1"), host("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(host("2001:db8:1:2::1"), host("2001:db8:1:3::1"));
+        assert_eq!(host("::ffff:10.0.0.1"), host("10.0.0.1"));
+        assert_ne!(host("10.0.0.1"), host("10.0.0.2"));
+    }
+
+    #[test]
+    fn the_crowded_yield_until_all_have_alike_and_never_below_what_each_keeps() {
+        for keeps in [1, Host::KEEPS] {
+            let (mut crowd, mut other) = (50, 0);
+            while Host::yields(crowd, other, keeps) {
+                (crowd, other) = (crowd - 1, other + 1);
+            }
+            assert_eq!((crowd, other), (25, 25));
+            assert!(!Host::yields(other, crowd, keeps), "or they would take turns for ever");
+            assert!(!Host::yields(keeps, 0, keeps));
+        }
+    }
+}
