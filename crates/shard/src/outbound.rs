@@ -98,6 +98,11 @@ fn parts(segment: &Segment) -> Option<[&[u8]; 2]> {
 }
 
 impl Outbound {
+    /// Bytes of protocol messages that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
+    }
+
     /// Queues whole messages. False where the peer has not read for too long.
     pub(crate) fn push(&mut self, bytes: Vec<u8>) -> bool {
         self.queued += bytes.len();

@@ -272,6 +272,17 @@ impl Shard {
         (self.receive.pool.out(), self.upload.pool.out())
     }
 
+    /// Bytes of messages in memory: of those that have not come whole, and of those that have not left. Blocks
+    /// have their own ([`Shard::buffers`]).
+    ///
+    /// A connection holds one message of the first kind, within [`types::limits::MESSAGE_LEN`] or the length of
+    /// its bitfield, and 1 MiB of the second: one that reads nothing is closed beyond it.
+    pub fn messages(&self) -> (usize, usize) {
+        let both = |conn: &Conn| (conn.inbound.gathered_len(), conn.outbound.queued());
+        let sum = |(a, b): (usize, usize), (c, d): (usize, usize)| (a + c, b + d);
+        self.conns.iter().map(both).fold((0, 0), sum)
+    }
+
     /// A torrent at this moment.
     pub fn snapshot(&mut self, now: Time, torrent: TorrentId) -> Option<Snapshot> {
         self.ask(torrent, |member| Some(member.brain.as_mut()?.snapshot(now))).flatten()

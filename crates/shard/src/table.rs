@@ -43,6 +43,10 @@ impl<T> Table<T> {
         slot.value.as_deref()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.value.as_deref())
+    }
+
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<T> {
         let slot = self.slots.get_mut(id.slot()).filter(|slot| slot.id == id)?;
         let value = slot.value.take()?;
