@@ -98,6 +98,12 @@ pub enum Error {
         /// How many files there are.
         files: u32,
     },
+    /// The files of a torrent can't be renamed or moved before its data has been looked for.
+    #[error("the torrent's data is not known yet; wait until it is checked")]
+    NotReady,
+    /// The call was cancelled from elsewhere.
+    #[error("cancelled")]
+    Cancelled,
     /// The torrent failed; what made it fail is in the [`Trouble`].
     #[error("{0}")]
     Failed(Trouble),
@@ -121,10 +127,10 @@ impl Error {
     /// A stable name, the same here, in `--json` output and behind the exit codes of the command line:
     ///
     /// `bad_torrent`, `bad_magnet`, `hash_exchange_missing`, `fetch_failed`, `no_peers`, `bad_setting`,
-    /// `no_such_file`, `in_use`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`,
+    /// `no_such_file`, `in_use`, `not_ready`, `cancelled`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`,
     /// `permission`, `address_not_available`, `io`; for disks `disk_full`, `permission`, `read_only`,
     /// `not_found`, `truncated`, `is_directory`, `not_a_directory`, `symlink`, `not_a_file`,
-    /// `file_too_large`, `too_many_open_files`, `damaged`, `hash_mismatch`, `io`.
+    /// `exists`, `bad_path`, `file_too_large`, `too_many_open_files`, `damaged`, `hash_mismatch`, `io`.
     pub fn code(&self) -> &'static str {
         match self {
             Error::BadTorrent { .. } => "bad_torrent",
@@ -135,6 +141,8 @@ impl Error {
             Error::Disk(trouble) | Error::Listen(trouble) | Error::Failed(trouble) => trouble.code,
             Error::Config { .. } => "bad_setting",
             Error::NoSuchFile { .. } => "no_such_file",
+            Error::NotReady => "not_ready",
+            Error::Cancelled => "cancelled",
             Error::Removed => "removed",
             Error::Closed => "closed",
             Error::System { .. } => "system",

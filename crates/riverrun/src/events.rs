@@ -1,6 +1,7 @@
 //! What happens in a client, as it happens.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
@@ -55,6 +56,27 @@ pub enum EventKind {
         /// Its number, from 0.
         file: u32,
     },
+    /// A file has another name.
+    FileRenamed {
+        /// Its number, from 0.
+        file: u32,
+        /// Its path now, below the torrent's output directory.
+        path: PathBuf,
+    },
+    /// The torrent's data is being moved: so much of it has arrived. Told a few times a second while it changes.
+    Moving {
+        /// Bytes at the new place.
+        moved: u64,
+        /// Bytes that are moved.
+        total: u64,
+    },
+    /// The torrent's data was moved, and the torrent goes on there.
+    Moved {
+        /// Its output directory now.
+        output: PathBuf,
+    },
+    /// The torrent's data could not be moved, or not all of it. It goes on where it was.
+    MoveFailed(Trouble),
     /// Every wanted piece is verified and stored.
     Completed,
     /// A peer joined.

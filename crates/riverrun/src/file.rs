@@ -1,7 +1,7 @@
 //! The handle of a file.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use metainfo::FileIndex;
@@ -18,20 +18,18 @@ pub struct File {
     inner: Arc<Inner>,
     entry: Arc<Entry>,
     index: FileIndex,
-    path: PathBuf,
 }
 
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("File").field("number", &self.index.0).field("path", &self.path).finish()
+        f.debug_struct("File").field("number", &self.index.0).field("path", &self.path()).finish()
     }
 }
 
 impl File {
     /// `index` is one of the torrent's.
     pub(crate) fn new(inner: Arc<Inner>, entry: Arc<Entry>, index: FileIndex) -> File {
-        let path = entry.plan().file(index).map(|file| file.relative()).unwrap_or_default();
-        File { inner, entry, index, path }
+        File { inner, entry, index }
     }
 
     /// Its number in the torrent, from 0; padding files count.
@@ -39,9 +37,28 @@ impl File {
         self.index.0
     }
 
-    /// Its path below the torrent's output directory.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Its path below the torrent's output directory, as it is now. Safe on any disk, whatever the torrent says; for
+    /// people there is [`File::display_path`].
+    pub fn path(&self) -> PathBuf {
+        self.entry.home.path_of(self.entry.plan(), self.index)
+    }
+
+    /// Calls it by another path below the torrent's output directory: components separated by `/`, whatever the system.
+    /// Directories are made, and those that are empty then go. The torrent goes on meanwhile; a file that does not exist
+    /// yet, or whose bytes are in the part file, gets the name when it is made. Kept over restarts; a process that is
+    /// killed in between finds the file by either name.
+    ///
+    /// Cancel safe: the change goes on in the background.
+    ///
+    /// # Errors
+    /// The old name stays in force. As [`Torrent::pause`](crate::Torrent::pause); `bad_path` for a path that is not safe as
+    /// it is (the rules are those for paths of metainfo), or collides with another file of the torrent; `exists` where
+    /// something is there; [`Error::NotReady`] where the data was never looked for; `read_only` for a torrent that was
+    /// added so; what the disk says.
+    pub async fn rename(&self, path: impl Into<String>) -> Result<(), Error> {
+        let path = path.into().into_boxed_str();
+        let (inner, entry) = (self.inner.clone(), self.entry.clone());
+        self.inner.join(control::rename(inner, entry, self.index, path)).await?
     }
 
     /// Its length in bytes.

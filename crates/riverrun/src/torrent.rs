@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use metainfo::{FileIndex, Magnet, Metainfo};
@@ -62,9 +63,9 @@ impl Torrent {
         self.entry.metainfo().map_or_else(|| Magnet::new(self.entry.hashes), Metainfo::magnet)
     }
 
-    /// The directory that its files go below.
-    pub fn output(&self) -> &std::path::Path {
-        &self.entry.settings.output
+    /// The directory that its files are below now.
+    pub fn output(&self) -> PathBuf {
+        self.entry.home.at()
     }
 
     /// Its files in order, padding left out. None while only a magnet link is known, see
@@ -257,6 +258,34 @@ impl Torrent {
         }
         let (inner, entry) = (self.inner.clone(), self.entry.clone());
         self.inner.join(control::recheck(inner, entry)).await?
+    }
+
+    /// Moves all of its data, the part file too, below another directory, which is made if it is missing: by renaming,
+    /// or, to another filesystem, by copying (synced before it counts) and deleting. Nothing there is written over.
+    ///
+    /// Its connections close for that time, and it neither fetches nor serves; readers go on reading what is here. Changes
+    /// of what is wanted and of names wait. Progress comes as [`EventKind::Moving`](crate::EventKind::Moving),
+    /// [`Torrent::cancel_move`] ends it.
+    ///
+    /// The place is kept over restarts: a torrent that is added with the same directory as before comes up where its
+    /// data is; one that is added with another is looked for there. A process that is killed in a move finds all
+    /// of the data at the next start: until the move was whole the old directory holds, and what had gone comes back;
+    /// then the new one does.
+    ///
+    /// Cancel safe: the move goes on in the background.
+    ///
+    /// # Errors
+    /// The old directory holds, and what had gone is back there. As [`Torrent::pause`]; `exists` where something is at the
+    /// path of one of the files; [`Error::NotReady`] where the data was never looked for; [`Error::Cancelled`];
+    /// `read_only` for a torrent that was added so; what the disk says.
+    pub async fn move_data(&self, to: impl Into<PathBuf>) -> Result<(), Error> {
+        let (inner, entry, to) = (self.inner.clone(), self.entry.clone(), to.into());
+        self.inner.join(control::move_data(inner, entry, to)).await?
+    }
+
+    /// Ends a [`Torrent::move_data`] that is under way, unless it is all but done. Whether there was one.
+    pub fn cancel_move(&self) -> bool {
+        self.entry.data.cancel_move()
     }
 
     /// Addresses of peers to try.

@@ -18,7 +18,7 @@ pub(crate) async fn checked(torrent: &Torrent, partial: bool) -> Result<(), Fail
     if snapshot.pieces_missing > 0 && !partial {
         let misplaced = torrent
             .metainfo()
-            .map_or_else(String::new, |metainfo| data::misplaced(metainfo.info(), torrent.output()));
+            .map_or_else(String::new, |metainfo| data::misplaced(metainfo.info(), &torrent.output()));
         let message = format!(
             "{} of {} pieces of `{}` are missing or do not match under {}{misplaced}; --partial seeds the rest",
             snapshot.pieces_missing,

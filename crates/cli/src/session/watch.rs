@@ -102,9 +102,10 @@ impl Watch {
         let outcome = outcome.and_then(|()| torrents.iter().try_for_each(still_there));
         if outcome.is_ok() && until == Until::Complete {
             for torrent in &torrents {
-                let (name, dir) = (torrent.name(), torrent.output().display());
+                let (name, dir) = (torrent.name(), torrent.output());
                 seen.progress.say(&format!(
-                    "{name}: downloaded and verified, in {dir}, {}",
+                    "{name}: downloaded and verified, in {}, {}",
+                    dir.display(),
                     units::time(start.elapsed())
                 ));
             }

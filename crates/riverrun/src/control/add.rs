@@ -10,9 +10,9 @@ use storage::{Op, OpenRequest, ResumeData};
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::{announce, assign, change, data, magnet, names};
+use super::{announce, assign, change, data, files, magnet, names};
 use crate::add::{Existing, Source};
-use crate::entry::{Entry, NewEntry, Settings, Stage, Waiting};
+use crate::entry::{Entry, Home, NewEntry, Settings, Stage, Waiting};
 use crate::inner::Inner;
 use crate::{AddTorrent, Error, EventKind};
 
@@ -86,16 +86,17 @@ pub(super) fn insert(
             tiers.push(vec![url.clone()]);
         }
     }
+    let asked = add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone());
     let new = NewEntry {
         id,
         shard,
         magnet,
         settings: Settings {
-            output: add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone()),
             metadata_only: add.metadata_only,
             read_only: add.read_only,
             upload: add.upload && inner.settings.upload,
         },
+        home: Home::new(asked, saved.map(|saved| &saved.whereabouts)),
         paused: add.paused.unwrap_or_else(|| saved.is_some_and(|saved| saved.paused)),
         wanted_files,
         tiers,
@@ -215,10 +216,13 @@ async fn open(
     saved: Option<ResumeData>,
 ) -> Result<Vec<(PieceIndex, Bitfield)>, Error> {
     data::lock(inner, entry).await?;
-    let factory = inner.opener.at(&entry.settings.output);
+    let factory = inner.opener.at(&entry.home.at());
+    let known = entry.home.whereabouts();
     let request = OpenRequest::new(entry.hashes, entry.plan().clone()).selection(entry.selection());
+    let request = request.names(known.names, known.renaming);
     let storage = inner.tasks.blocking(move || factory.open(&request)).await??;
     let storage = entry.data.opened(storage);
+    files::recover(inner, entry, &storage).await?;
     let found = data::find(inner, entry, storage.clone(), saved).await?;
     entry.set_have(found.have, found.durable);
     inner.shared.disk.house(entry.id, storage.clone(), entry.info().geometry().clone());

@@ -197,6 +197,7 @@ pub(crate) async fn set_wanted(inner: Arc<Inner>, entry: Arc<Entry>, wanted: Vec
     if let Some(storage) = entry.data.storage()
         && !entry.settings.read_only
     {
+        let _alone = entry.data.files.lock().await;
         let change = move |storage: &dyn storage::Storage| storage.set_wanted(&selection);
         inner.shared.disk.fence(storage.clone(), change).await?;
     }

@@ -230,13 +230,9 @@ pub(crate) async fn prepare(
 /// is back. A recheck by the user gives it up and fetches it anew.
 pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, error: StorageError) {
     // A write may run across several files: the path says which one it is about.
-    let output = &entry.settings.output;
-    let named = entry
-        .plan()
-        .iter()
-        .find(|(_, file)| error.path().is_some_and(|path| path == output.join(file.relative())));
+    let named = error.path().and_then(|path| entry.home.file_at(entry.plan(), path));
     let at_offset = || entry.info().layout().file_at(offset);
-    let Some(file) = named.map(|(file, _)| file).or_else(at_offset) else { return };
+    let Some(file) = named.or_else(at_offset) else { return };
     let Some(storage) = entry.data.storage().cloned() else { return };
     let trouble = Trouble::from(crate::disk::trouble(&error));
     let Some(first) = entry.change(|state| state.obstacles.lose(file, trouble.clone())) else { return };
@@ -339,6 +335,7 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
     }
     data.partial = unhashed.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks }).collect();
     data.selection = entry.selection();
+    data.whereabouts = entry.home.whereabouts();
     {
         let mut state = entry.state();
         state.kept.save_begins();

@@ -39,7 +39,14 @@ pub(crate) async fn close(inner: Arc<Inner>) -> bool {
 }
 
 async fn close_torrents(inner: &Arc<Inner>) -> bool {
-    inner.all().iter().for_each(|entry| entry.data.cancel_check());
+    for entry in inner.all() {
+        let moves = entry.data.cancel_move();
+        entry.data.cancel();
+        if moves {
+            // What it had moved goes back first.
+            drop(entry.data.busy.lock().await);
+        }
+    }
     let running: Vec<Arc<Entry>> = inner.all().into_iter().filter(|e| e.state().place.on_shard).collect();
     inner.shards.iter().for_each(|shard| {
         shard.tell(ToShard::StopListening);
@@ -87,7 +94,7 @@ pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bo
     if removed {
         return Err(Error::Removed);
     }
-    entry.data.cancel_check();
+    entry.data.cancel();
     inner.trackers.remove(entry.id);
     inner.local.leave(&entry);
     // From here on nobody brings it to its shard, and whoever is at it ends soon.
@@ -114,7 +121,13 @@ async fn delete(inner: &Arc<Inner>, entry: &Arc<Entry>, data: bool) -> Result<()
         && !entry.settings.read_only
         && let Some(storage) = entry.data.storage()
     {
-        inner.shared.disk.fence(storage.clone(), |storage| storage.delete()).await?;
+        let other = entry.home.whereabouts().other;
+        let work = move |storage: &dyn storage::Storage| {
+            // What a move left elsewhere is deleted too.
+            let gathered = other.map_or(Ok(()), |other| storage.gather(&other));
+            storage.delete().and(gathered)
+        };
+        inner.shared.disk.fence(storage.clone(), work).await?;
     }
     state
 }

@@ -44,6 +44,16 @@ pub(crate) fn release(inner: &Inner, entry: &Entry, have: Bitfield) -> bool {
     })
 }
 
+/// Lets the shard go on after a [`hold`] in which no piece came or went. A client that closes stays at rest.
+pub(crate) fn let_go(inner: &Inner, entry: &Entry) {
+    entry.change(|state| {
+        state.place.held = false;
+        if state.takes_part() && state.stage == Stage::Running && !inner.is_closing() {
+            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
+        }
+    });
+}
+
 /// Waits until everything that shards told before has been dealt with.
 pub(crate) async fn barrier(inner: &Inner) {
     let (to, dealt_with) = tokio::sync::oneshot::channel();

@@ -6,6 +6,7 @@ mod assign;
 mod change;
 mod data;
 mod end;
+mod files;
 mod hold;
 mod magnet;
 mod names;
@@ -20,6 +21,7 @@ pub(crate) use change::{
     set_super_seeding, set_wanted, snapshot,
 };
 pub(crate) use end::{close, remove};
+pub(crate) use files::{move_data, rename};
 #[cfg(test)]
 pub(crate) use hold::barrier;
 pub(crate) use magnet::download;

@@ -10,12 +10,16 @@ pub(crate) struct Data {
     storage: OnceLock<Arc<dyn Storage>>,
     /// Held while it is brought up or checked.
     pub(crate) busy: tokio::sync::Mutex<()>,
+    /// Held while files get other names or places, or move out of the part file. After `busy`.
+    pub(crate) files: tokio::sync::Mutex<()>,
     /// Held while the state is being saved.
     pub(crate) saving: tokio::sync::Mutex<()>,
     /// The saved state is ours alone while this is here.
     lock: Mutex<Option<ResumeLock>>,
     /// The check that is under way.
     check: Mutex<Option<Arc<Progress>>>,
+    /// The move that is under way.
+    moving: Mutex<Option<Arc<Progress>>>,
 }
 
 impl Data {
@@ -57,10 +61,26 @@ impl Data {
         *self.check() = check;
     }
 
-    /// Ends the check that is under way.
-    pub(crate) fn cancel_check(&self) {
+    fn moving(&self) -> MutexGuard<'_, Option<Arc<Progress>>> {
+        self.moving.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Notes the move that is under way.
+    pub(crate) fn set_move(&self, progress: Option<Arc<Progress>>) {
+        *self.moving() = progress;
+    }
+
+    /// Ends the move that is under way. Whether there is one.
+    pub(crate) fn cancel_move(&self) -> bool {
+        let moving = self.moving();
+        moving.as_ref().map(|progress| progress.cancel()).is_some()
+    }
+
+    /// Ends the check or the move that is under way.
+    pub(crate) fn cancel(&self) {
         if let Some(check) = &*self.check() {
             check.cancel();
         }
+        self.cancel_move();
     }
 }

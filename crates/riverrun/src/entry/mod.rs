@@ -5,6 +5,7 @@
 mod content;
 mod data;
 mod demands;
+mod home;
 mod kept;
 mod pieces;
 mod place;
@@ -14,7 +15,6 @@ mod totals;
 mod wants;
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use crate::{Error, Event, EventKind, SeedGoal, Trouble};
 
 pub(crate) use content::{Content, Waiting};
 pub(crate) use data::Data;
+pub(crate) use home::Home;
 use seeding::Seeding;
 pub(crate) use state::{Stage, State};
 use wants::Wants;
@@ -48,6 +49,7 @@ pub(crate) struct Entry {
     pub(crate) settings: Settings,
     pub(crate) content: Content,
     pub(crate) data: Data,
+    pub(crate) home: Home,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
     agenda: Arc<Agenda>,
@@ -57,8 +59,6 @@ pub(crate) struct Entry {
 /// How a torrent was added.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The directory that its files go below.
-    pub(crate) output: PathBuf,
     /// Nothing but its metainfo was wanted when it was added.
     pub(crate) metadata_only: bool,
     /// Its files are never written.
@@ -75,6 +75,7 @@ pub(crate) struct NewEntry {
     pub(crate) magnet: Option<InfoHashes>,
     pub(crate) metainfo: Metainfo,
     pub(crate) settings: Settings,
+    pub(crate) home: Home,
     pub(crate) paused: bool,
     pub(crate) wanted_files: Vec<bool>,
     pub(crate) tiers: Vec<Vec<String>>,
@@ -103,6 +104,7 @@ impl Entry {
             settings: new.settings,
             content,
             data: Data::default(),
+            home: new.home,
             state: Mutex::new(state),
             changed: watch::Sender::new(0),
             agenda: new.agenda,
