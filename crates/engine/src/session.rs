@@ -47,7 +47,12 @@ pub struct Session {
     names: BTreeMap<InfoHash, TorrentId>,
     next: u32,
     total: Lease,
+    /// What somebody else grants, at most.
+    granted: Granted,
 }
+
+/// Rates in bytes a second, received and sent; None is no limit.
+type Granted = (Option<u64>, Option<u64>);
 
 #[derive(Clone, Debug)]
 struct Row {
@@ -64,6 +69,7 @@ impl Session {
             names: BTreeMap::new(),
             next: 0,
             total,
+            granted: (None, None),
         }
     }
 
@@ -112,6 +118,12 @@ impl Session {
         self.total = total;
     }
 
+    /// What the client may use besides, by grace of a limit that it shares with others, in bytes a second
+    /// received and sent; it takes effect with the next [`Session::lease`].
+    pub fn set_granted(&mut self, download: Option<u64>, upload: Option<u64>) {
+        self.granted = (download, upload);
+    }
+
     /// Takes what each shard used and says what each may use next.
     ///
     /// A shard that was not held back keeps what it used and a tenth more; what is left goes in equal parts
@@ -120,8 +132,10 @@ impl Session {
         for (slot, used) in self.shards.iter_mut().zip(usage) {
             *slot = *used;
         }
-        let down = share(self.total.download, &self.shards, |u| (u.download, u.wants_download));
-        let up = share(self.total.upload, &self.shards, |u| (u.upload, u.wants_upload));
+        let (download, upload) =
+            (lower(self.total.download, self.granted.0), lower(self.total.upload, self.granted.1));
+        let down = share(download, &self.shards, |u| (u.download, u.wants_download));
+        let up = share(upload, &self.shards, |u| (u.upload, u.wants_upload));
         let places = self.places();
         (0..self.shards.len())
             .map(|i| {
@@ -149,6 +163,11 @@ impl Session {
         fewest.into_iter().take(rest).for_each(|i| places[i] += 1);
         places.into_iter().map(|places| (places, false)).collect()
     }
+}
+
+/// The lower of two limits.
+fn lower(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    a.into_iter().chain(b).min()
 }
 
 /// Divides a rate among shards.

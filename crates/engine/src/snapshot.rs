@@ -75,7 +75,7 @@ pub struct Snapshot {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Waste {
-    /// Asked for, but another copy came first, or they were of no use any more.
+    /// Asked for, but another copy came first, or they were of no use any more, or broke off half-way.
     pub duplicate: u64,
     /// In pieces that failed their hash.
     pub failed: u64,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use metainfo::{Magnet, Metainfo, Node};
 use types::InfoHashes;
 
-use crate::Error;
+use crate::{Error, Limiter};
 
 /// Where the description of a torrent comes from.
 #[derive(Clone, Debug)]
@@ -125,6 +125,9 @@ pub struct AddTorrent {
     pub(crate) goal: Option<SeedGoal>,
     pub(crate) max_peers: Option<u32>,
     pub(crate) super_seeding: bool,
+    pub(crate) display_name: Option<String>,
+    pub(crate) rates: (Option<u64>, Option<u64>),
+    pub(crate) limiter: Option<Limiter>,
     pub(crate) metadata_only: bool,
 }
 
@@ -154,6 +157,9 @@ impl AddTorrent {
             goal: None,
             max_peers: None,
             super_seeding: false,
+            display_name: None,
+            rates: (None, None),
+            limiter: None,
             metadata_only: false,
         }
     }
@@ -261,6 +267,27 @@ impl AddTorrent {
     /// Most connections of this torrent. Default: the client's setting.
     pub fn max_peers(mut self, most: u32) -> AddTorrent {
         self.max_peers = Some(most);
+        self
+    }
+
+    /// Limits of its own in bytes a second, received and sent, protocol included; none is no limit. Those of
+    /// the client hold besides. They are not remembered for the next start.
+    pub fn rates(mut self, download: Option<u64>, upload: Option<u64>) -> AddTorrent {
+        self.rates = (download, upload);
+        self
+    }
+
+    /// A limit that it shares with other torrents, which makes them a class: together they stay within it. Its own
+    /// limits and those of its client hold besides. It is not remembered for the next start.
+    pub fn limiter(mut self, limiter: &Limiter) -> AddTorrent {
+        self.limiter = Some(limiter.clone());
+        self
+    }
+
+    /// What it is called in place of its name, see [`Torrent::display_name`](crate::Torrent::display_name). A
+    /// torrent that is here already takes it.
+    pub fn display_name(mut self, name: impl Into<String>) -> AddTorrent {
+        self.display_name = Some(name.into());
         self
     }
 

@@ -9,7 +9,7 @@ use std::thread;
 use engine::{SeedPolicy, SlotPolicy};
 use storage::{FileFactory, HandleCache, Preallocate, StorageFactory};
 
-use crate::Error;
+use crate::{Error, Limiter};
 
 /// Which addresses must not be talked to.
 ///
@@ -63,6 +63,7 @@ pub struct ClientBuilder {
     pub(crate) user_agent: String,
     pub(crate) download_rate: Option<u64>,
     pub(crate) upload_rate: Option<u64>,
+    pub(crate) limiter: Option<Limiter>,
     pub(crate) connections: u32,
     pub(crate) max_peers: u32,
     pub(crate) blocklist: Option<Arc<dyn AddressFilter>>,
@@ -110,6 +111,7 @@ impl Default for ClientBuilder {
             user_agent: types::CLIENT_NAME.into(),
             download_rate: None,
             upload_rate: None,
+            limiter: None,
             connections: 500,
             max_peers: types::DEFAULT_MAX_PEERS,
             blocklist: None,
@@ -198,6 +200,12 @@ impl ClientBuilder {
     /// Most bytes sent in a second, over all torrents. Default: no limit.
     pub fn upload_rate(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.upload_rate = bytes.into();
+        self
+    }
+
+    /// A limit that it shares with other clients; its own rates hold besides. Default: none.
+    pub fn limiter(mut self, limiter: &Limiter) -> Self {
+        self.limiter = Some(limiter.clone());
         self
     }
 

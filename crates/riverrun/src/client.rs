@@ -18,7 +18,9 @@ use crate::runtime::{
 };
 use crate::status::add_sources;
 use crate::trackers::Trackers;
-use crate::{AddTorrent, ClientBuilder, Error, Events, PortMapping, Report, SourceCount, Torrent, Waste};
+use crate::{
+    AddTorrent, ClientBuilder, Error, Events, Limiter, PortMapping, Report, SourceCount, Torrent, Waste,
+};
 
 /// A BitTorrent client: its torrents, its threads and its sockets. Clones are the same client.
 ///
@@ -127,6 +129,7 @@ impl Client {
             listening: addrs,
             ending: Ending::default(),
             tasks: Tasks::new(runtime),
+            limited: settings.limiter.as_ref().map(Limiter::join),
             settings,
         });
         let client = Client { guard: Arc::new(Guard { inner: inner.clone() }) };
@@ -156,7 +159,7 @@ impl Client {
     /// Adds a torrent and returns its handle. Looking for existing data, checking it and connecting go on in
     /// the background: [`TorrentState::Checking`](crate::TorrentState::Checking) is its first state.
     ///
-    /// A torrent that is here already gets the trackers and peers of `add`, and its handle is returned.
+    /// A torrent that is here already gets the trackers, the peers and the display name of `add`, and its handle is returned.
     ///
     /// Cancel safe: dropped before it returns, the torrent is either added or not.
     ///

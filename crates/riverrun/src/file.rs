@@ -96,7 +96,7 @@ impl File {
     }
 
     /// Changes how much it is wanted. A piece that several files share is wanted as much as the file that is
-    /// wanted most. Not kept over restarts, but for whether it is wanted at all.
+    /// wanted most. Kept over restarts.
     ///
     /// Cancel safe: the change goes on in the background.
     ///

@@ -97,7 +97,7 @@ impl TorrentReport {
         let more_pieces = pieces.len() > MAX_RUNS;
         pieces.truncate(MAX_RUNS);
         Some(TorrentReport {
-            name: torrent.name().to_owned(),
+            name: torrent.display_name(),
             infohash: torrent.info_hashes().to_string(),
             snapshot,
             pieces,

@@ -139,7 +139,7 @@ impl Snapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Waste {
-    /// Asked for, but another copy came first, or they were of no use any more.
+    /// Asked for, but another copy came first, or they were of no use any more, or broke off half-way.
     pub duplicate: u64,
     /// In pieces that failed their hash.
     pub hash_failed: u64,

@@ -14,8 +14,8 @@ use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::Question;
 use crate::{
-    Error, Events, File, KnownPeer, Peer, Piece, PieceChanges, PieceRun, PieceState, Priority, Reader,
-    SeedGoal, Snapshot, TorrentState, TrackerStatus,
+    Error, Events, File, KnownPeer, Limiter, Peer, Piece, PieceChanges, PieceRun, PieceState, Priority,
+    Reader, SeedGoal, Snapshot, TorrentState, TrackerStatus,
 };
 
 /// A torrent of a client. Clones are the same torrent.
@@ -39,6 +39,15 @@ impl Torrent {
     /// Its name: of its only file, or of the directory of its files.
     pub fn name(&self) -> &str {
         self.entry.info().name()
+    }
+
+    /// What to call it: the name that it was added with ([`AddTorrent::display_name`]), or that came when it
+    /// was added again, with a magnet link's `dn` for one; else [`Torrent::name`]. For people only, and not
+    /// kept over restarts.
+    ///
+    /// [`AddTorrent::display_name`]: crate::AddTorrent::display_name
+    pub fn display_name(&self) -> String {
+        self.entry.state().display_name.clone().unwrap_or_else(|| self.name().to_owned())
     }
 
     /// What names it in the network.
@@ -316,6 +325,18 @@ impl Torrent {
     /// Most connections of this torrent from now on.
     pub fn set_max_peers(&self, most: u32) {
         control::set_max_peers(&self.inner, &self.entry, most);
+    }
+
+    /// Its own limits from now on, in bytes a second received and sent, protocol included; none is no limit.
+    /// Those of the client hold besides.
+    pub fn set_rates(&self, download: Option<u64>, upload: Option<u64>) {
+        control::set_rates(&self.inner, &self.entry, download, upload);
+    }
+
+    /// From now on it shares this limit with the other torrents and clients that do, or none; see [`Limiter`].
+    /// Its own limits and those of its client hold besides. One limit at a time.
+    pub fn set_limiter(&self, limiter: Option<&Limiter>) {
+        control::set_limiter(&self.inner, &self.entry, limiter);
     }
 
     /// As a seed give each piece to one peer first from now on, or no more; see

@@ -3,7 +3,7 @@
 mod support;
 
 use metainfo::Version;
-use riverrun::{AddTorrent, EventKind, TorrentState};
+use riverrun::{AddTorrent, EventKind, PieceIndex, Priority, TorrentState};
 use support::{Payload, addr, complete, guard, seeder, settings};
 
 #[tokio::test]
@@ -74,4 +74,33 @@ async fn paused_stays_paused_and_running_stays_running() {
         assert_eq!(torrent.state(), expect, "{say:?}");
         assert!(client.close().await);
     }
+}
+
+#[tokio::test]
+async fn priorities_of_files_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let payload = Payload::files(&[50_000, 50_000, 50_000, 50_000]);
+    let metainfo = payload.metainfo(Version::V1, 16_384, None);
+    let client = settings(dir.path()).build().unwrap();
+    let torrent = client.add(metainfo.clone()).await.unwrap();
+    guard(torrent.wait_checked()).await.unwrap();
+    for (file, priority) in [(0, Priority::TOP), (1, Priority::NONE), (2, Priority::LOW)] {
+        torrent.file(file).unwrap().set_priority(priority).await.unwrap();
+    }
+    assert!(client.close().await);
+
+    let client = settings(dir.path()).build().unwrap();
+    let torrent = client.add(metainfo.clone()).await.unwrap();
+    guard(torrent.wait_checked()).await.unwrap();
+    let priorities: Vec<Priority> = torrent.files().iter().map(|file| file.priority()).collect();
+    assert_eq!(priorities, [Priority::TOP, Priority::NONE, Priority::LOW, Priority::NORMAL]);
+    assert_eq!(torrent.piece(PieceIndex(0)).unwrap().state().priority, Priority::TOP);
+    assert!(client.close().await);
+
+    // What is said now goes before what was saved.
+    let client = settings(dir.path()).build().unwrap();
+    let torrent = client.add(AddTorrent::metainfo(metainfo).all_files()).await.unwrap();
+    guard(torrent.wait_checked()).await.unwrap();
+    assert!(torrent.files().iter().all(|file| file.priority() == Priority::NORMAL));
+    assert!(client.close().await);
 }

@@ -6,6 +6,7 @@ use engine::{ConnId, Origin, TorrentId};
 use types::Time;
 use wire::Handshake;
 
+use crate::gates::Turns;
 use crate::handshake::State;
 use crate::inbound::Inbound;
 use crate::lobby::Guest;
@@ -21,9 +22,9 @@ pub(crate) struct Conn {
     pub(crate) outbound: Outbound,
     /// When its handshake has to be done.
     pub(crate) deadline: Time,
-    /// What is left of its turn where rates are limited, in bytes.
-    pub(crate) download_turn: usize,
-    pub(crate) upload_turn: usize,
+    /// What is left of its turns where rates are limited.
+    pub(crate) download_turns: Turns,
+    pub(crate) upload_turns: Turns,
     /// It waits in line for a buffer or for rate.
     pub(crate) recv_parked: bool,
     pub(crate) sender: Sender,
@@ -56,8 +57,8 @@ impl Conn {
             inbound: Inbound::default(),
             outbound: Outbound::default(),
             deadline,
-            download_turn: 0,
-            upload_turn: 0,
+            download_turns: Turns::default(),
+            upload_turns: Turns::default(),
             recv_parked: false,
             sender: Sender::Idle,
         }

@@ -174,6 +174,8 @@ impl Shard {
             && let Some(mut member) = self.members.remove(id)
         {
             member.blocks.clear(&mut self.receive.pool);
+            self.receive.gates.forget(id);
+            self.upload.gates.forget(id);
             self.outputs.push_back(Output::Event(id, Event::Removed));
         }
     }

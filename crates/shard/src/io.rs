@@ -52,6 +52,15 @@ pub enum Command {
     Sync(TorrentId),
     /// What this shard may use from now on.
     Lease(engine::Lease),
+    /// What one torrent may use of that, in bytes a second, protocol included. None is no limit of its own.
+    Rates {
+        /// The torrent.
+        id: TorrentId,
+        /// Bytes received.
+        download: Option<u64>,
+        /// Bytes sent.
+        upload: Option<u64>,
+    },
 }
 
 impl Command {
@@ -63,7 +72,8 @@ impl Command {
             | Command::Torrent(id, _)
             | Command::Content(id, ..)
             | Command::Addresses(id, ..)
-            | Command::Sync(id) => Some(*id),
+            | Command::Sync(id)
+            | Command::Rates { id, .. } => Some(*id),
             Command::Lease(_) => None,
         }
     }

@@ -51,6 +51,7 @@ mod crowd;
 mod digests;
 mod disk;
 mod drain;
+mod gates;
 mod greet;
 mod handshake;
 mod inbound;

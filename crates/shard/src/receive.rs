@@ -7,8 +7,8 @@ use engine::{ConnId, Disconnect, Fault, Input};
 use types::Time;
 
 use crate::conn::{Conn, Stage};
+use crate::gates::Gates;
 use crate::inbound::Step;
-use crate::valve::Valve;
 use crate::{Output, Pool, RecvOutcome, Shard};
 
 /// Bytes read beyond the block in arrival, parsed at once.
@@ -18,7 +18,7 @@ const SCRATCH: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Receive {
     pub(crate) pool: Pool,
-    pub(crate) valve: Valve,
+    pub(crate) gates: Gates,
     scratch: Vec<u8>,
     /// Connections that wait for a buffer.
     line: VecDeque<ConnId>,
@@ -39,7 +39,7 @@ impl Receive {
     pub(crate) fn new(blocks: usize, now: Time) -> Receive {
         Receive {
             pool: Pool::new(blocks),
-            valve: Valve::new(now),
+            gates: Gates::new(now),
             scratch: vec![0; SCRATCH],
             line: VecDeque::new(),
         }
@@ -107,19 +107,20 @@ impl Shard {
         read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
     ) -> RecvOutcome {
         let Some(entry) = self.conns.get_mut(conn) else { return RecvOutcome::Closed };
-        let Receive { valve, scratch, .. } = &mut self.receive;
-        let allowed = valve.allow(now, conn, &mut entry.download_turn);
+        let Receive { gates, scratch, .. } = &mut self.receive;
+        let allowed = gates.allow(now, conn, entry.torrent(), &mut entry.download_turns);
         if allowed == 0 {
             entry.recv_parked = true;
             return RecvOutcome::Paused;
         }
+        let torrent = entry.torrent();
         match read_into(entry, allowed, scratch, read) {
             Ok((0, 0)) => {
                 self.lost(now, conn, Disconnect::ByPeer);
                 RecvOutcome::Closed
             }
             Ok((direct, beyond)) => {
-                valve.passed(now, direct + beyond, &mut entry.download_turn);
+                gates.passed(now, torrent, direct + beyond, &mut entry.download_turns);
                 self.feed_scratch(now, conn, beyond)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => RecvOutcome::Empty,
@@ -202,10 +203,11 @@ impl Shard {
 
     /// Names connections that may read again: as many as there are buffers, and as the rate allows.
     pub(crate) fn resume_receivers(&mut self, now: Time) {
-        let mut next = self.receive.valve.next(now);
-        for conn in &next {
-            if let Some(entry) = self.conns.get_mut(*conn) {
-                entry.download_turn = Valve::turn();
+        let mut next = Vec::new();
+        for (conn, whose) in self.receive.gates.next(now) {
+            if let Some(entry) = self.conns.get_mut(conn) {
+                entry.download_turns.begin(whose);
+                next.push(conn);
             }
         }
         let Receive { pool, line, .. } = &mut self.receive;

@@ -1,6 +1,6 @@
 //! One core's torrents, connections and buffers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -183,6 +183,12 @@ impl Shard {
             }
             Command::Sync(id) => self.sync(now, id),
             Command::Lease(lease) => self.lease(now, lease),
+            Command::Rates { id, download, upload } => {
+                if self.members.contains(id) {
+                    self.receive.gates.set_torrent(id, download, now);
+                    self.upload.gates.set_torrent(id, upload, now);
+                }
+            }
         }
     }
 
@@ -216,8 +222,8 @@ impl Shard {
     }
 
     fn lease(&mut self, now: Time, lease: Lease) {
-        self.receive.valve.set_limit(lease.download, now);
-        self.upload.valve.set_limit(lease.upload, now);
+        self.receive.gates.set_limit(lease.download, now);
+        self.upload.gates.set_limit(lease.upload, now);
         self.lobby.set_limit(lease.connections);
         while lease.yields
             && let Some(victim) = self.lobby.surplus().and_then(|crowd| self.least_of(crowd))
@@ -251,17 +257,32 @@ impl Shard {
     }
 
     fn deadline(&mut self, now: Time) -> (Time, WaitReason) {
-        let rate = self.receive.valve.deadline(now).min(self.upload.valve.deadline(now));
+        let rate = self.receive.gates.deadline(now).min(self.upload.gates.deadline(now));
         let rest = [(rate, WaitReason::Rate), (self.lobby.deadline(), WaitReason::Peer)];
         rest.into_iter().fold(self.members.deadline(), std::cmp::min)
+    }
+
+    /// What each torrent with limits of its own ([`Command::Rates`]) used since the last call. Connections are
+    /// not counted.
+    pub fn usage_by_torrent(&mut self, now: Time) -> BTreeMap<TorrentId, Usage> {
+        let mut all: BTreeMap<TorrentId, Usage> = BTreeMap::new();
+        for (id, (rate, wants)) in self.receive.gates.torrents(now) {
+            let usage = all.entry(id).or_default();
+            (usage.download, usage.wants_download) = (rate, wants);
+        }
+        for (id, (rate, wants)) in self.upload.gates.torrents(now) {
+            let usage = all.entry(id).or_default();
+            (usage.upload, usage.wants_upload) = (rate, wants);
+        }
+        all
     }
 
     /// What was used since the last call.
     pub fn usage(&mut self, now: Time) -> Usage {
         self.receive.pool.shrink(IDLE_BLOCKS);
         self.upload.pool.shrink(IDLE_BLOCKS);
-        let (download, wants_download) = self.receive.valve.usage(now);
-        let (upload, wants_upload) = self.upload.valve.usage(now);
+        let (download, wants_download) = self.receive.gates.usage(now);
+        let (upload, wants_upload) = self.upload.gates.usage(now);
         let (connections, handshakes) = (self.lobby.places() as u32, self.lobby.handshakes() as u32);
         let wants_connections = self.lobby.take_wants();
         Usage { download, upload, connections, handshakes, wants_download, wants_upload, wants_connections }

@@ -7,8 +7,8 @@ use engine::{ConnId, Disconnect, Input, TorrentId};
 use types::{BlockRef, Time};
 
 use crate::conn::{Conn, Sender, Stage};
+use crate::gates::Gates;
 use crate::outbound::Withdrawal;
-use crate::valve::Valve;
 use crate::{Block, Output, Pool, SendOutcome, Shard};
 
 /// Buffers a connection may hold while at least half of them are out, so that peers that don't read can't
@@ -19,7 +19,7 @@ const FAIR_BUFFERS: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Upload {
     pub(crate) pool: Pool,
-    pub(crate) valve: Valve,
+    pub(crate) gates: Gates,
     /// Blocks to be read, those of one connection in the order in which they leave.
     line: VecDeque<Waiting>,
 }
@@ -34,7 +34,7 @@ struct Waiting {
 
 impl Upload {
     pub(crate) fn new(blocks: usize, now: Time) -> Upload {
-        Upload { pool: Pool::new(blocks), valve: Valve::new(now), line: VecDeque::new() }
+        Upload { pool: Pool::new(blocks), gates: Gates::new(now), line: VecDeque::new() }
     }
 
     /// Lets `ask` ask for blocks as far as the pool goes. While it is scarce, a connection that `holds` its
@@ -88,7 +88,7 @@ impl Shard {
             entry.sender = Sender::Idle;
             return SendOutcome::Idle;
         }
-        let allowed = self.upload.valve.allow(now, conn, &mut entry.upload_turn);
+        let allowed = self.upload.gates.allow(now, conn, entry.torrent(), &mut entry.upload_turns);
         if allowed == 0 {
             entry.sender = Sender::Parked;
             return SendOutcome::Paused;
@@ -107,7 +107,7 @@ impl Shard {
 
     fn has_sent(&mut self, now: Time, conn: ConnId, bytes: usize) -> SendOutcome {
         let Some(entry) = self.conns.get_mut(conn) else { return SendOutcome::Closed };
-        self.upload.valve.passed(now, bytes, &mut entry.upload_turn);
+        self.upload.gates.passed(now, entry.torrent(), bytes, &mut entry.upload_turns);
         let member = match entry.stage {
             Stage::Open(id) => self.members.touch(id),
             Stage::Handshake(_) => None,
@@ -229,9 +229,9 @@ impl Shard {
 
     /// Names connections that may send again, as the rate allows.
     pub(crate) fn resume_senders(&mut self, now: Time) {
-        for conn in self.upload.valve.next(now) {
+        for (conn, whose) in self.upload.gates.next(now) {
             let Some(entry) = self.conns.get_mut(conn) else { continue };
-            entry.upload_turn = Valve::turn();
+            entry.upload_turns.begin(whose);
             entry.sender = Sender::Told;
             self.outputs.push_back(Output::WantSend { conn });
         }

@@ -70,6 +70,11 @@ impl Valve {
         self.line.drain(..turns.min(self.line.len())).collect()
     }
 
+    /// Whether nobody waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.line.is_empty()
+    }
+
     /// A whole turn.
     pub(crate) const fn turn() -> usize {
         TURN

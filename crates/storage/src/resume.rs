@@ -48,6 +48,8 @@ pub struct ResumeData {
     pub files: Vec<FileState>,
     /// Which files are wanted.
     pub selection: Selection,
+    /// How much files are wanted, from 1 to 7, where that is not the normal priority.
+    pub priorities: Vec<(FileIndex, u8)>,
     /// Payload bytes downloaded, over all time.
     pub downloaded: u64,
     /// Payload bytes uploaded, over all time.
@@ -76,6 +78,7 @@ impl ResumeData {
             partial: Vec::new(),
             files: Vec::new(),
             selection: Selection::all(),
+            priorities: Vec::new(),
             downloaded: 0,
             uploaded: 0,
             completed: false,

@@ -110,10 +110,20 @@ pub(super) fn insert(
     {
         let place = &mut entry.state().place;
         (place.max_peers, place.super_seeding) = (add.max_peers, add.super_seeding);
+        place.rates.set_own(add.rates.0, add.rates.1);
+        if let Some(limiter) = &add.limiter {
+            place.rates.share(Some(limiter));
+            inner.torrents.set_shares(entry.id, true);
+        }
     }
     if let Some(saved) = saved {
-        entry.state().totals.resume((saved.downloaded, saved.uploaded));
+        let mut state = entry.state();
+        state.totals.resume((saved.downloaded, saved.uploaded));
+        if add.wanted.is_none() && !add.all_files {
+            state.wants.restore(&saved.priorities);
+        }
     }
+    entry.state().display_name = add.display_name.clone();
     inner.torrents.insert(entry.clone());
     entry.tell(EventKind::Added);
     Ok(entry)
@@ -150,7 +160,7 @@ pub(super) fn read_file(path: PathBuf) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The torrent is here already: it gets the trackers and peers of the new one.
+/// The torrent is here already: it gets the trackers, the peers and the display name of the new one.
 pub(super) fn merge(
     inner: &Arc<Inner>,
     known: engine::TorrentId,
@@ -158,6 +168,9 @@ pub(super) fn merge(
 ) -> Result<Arc<Entry>, Error> {
     // Without an entry it is being added or removed in this moment.
     let entry = inner.entry(known).filter(|e| e.state().stage != Stage::Removed).ok_or(Error::Removed)?;
+    if add.display_name.is_some() {
+        entry.change(|state| state.display_name = add.display_name.clone());
+    }
     change::addresses(inner, &entry, PeerSource::Manual, add.peers.clone());
     names::seek(inner, &entry, PeerSource::Manual, add.named_peers.clone());
     change::add_trackers(inner, &entry, add.link_trackers.clone())?;

@@ -1,10 +1,11 @@
 //! What users ask of a torrent.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Command as Brain;
+use engine::{Command as Brain, TorrentId, Usage};
 use shard::Command;
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
@@ -15,7 +16,7 @@ use super::upkeep::review;
 use crate::entry::{Entry, Stage, State};
 use crate::inner::Inner;
 use crate::runtime::is_blocked;
-use crate::{Error, SeedGoal, Snapshot, TorrentState};
+use crate::{Error, Limiter, SeedGoal, Snapshot, TorrentState};
 
 /// The figures of one moment; `live` is what the shard says, if the torrent is there.
 pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapshot {
@@ -141,6 +142,32 @@ pub(crate) fn set_max_peers(inner: &Inner, entry: &Entry, most: u32) {
     let mut state = entry.state();
     state.place.max_peers = Some(most);
     inner.shard(entry).command(Command::Torrent(entry.id, Brain::MaxPeers(most)));
+}
+
+/// Changes its own limits, in bytes a second.
+pub(crate) fn set_rates(inner: &Inner, entry: &Entry, download: Option<u64>, upload: Option<u64>) {
+    let mut state = entry.state();
+    state.place.rates.set_own(download, upload);
+    inner.shard(entry).command(state.place.rates.change(entry.id));
+}
+
+/// Its part in a limit that it shares, or in none.
+pub(crate) fn set_limiter(inner: &Inner, entry: &Entry, limiter: Option<&Limiter>) {
+    let mut state = entry.state();
+    state.place.rates.share(limiter);
+    inner.shard(entry).command(state.place.rates.change(entry.id));
+    inner.torrents.set_shares(entry.id, limiter.is_some());
+}
+
+/// Those that share limits get what is theirs now.
+pub(crate) fn grant(inner: &Inner, used: &BTreeMap<TorrentId, Usage>) {
+    for entry in inner.torrents.sharing() {
+        let mut state = entry.state();
+        let usage = used.get(&entry.id).copied().unwrap_or_default();
+        if state.place.rates.grant(usage) {
+            inner.shard(&entry).command(state.place.rates.change(entry.id));
+        }
+    }
 }
 
 /// Whether it gives each piece to one peer first.

@@ -340,6 +340,7 @@ pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), E
         let mut state = entry.state();
         state.kept.save_begins();
         data.have = state.kept.durable().clone();
+        data.priorities = state.wants.grades();
         data.completed = state.pieces.missing() == 0;
         if entry.metainfo().is_none_or(|metainfo| state.tiers != metainfo.tiers()) {
             data.trackers = state.tiers.clone();

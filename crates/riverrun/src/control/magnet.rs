@@ -18,7 +18,7 @@ use crate::{AddTorrent, Error, EventKind, Trouble};
 
 /// Adds a torrent by its magnet link.
 pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) -> Result<Arc<Entry>, Error> {
-    let peers = link.peers.clone();
+    let (peers, name) = (link.peers.clone(), link.name.clone());
     if add.own_trackers {
         add.link_trackers.clone_from(&link.trackers);
     }
@@ -33,6 +33,7 @@ pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) ->
         Ok(entry) => entry,
         Err(known) => {
             add.named_peers.extend(peers);
+            add.display_name = add.display_name.or(name);
             return merge(&inner, known, &add);
         }
     };

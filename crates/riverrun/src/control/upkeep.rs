@@ -3,6 +3,7 @@
 //!
 //! Each tick costs a question to each shard. A torrent that does nothing is in no answer and on no list.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,13 @@ async fn lease(inner: &Inner) {
         usage.push(shard.ask(Question::Usage).await.unwrap_or_default());
     }
     inner.lease(&usage);
+    if !inner.torrents.sharing().is_empty() {
+        let mut used = BTreeMap::new();
+        for shard in inner.shards.iter() {
+            used.extend(shard.ask(Question::UsageByTorrent).await.unwrap_or_default());
+        }
+        change::grant(inner, &used);
+    }
 }
 
 async fn figures(inner: &Arc<Inner>) {

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use engine::TorrentId;
+use engine::{TorrentId, Usage};
 use shard::Command;
 use types::PeerSource;
+
+use crate::Limiter;
+use crate::limiter::Membership;
 
 /// Most addresses that are kept of those a user named.
 const MANUAL_PEERS: usize = 200;
@@ -22,6 +25,7 @@ pub(crate) struct Place {
     pub(crate) held: bool,
     pub(crate) max_peers: Option<u32>,
     pub(crate) super_seeding: bool,
+    pub(crate) rates: Rates,
     /// Addresses that the user named: no tracker will bring them again.
     manual: BTreeSet<SocketAddr>,
 }
@@ -39,7 +43,49 @@ impl Place {
         let named = self.manual.iter().copied().collect();
         let named = Command::Addresses(id, PeerSource::Manual, named);
         let hides = self.super_seeding.then_some(Command::Torrent(id, engine::Command::SuperSeed(true)));
-        most.into_iter().chain(hides).chain((!self.manual.is_empty()).then_some(named))
+        let rates = self.rates.command(id);
+        most.into_iter().chain(hides).chain(rates).chain((!self.manual.is_empty()).then_some(named))
+    }
+}
+
+/// How fast a torrent may be: limits of its own, and its part in one that it shares.
+#[derive(Debug, Default)]
+pub(crate) struct Rates {
+    /// In bytes a second, received and sent.
+    own: (Option<u64>, Option<u64>),
+    shared: Option<Membership>,
+    granted: (Option<u64>, Option<u64>),
+}
+
+impl Rates {
+    pub(crate) fn set_own(&mut self, download: Option<u64>, upload: Option<u64>) {
+        self.own = (download, upload);
+    }
+
+    /// It takes part in this limit from now on, and in no other.
+    pub(crate) fn share(&mut self, limiter: Option<&Limiter>) {
+        self.shared = limiter.map(Limiter::join);
+        self.granted = (None, None);
+        self.grant(Usage::default());
+    }
+
+    /// It used so much of what it was granted. True where it is granted something else now.
+    pub(crate) fn grant(&mut self, used: Usage) -> bool {
+        let Some(shared) = &self.shared else { return false };
+        let granted = shared.grant(&[used]);
+        std::mem::replace(&mut self.granted, granted) != granted
+    }
+
+    /// What holds, for its shard; none where nothing does.
+    pub(crate) fn command(&self, id: TorrentId) -> Option<Command> {
+        let lower = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+        let (download, upload) = (lower(self.own.0, self.granted.0), lower(self.own.1, self.granted.1));
+        (download.is_some() || upload.is_some()).then_some(Command::Rates { id, download, upload })
+    }
+
+    /// As [`Rates::command`], for a shard that may know an older one.
+    pub(crate) fn change(&self, id: TorrentId) -> Command {
+        self.command(id).unwrap_or(Command::Rates { id, download: None, upload: None })
     }
 }
 
@@ -55,11 +101,34 @@ mod tests {
         place.named(&[addr(1), addr(2)]);
         place.named(&(10..10_000).map(addr).collect::<Vec<_>>());
         (place.max_peers, place.super_seeding) = (Some(3), true);
+        place.rates.set_own(Some(5), None);
         let commands: Vec<Command> = place.commands(id).collect();
         assert!(matches!(commands[0], Command::Torrent(_, engine::Command::MaxPeers(3))));
         assert!(matches!(commands[1], Command::Torrent(_, engine::Command::SuperSeed(true))));
-        let Command::Addresses(_, PeerSource::Manual, addrs) = &commands[2] else { panic!("{commands:?}") };
+        assert_eq!(commands.len(), 4);
+        let Command::Rates { download: Some(5), upload: None, .. } = commands[2] else {
+            panic!("{commands:?}")
+        };
+        let Command::Addresses(_, PeerSource::Manual, addrs) = &commands[3] else { panic!("{commands:?}") };
         assert!(addrs.contains(&addr(1)) && addrs.contains(&addr(2)));
         assert_eq!(addrs.len(), MANUAL_PEERS);
+    }
+
+    #[test]
+    fn the_lower_limit_holds_of_its_own_and_a_shared_one() {
+        let (mut rates, id) = (Rates::default(), TorrentId(7));
+        assert!(rates.command(id).is_none() && !rates.grant(Usage::default()));
+        rates.set_own(Some(10), None);
+        let limiter = Limiter::new(Some(30), Some(8));
+        rates.share(Some(&limiter));
+        let Some(Command::Rates { download: Some(10), upload: Some(8), .. }) = rates.command(id) else {
+            panic!("{:?}", rates.command(id))
+        };
+        limiter.set_rates(None, Some(6));
+        assert!(rates.grant(Usage::default()) && !rates.grant(Usage::default()));
+        assert!(matches!(rates.change(id), Command::Rates { download: Some(10), upload: Some(6), .. }));
+        rates.share(None);
+        rates.set_own(None, None);
+        assert!(matches!(rates.change(id), Command::Rates { download: None, upload: None, .. }));
     }
 }

@@ -89,6 +89,8 @@ pub(crate) struct State {
     pub(crate) tiers: Vec<Vec<String>>,
     /// Trackers to be asked besides; not saved.
     pub(crate) beside: Vec<String>,
+    /// What it is called in place of its name.
+    pub(crate) display_name: Option<String>,
     /// What users were told last.
     shown: Option<TorrentState>,
 }
@@ -109,6 +111,7 @@ impl State {
             seeding,
             tiers: Vec::new(),
             beside: Vec::new(),
+            display_name: None,
             shown: None,
         }
     }

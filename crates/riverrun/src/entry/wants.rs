@@ -57,6 +57,17 @@ impl Wants {
         files
     }
 
+    /// How much files are wanted where that is not the normal priority, as numbers from 1 to 7, to be saved.
+    pub(crate) fn grades(&self) -> Vec<(FileIndex, u8)> {
+        self.grades.iter().map(|(file, priority)| (*file, priority.get())).collect()
+    }
+
+    /// What was saved of [`Wants::grades`].
+    pub(crate) fn restore(&mut self, grades: &[(FileIndex, u8)]) {
+        let read = grades.iter().map(|(file, number)| (*file, Priority::new(*number)));
+        self.grades = read.filter(|(_, p)| p.is_wanted() && *p != Priority::NORMAL).collect();
+    }
+
     /// Changes how much pieces are wanted for themselves.
     pub(crate) fn set_own(&mut self, pieces: Range<u32>, priority: Priority) {
         for piece in pieces {
@@ -125,6 +136,17 @@ mod tests {
         let files = wants.grade(FileIndex(0), Priority::NONE);
         wants.set_files(files);
         assert_eq!((wants.file(FileIndex(0)), wants.piece(&info, 0)), (Priority::NONE, Priority::NONE));
+    }
+
+    #[test]
+    fn grades_come_back_and_nonsense_does_not() {
+        let mut wants = Wants::new(vec![true, true]);
+        wants.grade(FileIndex(1), Priority::LOW);
+        let saved = wants.grades();
+        assert_eq!(saved, [(FileIndex(1), 1)]);
+        let mut wants = Wants::new(vec![true, true]);
+        wants.restore(&[saved[0], (FileIndex(0), 0), (FileIndex(2), 4)]);
+        assert_eq!(wants.grades(), saved);
     }
 
     #[test]

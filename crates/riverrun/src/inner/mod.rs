@@ -14,6 +14,7 @@ use shard::Command;
 
 use crate::builder::OpenStorage;
 use crate::entry::Entry;
+use crate::limiter::Membership;
 use crate::local::Local;
 use crate::runtime::{ShardHandle, Shared};
 use crate::trackers::Trackers;
@@ -37,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) listening: Vec<SocketAddr>,
     pub(crate) ending: Ending,
     pub(crate) tasks: Tasks,
+    /// Its part in a limit that it shares with other clients.
+    pub(crate) limited: Option<Membership>,
 }
 
 impl fmt::Debug for Inner {
@@ -126,7 +129,14 @@ impl Inner {
 
     /// Gives each shard its part of the client's budget.
     pub(crate) fn lease(&self, usage: &[engine::Usage]) {
-        let leases = self.session().lease(usage);
+        let granted = self.limited.as_ref().map(|part| part.grant(usage));
+        let leases = {
+            let mut session = self.session();
+            if let Some((download, upload)) = granted {
+                session.set_granted(download, upload);
+            }
+            session.lease(usage)
+        };
         for (shard, lease) in self.shards.iter().zip(leases) {
             shard.command(Command::Lease(lease));
         }

@@ -1,6 +1,6 @@
 //! The torrents of a client, and the lines they all write to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::TorrentId;
@@ -14,6 +14,8 @@ use crate::events::BACKLOG;
 /// Every torrent by its number.
 pub(crate) struct Torrents {
     entries: Mutex<BTreeMap<TorrentId, Arc<Entry>>>,
+    /// Those that take part in a limit with others.
+    sharing: Mutex<BTreeSet<TorrentId>>,
     /// What is to be done for them at a given time.
     pub(crate) agenda: Arc<Agenda>,
     /// What happens in them.
@@ -23,7 +25,12 @@ pub(crate) struct Torrents {
 impl Torrents {
     /// None yet.
     pub(crate) fn new(agenda: Arc<Agenda>) -> Torrents {
-        Torrents { entries: Mutex::default(), agenda, events: broadcast::Sender::new(BACKLOG) }
+        Torrents {
+            entries: Mutex::default(),
+            sharing: Mutex::default(),
+            agenda,
+            events: broadcast::Sender::new(BACKLOG),
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<TorrentId, Arc<Entry>>> {
@@ -39,6 +46,23 @@ impl Torrents {
         self.entries().values().cloned().collect()
     }
 
+    /// Whether a torrent takes part in a limit with others.
+    pub(crate) fn set_shares(&self, id: TorrentId, shares: bool) {
+        let mut sharing = self.sharing.lock().unwrap_or_else(|e| e.into_inner());
+        if shares {
+            sharing.insert(id)
+        } else {
+            sharing.remove(&id)
+        };
+    }
+
+    /// Those that take part in a limit with others.
+    pub(crate) fn sharing(&self) -> Vec<Arc<Entry>> {
+        let sharing = self.sharing.lock().unwrap_or_else(|e| e.into_inner());
+        let entries = self.entries();
+        sharing.iter().filter_map(|id| entries.get(id).cloned()).collect()
+    }
+
     pub(crate) fn insert(&self, entry: Arc<Entry>) {
         self.entries().insert(entry.id, entry);
     }
@@ -46,6 +70,7 @@ impl Torrents {
     /// Forgets a torrent, and what was to be done for it.
     pub(crate) fn forget(&self, id: TorrentId) {
         self.entries().remove(&id);
+        self.set_shares(id, false);
         self.agenda.forget(id);
     }
 }

@@ -209,6 +209,10 @@ impl Driver {
                 self.usage = self.with_shard(|shard, now| shard.usage(now)).unwrap_or_default();
                 let _ = to.send(self.usage);
             }
+            Question::UsageByTorrent(to) => {
+                let all = self.with_shard(|shard, now| shard.usage_by_torrent(now)).unwrap_or_default();
+                let _ = to.send(all);
+            }
             Question::Rates(to) => drop(to.send(self.usage)),
             Question::Figures(to) => {
                 let all = self.with_shard(|shard, _| shard.figures()).unwrap_or_default();

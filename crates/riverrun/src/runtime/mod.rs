@@ -19,6 +19,7 @@ mod listeners;
 mod room;
 mod traffic;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -75,6 +76,8 @@ pub(crate) enum ToShard {
 pub(crate) enum Question {
     /// What was used since the last such question.
     Usage(oneshot::Sender<Usage>),
+    /// The same of each torrent with limits of its own.
+    UsageByTorrent(oneshot::Sender<BTreeMap<TorrentId, Usage>>),
     /// The last answer to [`Question::Usage`].
     Rates(oneshot::Sender<Usage>),
     /// The figures of those torrents that did something since the last such question.

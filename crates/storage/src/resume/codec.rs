@@ -64,6 +64,19 @@ pub enum ResumeError {
     },
 }
 
+/// The key of the priorities, with the version of its form: one byte for each file, 0 where it is the normal one, else
+/// 1 to 7. Another form is another key, so that each version reads what it knows.
+const PRIORITIES: &str = "priorities-1";
+
+/// What makes no sense is left out: it costs nothing but the order.
+fn decode_priorities(bytes: &[u8], files: usize) -> Vec<(metainfo::FileIndex, u8)> {
+    if bytes.len() != files {
+        return Vec::new();
+    }
+    let numbered = (0..).map(metainfo::FileIndex).zip(bytes.iter().copied());
+    numbered.filter(|(_, priority)| (1..=7).contains(priority)).collect()
+}
+
 fn number(n: u64) -> Value {
     Value::Int(i64::try_from(n).unwrap_or(i64::MAX))
 }
@@ -90,6 +103,15 @@ pub(super) fn encode(data: &ResumeData) -> Vec<u8> {
     if !data.selection.is_all() {
         let wanted = |n| u8::from(data.selection.wants(metainfo::FileIndex(n as u32)));
         body.insert("wanted", Value::Bytes((0..data.files.len()).map(wanted).collect()));
+    }
+    if !data.priorities.is_empty() {
+        let mut of_files = vec![0; data.files.len()];
+        for (file, priority) in &data.priorities {
+            if let Some(slot) = of_files.get_mut(file.as_usize()) {
+                *slot = *priority;
+            }
+        }
+        body.insert(PRIORITIES, Value::bytes(of_files));
     }
     body.insert("downloaded", number(data.downloaded));
     body.insert("uploaded", number(data.uploaded));
@@ -230,6 +252,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ResumeData, ResumeError> {
         hashes,
         partial: decode_partial(root.get(b"partial"), &have)?,
         have,
+        priorities: decode_priorities(text(PRIORITIES).unwrap_or_default(), files.len()),
         files,
         selection,
         downloaded: count("downloaded").unwrap_or(0),

@@ -38,6 +38,7 @@ fn example() -> ResumeData {
     data.partial = vec![PartialPiece { piece: PieceIndex(1), blocks: Bitfield::full(1) }];
     data.files = vec![state(40_000, 5), state(40_000, 7), state(40_000, -9)];
     data.selection = Selection::of([true, false, true]);
+    data.priorities = vec![(FileIndex(0), 7), (FileIndex(2), 1)];
     (data.downloaded, data.uploaded, data.completed) = (1 << 40, 77, true);
     data.trackers = vec![vec!["http://a/announce".into(), "udp://b:1".into()], vec![]];
     data.paused = true;
