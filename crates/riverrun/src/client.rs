@@ -59,6 +59,8 @@ pub struct Stats {
     pub torrents: usize,
     /// Connections open or being opened.
     pub connections: u32,
+    /// Handshakes of newcomers under way, which count as connections when they are done.
+    pub handshakes: u32,
     /// Bytes received in a second, protocol included.
     pub download_rate: u64,
     /// Bytes sent in a second, protocol included.
@@ -252,6 +254,7 @@ impl Client {
         for shard in inner.shards.iter() {
             let Some(usage) = shard.ask(Question::Rates).await else { continue };
             stats.connections += usage.connections;
+            stats.handshakes += usage.handshakes;
             stats.download_rate += usage.download;
             stats.upload_rate += usage.upload;
         }

@@ -14,6 +14,20 @@ fn named(table: &str) -> Vec<(String, String)> {
 }
 
 #[test]
+fn every_row_about_hostile_peers_names_a_test_that_runs_at_the_wire() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let table = fs::read_to_string(root.join("docs/rows.md")).unwrap();
+    let (_, hostile) = table.split_once("## Hostile peers").unwrap();
+    let rows: Vec<&str> = hostile.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() >= 11, "{} rows", rows.len());
+    for row in rows {
+        let at_the_wire =
+            |file: &str| file.contains("crates/shard/tests/") || file.contains("crates/riverrun/tests/");
+        assert!(named(row).iter().any(|(file, _)| at_the_wire(file)), "{row}");
+    }
+}
+
+#[test]
 fn every_test_that_the_rows_name_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let table = fs::read_to_string(root.join("docs/rows.md")).unwrap();
