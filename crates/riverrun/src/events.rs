@@ -46,7 +46,7 @@ pub enum EventKind {
         /// What the disk said.
         trouble: Trouble,
     },
-    /// A piece failed its hash and is fetched again.
+    /// A piece failed its hash, when it came or in a check, and is fetched again.
     PieceFailed {
         /// The piece.
         piece: PieceIndex,

@@ -115,7 +115,8 @@ impl Piece {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PieceChange {
-    /// It was verified and stored, or failed its hash and is fetched again.
+    /// It was verified and stored, failed its hash (when it came, or in a check) and is fetched again, or can't be read
+    /// for now.
     Changed {
         /// Which.
         piece: PieceIndex,
@@ -146,7 +147,9 @@ impl PieceChanges {
     pub async fn recv(&mut self) -> Option<PieceChange> {
         loop {
             match self.events.recv().await?.kind {
-                EventKind::PieceCompleted { piece } | EventKind::PieceFailed { piece } => {
+                EventKind::PieceCompleted { piece }
+                | EventKind::PieceFailed { piece }
+                | EventKind::PieceDoubtful { piece, .. } => {
                     let state = PieceState::of(&self.entry, &self.entry.state(), piece.0);
                     return Some(PieceChange::Changed { piece, state });
                 }

@@ -215,12 +215,15 @@ impl Entry {
         });
     }
 
-    /// Replaces the set of verified pieces, after a check.
+    /// Replaces the set of verified pieces, after a check. Tells of those that were here and are not.
     pub(crate) fn set_have(&self, have: Bitfield, durable: Bitfield) {
-        self.change(|state| {
+        let gone: Vec<u32> = self.change(|state| {
+            let gone = state.pieces.have().ones().filter(|piece| !have.get(*piece)).collect();
             state.pieces.set_have(have);
             state.kept.set_durable(durable);
+            gone
         });
+        gone.into_iter().for_each(|piece| self.tell(EventKind::PieceFailed { piece: PieceIndex(piece) }));
     }
 
     /// The pieces that hold bytes of a file.
