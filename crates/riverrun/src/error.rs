@@ -101,6 +101,13 @@ pub enum Error {
     /// The files of a torrent can't be renamed or moved before its data has been looked for.
     #[error("the torrent's data is not known yet; wait until it is checked")]
     NotReady,
+    /// Bytes that a responsive reader gave out before they were verified are wrong, or may be: their piece failed its hash
+    /// or had to begin anew. It is fetched again; seek back and read them again.
+    #[error("bytes {} to {} were read before they were verified, and are wrong; read them again", .bytes.start, .bytes.end)]
+    Retracted {
+        /// Which, from the start of what the reader reads.
+        bytes: std::ops::Range<u64>,
+    },
     /// The call was cancelled from elsewhere.
     #[error("cancelled")]
     Cancelled,
@@ -127,7 +134,7 @@ impl Error {
     /// A stable name, the same here, in `--json` output and behind the exit codes of the command line:
     ///
     /// `bad_torrent`, `bad_magnet`, `hash_exchange_missing`, `fetch_failed`, `no_peers`, `bad_setting`,
-    /// `no_such_file`, `in_use`, `not_ready`, `cancelled`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`,
+    /// `no_such_file`, `in_use`, `not_ready`, `retracted`, `cancelled`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`,
     /// `permission`, `address_not_available`, `io`; for disks `disk_full`, `permission`, `read_only`,
     /// `not_found`, `truncated`, `is_directory`, `not_a_directory`, `symlink`, `not_a_file`,
     /// `exists`, `bad_path`, `file_too_large`, `too_many_open_files`, `damaged`, `hash_mismatch`, `io`.
@@ -142,6 +149,7 @@ impl Error {
             Error::Config { .. } => "bad_setting",
             Error::NoSuchFile { .. } => "no_such_file",
             Error::NotReady => "not_ready",
+            Error::Retracted { .. } => "retracted",
             Error::Cancelled => "cancelled",
             Error::Removed => "removed",
             Error::Closed => "closed",

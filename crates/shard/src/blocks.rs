@@ -335,6 +335,13 @@ impl Blocks {
         stored.filter(|(_, blocks)| blocks.count() > 0).collect()
     }
 
+    /// The blocks that can be read of the unfinished pieces in these payload bytes.
+    pub(crate) fn readable(&self, bytes: std::ops::Range<u64>) -> Vec<(PieceIndex, Bitfield)> {
+        let pieces = self.geometry.pieces_of(bytes.start..bytes.end.min(self.geometry.total_len()));
+        let active = self.active.range(PieceIndex(pieces.start)..PieceIndex(pieces.end));
+        active.map(|(index, piece)| (*index, piece.readable())).collect()
+    }
+
     /// Lets go of everything.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.touched.clear();

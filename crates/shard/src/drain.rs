@@ -20,7 +20,12 @@ impl Shard {
         self.pass_open = true;
         match member.returned(now, op, result) {
             Completion::Done(DiskOp::Write { offset, blocks }) => {
+                let end = offset + blocks.iter().map(|block| block.len() as u64).sum::<u64>();
                 member.blocks.written(offset, blocks, &mut self.receive.pool);
+                if member.watched {
+                    let readable = member.blocks.readable(offset..end);
+                    self.outputs.push_back(Output::Event(torrent, Event::Blocks(readable)));
+                }
             }
             Completion::Done(DiskOp::Read { offset, block, conn: None }) => {
                 member.blocks.read_back(offset, block, &mut self.receive.pool);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::{ConnId, DiskTrouble, TorrentId, WaitReason};
 use metainfo::Info;
-use types::{InfoHash, PieceIndex, Time};
+use types::{Bitfield, InfoHash, PieceIndex, Time};
 
 use crate::{Block, DurablePiece};
 
@@ -50,6 +50,9 @@ pub enum Command {
     /// Writes what is stored through to the disk and reports it with [`Event::Durable`], which is empty where
     /// there is nothing to write. By itself this happens within seconds, and when the download is complete.
     Sync(TorrentId),
+    /// Whether to tell with [`Event::Blocks`] what lies on the disk of unfinished pieces, from now on. What lies there
+    /// already is told at once.
+    Watch(TorrentId, bool),
     /// What this shard may use from now on.
     Lease(engine::Lease),
     /// What one torrent may use of that, in bytes a second, protocol included. None is no limit of its own.
@@ -72,6 +75,7 @@ impl Command {
             | Command::Torrent(id, _)
             | Command::Content(id, ..)
             | Command::Addresses(id, ..)
+            | Command::Watch(id, _)
             | Command::Sync(id)
             | Command::Rates { id, .. } => Some(*id),
             Command::Lease(_) => None,
@@ -218,6 +222,10 @@ pub enum Event {
     Engine(engine::Event),
     /// These pieces are on the disk for good: resume data may claim them.
     Durable(Vec<DurablePiece>),
+    /// These blocks of unfinished pieces lie on the disk, and nothing has verified them: of each piece all that lie there.
+    /// Told of torrents that are watched ([`Command::Watch`]). A piece that fails its hash takes that back
+    /// ([`engine::Event::PieceFailed`]).
+    Blocks(Vec<(PieceIndex, Bitfield)>),
     /// It is gone from this shard and its writes have ended.
     Removed,
 }

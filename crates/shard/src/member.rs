@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) wait: (Time, WaitReason),
     names: InfoHashes,
     pub(crate) trap: Trapped,
+    /// Somebody reads what is not verified yet, and is told of it.
+    pub(crate) watched: bool,
 }
 
 /// The block table of a torrent with this content, and how long its messages may be.
@@ -59,6 +61,7 @@ impl Member {
             conns: BTreeSet::new(),
             wait: (Time::NEVER, WaitReason::Idle),
             trap: Trapped::default(),
+            watched: false,
         }
     }
 

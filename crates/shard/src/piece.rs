@@ -380,6 +380,16 @@ impl ActivePiece {
         self.places.iter().map(stored).collect()
     }
 
+    /// The blocks that can be read from the disk, verified or not; none once it is known to be wrong.
+    pub(crate) fn readable(&self) -> Bitfield {
+        let is_wrong = self.inspected.is_some() || matches!(self.verdict, Some(Err(_)));
+        let there = |place: &Place| match place {
+            Place::Stored | Place::Reading | Place::Kept(_) | Place::Zeros(_) => !is_wrong,
+            Place::Missing | Place::Arrived(_) | Place::Writing => false,
+        };
+        self.places.iter().map(there).collect()
+    }
+
     /// Gives buffers back whose blocks can be read again, but those that the next pass hashes.
     pub(crate) fn rest(&mut self, pool: &mut Pool) {
         for at in self.cursor + 1..self.places.len() {

@@ -182,6 +182,7 @@ impl Shard {
                 }
             }
             Command::Sync(id) => self.sync(now, id),
+            Command::Watch(id, on) => self.watch(id, on),
             Command::Lease(lease) => self.lease(now, lease),
             Command::Rates { id, download, upload } => {
                 if self.members.contains(id) {
@@ -189,6 +190,15 @@ impl Shard {
                     self.upload.gates.set_torrent(id, upload, now);
                 }
             }
+        }
+    }
+
+    fn watch(&mut self, id: TorrentId, on: bool) {
+        let Some(member) = self.members.touch(id) else { return };
+        member.watched = on;
+        if on {
+            let readable = member.blocks.readable(0..u64::MAX);
+            self.outputs.push_back(Output::Event(id, crate::Event::Blocks(readable)));
         }
     }
 

@@ -43,6 +43,9 @@ pub(super) fn give(inner: &Inner, entry: &Entry, state: &mut State, content: Opt
     for command in state.place.commands(id) {
         shard.command(command);
     }
+    if state.unverified.is_watched() {
+        shard.command(Command::Watch(id, true));
+    }
     if state.place.has_content {
         entry.demand_again(shard, state);
     }
@@ -91,6 +94,8 @@ fn again(inner: &Inner, entry: &Entry) {
             return;
         }
         state.totals.bank();
+        let have = state.pieces.have().clone();
+        state.unverified.begin_anew(&have);
         if let Stage::Removed | Stage::Failed(_) | Stage::Described = state.stage {
             return;
         }

@@ -47,6 +47,11 @@ fn happened(inner: &Arc<Inner>, entry: &Arc<Entry>, event: shard::Event) {
             let here = pieces.iter().map(|piece| piece.index()).filter(|piece| state.pieces.has(piece.0));
             state.kept.synced(here);
         }),
+        shard::Event::Blocks(blocks) => entry.change(|state| {
+            for (piece, blocks) in blocks.into_iter().filter(|(piece, _)| !state.pieces.has(piece.0)) {
+                state.unverified.stored(piece, blocks);
+            }
+        }),
         shard::Event::Removed => {
             entry.change(|state| (state.stage, state.place.on_shard) = (Stage::Removed, false));
         }
@@ -67,7 +72,10 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
             entry.tell(EventKind::PieceDoubtful { piece, trouble: trouble.into() });
         }
         E::Metadata(bytes) => inner.tasks.spawn(magnet::received(inner.clone(), entry.clone(), bytes)),
-        E::PieceFailed(piece) => entry.tell(EventKind::PieceFailed { piece }),
+        E::PieceFailed(piece) => {
+            entry.change(|state| state.unverified.failed(piece));
+            entry.tell(EventKind::PieceFailed { piece });
+        }
         E::Completed => {
             entry.tell(EventKind::Completed);
             inner.trackers.tell(entry.id, AnnouncerInput::Completed);

@@ -12,6 +12,7 @@ mod place;
 mod seeding;
 mod state;
 mod totals;
+mod unverified;
 mod wants;
 
 use std::ops::Range;
@@ -34,6 +35,7 @@ pub(crate) use data::Data;
 pub(crate) use home::Home;
 use seeding::Seeding;
 pub(crate) use state::{Stage, State};
+pub(crate) use unverified::Taken;
 use wants::Wants;
 
 /// What is not saved waits so long at most.
@@ -190,6 +192,7 @@ impl Entry {
     pub(crate) fn completed(&self, piece: PieceIndex) -> Vec<FileIndex> {
         let new = self.change(|state| {
             let new = state.pieces.insert(piece);
+            state.unverified.passed(piece);
             if new {
                 state.kept.stored();
             }
@@ -219,6 +222,7 @@ impl Entry {
     pub(crate) fn set_have(&self, have: Bitfield, durable: Bitfield) {
         let gone: Vec<u32> = self.change(|state| {
             let gone = state.pieces.have().ones().filter(|piece| !have.get(*piece)).collect();
+            state.unverified.begin_anew(&have);
             state.pieces.set_have(have);
             state.kept.set_durable(durable);
             gone
@@ -290,6 +294,17 @@ impl Entry {
         if state.place.on_shard {
             let demand = state.reachable(self.info(), self.settings.read_only, &demand);
             shard.command(Command::Torrent(self.id, engine::Command::Demand(demand)));
+        }
+    }
+
+    /// One reader more or less reads what is not verified yet.
+    pub(crate) fn watch(&self, shard: &ShardHandle, on: bool) {
+        let mut state = self.state();
+        let unverified = &mut state.unverified;
+        let is_news = if on { unverified.watch() } else { unverified.unwatch() };
+        // Under the lock: the torrent may be on its way to the shard.
+        if is_news && state.place.on_shard {
+            shard.command(Command::Watch(self.id, on));
         }
     }
 

@@ -12,6 +12,7 @@ use super::pieces::Pieces;
 use super::place::Place;
 use super::seeding::Seeding;
 use super::totals::Totals;
+use super::unverified::Unverified;
 use super::wants::Wants;
 use crate::{Priority, TorrentState, Trouble};
 
@@ -82,6 +83,7 @@ pub(crate) struct State {
     pub(crate) pieces: Pieces,
     pub(crate) wants: Wants,
     pub(crate) demands: Demands,
+    pub(crate) unverified: Unverified,
     pub(crate) kept: Kept,
     pub(crate) totals: Totals,
     pub(crate) seeding: Seeding,
@@ -106,6 +108,7 @@ impl State {
             pieces: Pieces::new(info.geometry().clone(), wants.pieces(info)),
             wants,
             demands: Demands::default(),
+            unverified: Unverified::default(),
             kept: Kept::new(info.geometry().pieces()),
             totals: Totals::default(),
             seeding,

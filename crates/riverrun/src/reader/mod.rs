@@ -12,17 +12,17 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 
 use crate::Error;
-use crate::entry::Entry;
+use crate::entry::{Entry, Taken};
 use crate::inner::Inner;
 pub use readahead::{ReadPosition, Readahead};
 use source::Source;
 
-type Fetch = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + Send>>;
+type Fetch = Pin<Box<dyn Future<Output = Result<(Vec<u8>, Option<Taken>), Error>> + Send>>;
 
 /// Reads the bytes of a file, or of a whole torrent, as if they were here: a read waits for the pieces it
 /// needs, which are fetched before all others, whether the file is wanted or not.
 ///
-/// Only verified bytes are read. What is fetched is what reads ask for and the [`Readahead`] beyond, piece by
+/// Only verified bytes are read, unless [`Reader::set_responsive`] says otherwise. What is fetched is what reads ask for and the [`Readahead`] beyond, piece by
 /// piece; nothing before the first read. Any number of readers may read the same torrent; dropping one, or
 /// [`release`](Reader::release), takes back what it asked for. A paused torrent keeps its readers waiting.
 ///
@@ -50,6 +50,9 @@ pub struct Reader {
     buffer: Vec<u8>,
     taken: usize,
     fetch: Option<Fetch>,
+    responsive: bool,
+    /// What was given out before it was verified.
+    early: Vec<Taken>,
     /// What was demanded last.
     told: Range<u64>,
 }
@@ -72,6 +75,8 @@ impl Reader {
             buffer: Vec::new(),
             taken: 0,
             fetch: None,
+            responsive: false,
+            early: Vec::new(),
             told: 0..0,
         }
     }
@@ -86,6 +91,63 @@ impl Reader {
     /// Changes how far ahead the swarm is asked, from the next read on.
     pub fn set_readahead(&mut self, readahead: Readahead) {
         self.readahead = readahead;
+    }
+
+    /// As [`Reader::set_responsive`].
+    #[must_use]
+    pub fn with_responsive(mut self, on: bool) -> Reader {
+        self.set_responsive(on);
+        self
+    }
+
+    /// Whether reads give out what has come of a piece before all of it is here and verified: a player begins sooner
+    /// where pieces are large. **What is read so may be anything that a peer cares to send**, so only for readers that
+    /// survive any bytes, as players do. Peers never get such bytes.
+    ///
+    /// When a piece fails its hash of which something was given out, the next read ends with [`Error::Retracted`], once,
+    /// which names the bytes; the piece is fetched again, and reads go on at the same position. Whoever has read to the
+    /// end asks [`Reader::confirm`]. [`Reader::read_at`] always waits for verified bytes.
+    pub fn set_responsive(&mut self, on: bool) {
+        self.responsive = on;
+        // While something is not confirmed, it is to be heard of.
+        self.source.set_watching(on || !self.early.is_empty());
+    }
+
+    /// Waits until everything that was read is verified. At once but for a responsive reader.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// [`Error::Retracted`], once for each piece of which something was read that is wrong; the torrent failed or was
+    /// removed, or the client is closed.
+    pub async fn confirm(&mut self) -> Result<(), Error> {
+        let result = self.source.confirm(&self.early).await;
+        if result.is_ok() {
+            self.early.clear();
+        } else {
+            self.retracted();
+        }
+        result
+    }
+
+    /// Whether bytes that were given out turned out wrong. What was read ahead is forgotten then.
+    fn retracted(&mut self) -> Option<Error> {
+        if self.early.is_empty() {
+            return None;
+        }
+        let error = self.source.retracted(&mut self.early);
+        if error.is_some() {
+            self.turn();
+        }
+        error
+    }
+
+    /// Notes what was read before it was verified.
+    fn note(&mut self, taken: Taken) {
+        match self.early.last_mut() {
+            Some(last) if last.continues(&taken) => last.bytes.end = taken.bytes.end,
+            _ => self.early.push(taken),
+        }
     }
 
     /// Length of what is read, in bytes.
@@ -123,6 +185,14 @@ impl Reader {
     /// The same for threads: [`io::Read`] and [`io::Seek`] that block.
     pub fn blocking(self) -> BlockingReader {
         BlockingReader { reader: self }
+    }
+
+    fn fetch(&self, most: usize) -> Fetch {
+        if self.responsive {
+            return Box::pin(self.source.read_early(self.position, most, self.early.clone()));
+        }
+        let read = self.source.read(self.position, most);
+        Box::pin(async move { Ok((read.await?, None)) })
     }
 
     /// Forgets what was read ahead of the position.
@@ -165,15 +235,23 @@ impl AsyncRead for Reader {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
+        if let Some(error) = this.retracted() {
+            return Poll::Ready(Err(error.into()));
+        }
         if this.taken == this.buffer.len() {
             if this.fetch.is_none() {
                 this.ask(buf.remaining());
-                this.fetch = Some(Box::pin(this.source.read(this.position, buf.remaining())));
+                this.fetch = Some(this.fetch(buf.remaining()));
             }
             let Some(fetch) = &mut this.fetch else { return Poll::Ready(Ok(())) };
             let result = ready!(fetch.as_mut().poll(cx));
             this.fetch = None;
-            (this.buffer, this.taken) = (result?, 0);
+            if let (Err(Error::Retracted { .. }), Some(error)) = (&result, this.retracted()) {
+                return Poll::Ready(Err(error.into()));
+            }
+            let (bytes, early) = result?;
+            early.into_iter().for_each(|taken| this.note(taken));
+            (this.buffer, this.taken) = (bytes, 0);
         }
         let rest = &this.buffer[this.taken..];
         let some = &rest[..rest.len().min(buf.remaining())];

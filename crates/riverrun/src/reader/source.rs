@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::ReaderId;
 use types::PieceIndex;
 
-use crate::entry::{Entry, Stage, State};
+use crate::entry::{Entry, Stage, State, Taken};
 use crate::inner::Inner;
 use crate::runtime::FromShard;
 use crate::{Error, Trouble};
@@ -26,6 +26,7 @@ pub(super) struct Source {
     entry: Arc<Entry>,
     range: Range<u64>,
     reader: ReaderId,
+    watching: bool,
 }
 
 impl fmt::Debug for Source {
@@ -36,6 +37,7 @@ impl fmt::Debug for Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
+        self.set_watching(false);
         self.release();
     }
 }
@@ -43,7 +45,7 @@ impl Drop for Source {
 impl Source {
     pub(super) fn new(inner: Arc<Inner>, entry: Arc<Entry>, range: Range<u64>) -> Source {
         let reader = entry.state().demands.new_reader();
-        Source { inner, entry, range, reader }
+        Source { inner, entry, range, reader, watching: false }
     }
 
     /// The same bytes under another number.
@@ -70,6 +72,70 @@ impl Source {
     /// Demands nothing any more.
     pub(super) fn release(&self) {
         self.entry.demand(self.inner.shard(&self.entry), self.reader, |_| Vec::new());
+    }
+
+    /// Whether to be told what can be read of pieces that are not verified yet.
+    pub(super) fn set_watching(&mut self, on: bool) {
+        if std::mem::replace(&mut self.watching, on) != on {
+            self.entry.watch(self.inner.shard(&self.entry), on);
+        }
+    }
+
+    /// The first bytes of `taken` that turned out wrong, of the whole payload. Forgets those that were verified.
+    pub(super) fn retracted(&self, taken: &mut Vec<Taken>) -> Option<Error> {
+        let state = self.entry.state();
+        let error = taken_back(&state, taken, self.range.start);
+        taken.retain(|taken| !state.pieces.has(taken.piece.0) && !state.unverified.is_taken_back(taken));
+        error
+    }
+
+    /// Waits until all of `taken` is verified.
+    pub(super) async fn confirm(&self, taken: &[Taken]) -> Result<(), Error> {
+        let start = self.range.start;
+        until(&self.inner, &self.entry, |state| {
+            if let Some(error) = taken_back(state, taken, start) {
+                return Err(error);
+            }
+            match &state.stage {
+                Stage::Failed(trouble) => Err(Error::Failed(trouble.clone())),
+                Stage::Removed => Err(Error::Removed),
+                _ => Ok(taken.iter().all(|taken| state.pieces.has(taken.piece.0)).then_some(())),
+            }
+        })
+        .await
+    }
+
+    /// As [`Source::read`], but also of a piece that is not verified, as far as it lies on the disk: what was taken of
+    /// one comes along. Ends with [`Error::Retracted`] where some of `taken` turns out wrong meanwhile.
+    pub(super) fn read_early(
+        &self,
+        at: u64,
+        most: usize,
+        taken: Vec<Taken>,
+    ) -> impl Future<Output = Result<(Vec<u8>, Option<Taken>), Error>> + Send + use<> {
+        let verified = self.read(at, most);
+        let (inner, entry, start) = (self.inner.clone(), self.entry.clone(), self.range.start);
+        let (at, end) = (self.at(at), self.range.end);
+        async move {
+            let most = at + end.saturating_sub(at).min(most.min(CHUNK) as u64);
+            let early = until(&inner, &entry, |state| {
+                if let Some(error) = taken_back(state, &taken, start) {
+                    return Err(error);
+                }
+                let here = most == at || look(&entry, state, at..most)?.is_some();
+                let early = || state.unverified.take(entry.info().geometry(), at..most);
+                Ok(if here { Some(None) } else { early().map(Some) })
+            })
+            .await?;
+            if let (Some(early), Some(storage)) = (early, entry.data.storage().cloned()) {
+                let len = (early.bytes.end - early.bytes.start) as usize;
+                // What can't be read now is read when it is verified.
+                if let Ok(bytes) = inner.shared.disk.read(storage, at, len).await {
+                    return Ok((bytes, Some(early)));
+                }
+            }
+            Ok((verified.await?, None))
+        }
     }
 
     /// At least one byte and at most `most` from `at` on; none at the end. Waits for the piece that `at` lies
@@ -108,12 +174,27 @@ impl Source {
 
 /// Waits until the first byte of a range is verified; returns how far it is from there.
 async fn verified(inner: &Arc<Inner>, entry: &Arc<Entry>, bytes: Range<u64>) -> Result<u64, Error> {
+    until(inner, entry, |state| look(entry, state, bytes.clone())).await
+}
+
+/// The first of these that turned out wrong, counted from payload byte `start`.
+fn taken_back(state: &State, taken: &[Taken], start: u64) -> Option<Error> {
+    let wrong = taken.iter().find(|taken| state.unverified.is_taken_back(taken))?;
+    Some(Error::Retracted { bytes: wrong.bytes.start - start..wrong.bytes.end - start })
+}
+
+/// Waits until `ready` answers something, or the client closes.
+async fn until<R>(
+    inner: &Arc<Inner>,
+    entry: &Arc<Entry>,
+    mut ready: impl FnMut(&State) -> Result<Option<R>, Error>,
+) -> Result<R, Error> {
     let mut closed = inner.ending.subscribe();
     let ready = entry.wait(|state| {
         if inner.is_closing() {
             return Some(Err(Error::Closed));
         }
-        look(entry, state, bytes.clone()).transpose()
+        ready(state).transpose()
     });
     tokio::select! {
         biased;

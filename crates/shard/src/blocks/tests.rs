@@ -206,6 +206,38 @@ fn a_bad_block_fails_its_piece_once_the_writes_have_drained() {
 }
 
 #[test]
+fn what_can_be_read_of_an_unfinished_piece_is_what_was_written() {
+    for kind in KINDS {
+        let payload = payload(1, 65_536);
+        let mut rig = Rig::new(info(kind, &payload, 65_536), 64, Vec::new(), &[]);
+        let (geometry, mut rng) = (rig.blocks.geometry().clone(), Rng::from_number(1));
+        let readable = |rig: &Rig| {
+            let pieces = rig.blocks.readable(0..u64::MAX);
+            pieces.iter().flat_map(|(_, blocks)| blocks.ones().collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        let runs = all_blocks(&geometry);
+        for at in [0, 2] {
+            rig.arrive(runs[at], bytes_of(&payload, &geometry, runs[at]));
+        }
+        rig.end_pass();
+        assert_eq!(readable(&rig), [0u32; 0], "nothing is written yet");
+        while rig.disk_returns(&mut rng, false) {}
+        assert_eq!(readable(&rig), [0, 2]);
+        assert!(rig.blocks.readable(65_536..65_537).is_empty());
+        // The last one is wrong, and with it all of them are in doubt.
+        for at in [1, 3] {
+            let mut bytes = bytes_of(&payload, &geometry, runs[at]).to_vec();
+            bytes[0] ^= u8::from(at == 3);
+            rig.arrive(runs[at], &bytes);
+        }
+        rig.end_pass();
+        assert_eq!(readable(&rig), [0u32; 0], "{kind:?}");
+        rig.settle_all(&mut rng);
+        assert_eq!(rig.ended, [failed(kind, 0, false)]);
+    }
+}
+
+#[test]
 fn the_sender_of_a_wrong_block_is_told_apart_once_the_piece_passes() {
     for kind in KINDS {
         let payload = payload(6, 4 * 16_384);
