@@ -1,7 +1,7 @@
 //! The addresses of one swarm: where they came from, how often they failed, when to try them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use types::{PeerId, PeerSource, Rng, Time};
@@ -434,15 +434,20 @@ fn patience(retry_after: Duration, source: PeerSource) -> Duration {
 }
 
 /// Whether a peer can live at an address: not nowhere, everybody, or in a range that is never routed
-/// (RFC 1112, 5737, 3849).
+/// (RFC 1112, 5737, 3849, 6666).
 fn is_dialable(ip: IpAddr) -> bool {
     let example = match ip {
         IpAddr::V4(ip) => matches!(ip.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]),
-        IpAddr::V6(ip) => ip.segments()[..2] == [0x2001, 0xdb8],
+        IpAddr::V6(ip) => ip.segments()[..2] == [0x2001, 0xdb8] || is_nowhere(ip),
     };
     // Class E, with the broadcast address in it, and "this network".
     let unusable = matches!(ip, IpAddr::V4(ip) if ip.octets()[0] >= 240 || ip.octets()[0] == 0);
     !(example || unusable || ip.is_unspecified() || ip.is_multicast())
+}
+
+/// The network that leads nowhere (RFC 6666): what peers are called that have no address.
+pub(crate) fn is_nowhere(ip: Ipv6Addr) -> bool {
+    ip.segments()[..4] == [0x100, 0, 0, 0]
 }
 
 /// IPv4 addresses that came mapped into IPv6 are the IPv4 addresses.
@@ -654,7 +659,8 @@ mod tests {
     fn addresses_that_cannot_be_are_not_learned() {
         let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
         let junk = "0.0.0.0:1 127.0.0.1:0 224.0.0.1:5 [::]:9 [ff02::1]:9 240.0.0.1:9 255.255.255.255:9 \
-            192.0.2.1:9 198.51.100.7:9 203.0.113.9:9 [2001:db8::1]:9 0.1.2.3:9 [::ffff:250.0.0.1]:9";
+            192.0.2.1:9 198.51.100.7:9 203.0.113.9:9 [2001:db8::1]:9 [100::7]:9 0.1.2.3:9 \
+            [::ffff:250.0.0.1]:9";
         for bad in junk.split_whitespace() {
             book.add(Time::ZERO, bad.parse().unwrap(), PeerSource::Pex, &mut rng);
         }

@@ -9,6 +9,7 @@ use std::thread;
 use engine::{SeedPolicy, SlotPolicy};
 use storage::{FileFactory, HandleCache, Preallocate, StorageFactory};
 
+use crate::transport::Seams;
 use crate::{Error, Limiter};
 
 /// Which addresses must not be talked to.
@@ -82,6 +83,7 @@ pub struct ClientBuilder {
     pub(crate) open_files: usize,
     pub(crate) disk_threads: usize,
     pub(crate) storage: Option<Arc<dyn OpenStorage>>,
+    pub(crate) seams: Seams,
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -130,6 +132,7 @@ impl Default for ClientBuilder {
             open_files: 128,
             disk_threads: 4,
             storage: None,
+            seams: Seams::default(),
         }
     }
 }
@@ -339,6 +342,7 @@ impl ClientBuilder {
         rule(self.max_peers >= 1, "max_peers", "at least 1")?;
         rule(self.peer_id_prefix.len() <= 20, "peer_id_prefix", "at most 20 bytes")?;
         rule(self.client_name.len() <= 64, "client_name", "at most 64 bytes")?;
+        self.seams.validate()?;
         let header = |text: &str| text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
         rule(header(&self.user_agent), "user_agent", "printable ASCII")
     }

@@ -18,6 +18,9 @@ use crate::runtime::{
 };
 use crate::status::add_sources;
 use crate::trackers::Trackers;
+#[cfg(unix)]
+use crate::transport::Door;
+use crate::transport::{Guests, PeerStream};
 use crate::{
     AddTorrent, ClientBuilder, Error, Events, Limiter, PortMapping, Report, SourceCount, Torrent, Waste,
 };
@@ -99,6 +102,8 @@ impl Client {
             tracing::info!(%skipped, "not listening there");
         }
         let addrs: Vec<SocketAddr> = listening.listeners.iter().map(|l| l.local_addr()).collect();
+        #[cfg(unix)]
+        let doors = Door::open_all(&settings.seams.unix)?;
         let mut rng = entropy()?;
         let engine = Arc::new(engine_config(&settings, listening.port(), &mut rng)?);
         let shard_config = shard::Config::new(engine.clone());
@@ -109,7 +114,8 @@ impl Client {
             .build()
             .map_err(|e| Error::system("start the control thread", e))?;
         let (from_shards, told) = mpsc::unbounded_channel();
-        let shared = Arc::new(shared(&settings, &shard_config, from_shards.clone()));
+        let guests = settings.seams.has_guests().then(Guests::start).transpose()?;
+        let shared = Arc::new(shared(&settings, &shard_config, guests.as_ref(), from_shards.clone()));
         let prepared: Result<Vec<PreparedShard>, _> =
             (0..settings.shards).map(|_| PreparedShard::new()).collect();
         let prepared = prepared.map_err(|e| Error::system("make a poller", e))?;
@@ -132,6 +138,8 @@ impl Client {
             ending: Ending::default(),
             tasks: Tasks::new(runtime),
             limited: settings.limiter.as_ref().map(Limiter::join),
+            guests,
+            accepting: Mutex::default(),
             settings,
         });
         let client = Client { guard: Arc::new(Guard { inner: inner.clone() }) };
@@ -152,6 +160,8 @@ impl Client {
         inner.spawn_vital("event pump", pump(inner.clone(), told));
         inner.spawn_vital("upkeep", upkeep(inner.clone()));
         inner.spawn_vital("announcer", announce_loop(inner.clone(), announces));
+        #[cfg(unix)]
+        inner.open_doors(doors)?;
         if let Some(heard) = heard {
             inner.tasks.spawn(neighbours(inner.clone(), heard));
         }
@@ -216,6 +226,24 @@ impl Client {
                 return true;
             }
         }
+    }
+
+    /// Takes in a peer that connected to you: the client speaks with it as with one that came to a listener of its
+    /// own. `from` is what it is called everywhere, to the blocklist too; a peer without an address may be given
+    /// one of a private network, or of `100::/64` (RFC 6666), which no other peer is told of.
+    ///
+    /// Returns at once. The stream is closed where the blocklist refuses it or the client has no room.
+    ///
+    /// # Errors
+    /// The stream can't be made non-blocking; a closed client.
+    pub fn accept(&self, stream: impl Into<PeerStream>, from: SocketAddr) -> Result<(), Error> {
+        let inner = &self.guard.inner;
+        if inner.is_closing() {
+            return Err(Error::Closed);
+        }
+        let stream = stream.into().into_stream(net::tcp::canonical(from));
+        inner.first_shard().accepted(stream.map_err(|e| Error::system("take a connection in", e))?);
+        Ok(())
     }
 
     /// What happens from now on, in all torrents.
@@ -338,6 +366,7 @@ fn engine_config(
 fn shared(
     settings: &ClientBuilder,
     shard: &shard::Config,
+    guests: Option<&Guests>,
     events: mpsc::UnboundedSender<FromShard>,
 ) -> Shared {
     let total = Lease {
@@ -357,6 +386,8 @@ fn shared(
         disk: Arc::new(Disk::new(settings.disk_threads, blocks, lost)),
         blocklist: settings.blocklist.clone(),
         dial: settings.dial_options(),
+        dialer: guests.zip(settings.seams.dialer.clone()).map(|(guests, dialer)| guests.dialing(dialer)),
+        dial_timeout: settings.seams.dial_timeout,
         listen_port: shard.engine.listen_port,
         gossip: Room::new(MOST_GOSSIP),
     }

@@ -58,6 +58,7 @@ mod runtime;
 mod status;
 mod torrent;
 mod trackers;
+mod transport;
 
 pub use add::{AddTorrent, Existing, SeedGoal, Source};
 pub use builder::{AddressFilter, ClientBuilder, OpenStorage, Preallocation};
@@ -75,4 +76,7 @@ pub use report::{Report, TorrentReport};
 pub use status::{KnownPeer, Peer, Snapshot, SourceCount, TorrentState, TrackerStatus, Waste};
 pub use storage;
 pub use torrent::Torrent;
+#[cfg(unix)]
+pub use transport::unix_dialer;
+pub use transport::{DialRequest, Dialer, Dialing, PeerStream, blocking_dialer};
 pub use types::{Bitfield, InfoHash, InfoHashV2, InfoHashes, PeerId, PeerSource, PieceIndex};

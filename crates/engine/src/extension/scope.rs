@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::book::is_nowhere;
+
 /// From where an address can be reached, the nearest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Scope {
@@ -33,7 +35,7 @@ fn scope(ip: IpAddr) -> Option<Scope> {
                 _ => Some(Scope::World),
             }
         }
-        IpAddr::V6(ip) if ip.is_unspecified() || ip.is_multicast() => None,
+        IpAddr::V6(ip) if ip.is_unspecified() || ip.is_multicast() || is_nowhere(ip) => None,
         IpAddr::V6(ip) if ip.is_loopback() => Some(Scope::Machine),
         IpAddr::V6(ip) if ip.is_unique_local() || ip.is_unicast_link_local() => Some(Scope::Network),
         IpAddr::V6(_) => Some(Scope::World),
@@ -73,6 +75,7 @@ mod tests {
             "255.255.255.255:1",
             "[::]:1",
             "[ff02::1]:1",
+            "[100::1]:1",
             "9.9.9.9:0",
         ] {
             for who in ["127.0.0.1", "10.0.0.1", "8.8.8.8"] {

@@ -1,8 +1,9 @@
 //! Non-blocking TCP for a poll loop: listening on both address families, dialing, and the seam behind which other
 //! transports stand.
 //!
-//! [`Stream`] is what a shard moves bytes through. Plain TCP is [`TcpStream`]; encryption, uTP and transports of the
-//! library's users stand behind the same trait. [`listen()`] opens the listeners of a client, [`dial()`] begins a connection.
+//! [`Stream`] is what a shard moves bytes through. Plain TCP is [`TcpStream`], sockets of other families are
+//! `UnixStream`; encryption and uTP are to stand behind the same trait. [`listen()`] opens the listeners of a client,
+//! [`dial()`] begins a connection.
 //!
 //! Everything works edge-triggered: register once, and after an event read or write until `WouldBlock`.
 //!
@@ -18,12 +19,16 @@
 mod dial;
 mod listen;
 mod stream;
+#[cfg(unix)]
+mod unix;
 
 use std::net::{IpAddr, SocketAddr};
 
 pub use dial::{DialOptions, dial};
 pub use listen::{ListenError, Listener, Listening, listen};
 pub use stream::{Stream, TcpStream};
+#[cfg(unix)]
+pub use unix::UnixStream;
 
 /// The form of an address that everything behind the socket compares: an IPv4-mapped IPv6 address becomes IPv4, and the
 /// flow label, which is no part of an address, is dropped. The scope of a link-local address stays.

@@ -63,6 +63,17 @@ impl TcpStream {
         TcpStream { inner, peer: super::canonical(peer) }
     }
 
+    /// Takes a socket over that is connected, or was told to: from then on it does not block.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn from_std(stream: std::net::TcpStream, peer: SocketAddr) -> io::Result<TcpStream> {
+        stream.set_nonblocking(true)?;
+        // Best effort: a peer that has closed already is found when it is read.
+        let _ = stream.set_nodelay(true);
+        Ok(TcpStream::new(mio::net::TcpStream::from_std(stream), peer))
+    }
+
     /// Our end, in [canonical](crate::tcp::canonical) form.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::data;
 use super::hold::barrier;
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
-use crate::runtime::{Question, ToShard};
+use crate::runtime::Question;
 use crate::{Error, EventKind, Trouble};
 
 /// How long [`Client::close`](crate::Client::close) takes at most.
@@ -48,9 +48,7 @@ async fn close_torrents(inner: &Arc<Inner>) -> bool {
         }
     }
     let running: Vec<Arc<Entry>> = inner.all().into_iter().filter(|e| e.state().place.on_shard).collect();
-    inner.shards.iter().for_each(|shard| {
-        shard.tell(ToShard::StopListening);
-    });
+    inner.stop_accepting();
     for entry in &running {
         inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
     }

@@ -7,17 +7,21 @@ mod torrents;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::{Session, TorrentId};
 use shard::Command;
+use tokio::task::AbortHandle;
 
 use crate::builder::OpenStorage;
 use crate::entry::Entry;
 use crate::limiter::Membership;
 use crate::local::Local;
-use crate::runtime::{ShardHandle, Shared};
+use crate::runtime::{ShardHandle, Shared, ToShard};
 use crate::trackers::Trackers;
+#[cfg(unix)]
+use crate::transport::Door;
+use crate::transport::Guests;
 use crate::{ClientBuilder, Error, Events};
 
 pub(crate) use ending::Ending;
@@ -40,6 +44,10 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     /// Its part in a limit that it shares with other clients.
     pub(crate) limited: Option<Membership>,
+    /// What runs the embedder's code, where there is any.
+    pub(crate) guests: Option<Guests>,
+    /// The tasks that accept peers beside the shards' listeners, until the client closes.
+    pub(crate) accepting: Mutex<Vec<AbortHandle>>,
 }
 
 impl fmt::Debug for Inner {
@@ -54,7 +62,38 @@ impl Inner {
         self.ending.end();
         self.all().iter().for_each(|entry| entry.data.release());
         self.shards.stop();
+        self.guests.iter().for_each(|guests| guests.tasks.shut_down());
         self.tasks.shut_down();
+    }
+
+    /// The shard that takes everyone in.
+    pub(crate) fn first_shard(&self) -> &ShardHandle {
+        self.shards.first()
+    }
+
+    /// Accepts peers at Unix sockets.
+    ///
+    /// # Errors
+    /// One can't be polled.
+    #[cfg(unix)]
+    pub(crate) fn open_doors(&self, doors: Vec<Door>) -> Result<(), Error> {
+        let runtime = self.tasks.handle();
+        let _inside = runtime.enter();
+        for door in doors {
+            let task = door.serve(self.first_shard().clone());
+            let task = task.map_err(|e| Error::system("poll a Unix socket", e))?;
+            self.accepting.lock().unwrap_or_else(|e| e.into_inner()).push(runtime.spawn(task).abort_handle());
+        }
+        Ok(())
+    }
+
+    /// Accepts nobody from now on.
+    pub(crate) fn stop_accepting(&self) {
+        let accepting = std::mem::take(&mut *self.accepting.lock().unwrap_or_else(|e| e.into_inner()));
+        accepting.iter().for_each(AbortHandle::abort);
+        self.shards.iter().for_each(|shard| {
+            shard.tell(ToShard::StopListening);
+        });
     }
 
     /// Runs a task of one torrent. A panic in it fails the torrent.

@@ -21,6 +21,11 @@ impl Shards {
         self.handles.iter()
     }
 
+    /// The one that takes connections in.
+    pub(crate) fn first(&self) -> &ShardHandle {
+        &self.handles[0]
+    }
+
     /// The shard of a torrent.
     pub(crate) fn of(&self, entry: &Entry) -> &ShardHandle {
         &self.handles[entry.shard]

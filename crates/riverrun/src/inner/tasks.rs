@@ -19,6 +19,11 @@ impl Tasks {
         Tasks { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) }
     }
 
+    /// The way in for those who have tasks of their own.
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// Runs a task. A panic in it is logged.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.spawn_or(task, |message| tracing::error!(message, "a task of the client panicked"));

@@ -15,6 +15,7 @@ use types::Time;
 
 use super::cell::{Broken, Cell};
 use super::connections::Connections;
+use super::dials::Dials;
 use super::disk_work::DiskWork;
 use super::listeners::Listeners;
 use super::{FromShard, PreparedShard, Question, ShardHandle, Shared, Start, ToShard};
@@ -37,11 +38,12 @@ pub(super) struct Outside {
 
 /// One shard with its sockets and its thread.
 pub(super) struct Driver {
-    index: usize,
+    pub(super) index: usize,
     pub(super) poll: Poll,
     pub(super) shared: Arc<Shared>,
     pub(super) cell: Cell,
     pub(super) connections: Connections,
+    pub(super) dials: Dials,
     pub(super) listeners: Listeners,
     disk_work: DiskWork,
     inbox: Inbox,
@@ -59,6 +61,7 @@ impl Driver {
             index,
             cell: Cell::new(shared.clock, config, rng),
             connections: Connections::default(),
+            dials: Dials::default(),
             listeners: Listeners::new(listeners, prepared.poll.registry())?,
             disk_work: DiskWork::new(shared.disk.clone(), prepared.handle.waker),
             poll: prepared.poll,
@@ -113,7 +116,8 @@ impl Driver {
             return Some(Duration::ZERO);
         }
         let shard = if self.cell.is_whole() { self.deadline } else { Time::NEVER };
-        self.shared.clock.until(shard.min(self.connections.next_timeout()).min(self.listeners.wake()))
+        let others = [self.connections.next_timeout(), self.dials.next_timeout(), self.listeners.wake()];
+        self.shared.clock.until(others.into_iter().fold(shard, Time::min))
     }
 
     /// Calls into the shard. `None` where it is broken, or breaks now.
@@ -126,6 +130,7 @@ impl Driver {
         let Broken::Now { culprit, message } = broken else { return };
         tracing::error!(shard = self.index, torrent = ?culprit, message, "a torrent's engine panicked");
         self.connections.clear();
+        self.dials.clear();
         self.disk_work.disown();
         self.inbox.late.clear();
         let culprit = self.cell.judge(culprit);
@@ -180,15 +185,25 @@ impl Driver {
                 self.answer(question);
             }
             ToShard::Renew => self.cell.renew(),
+            // The dials of a shard that broke were given up.
+            ToShard::Dialed { conn, number, result } => self.dial_answered(conn, number, result),
             command if self.cell.is_renewed() => self.inbox.late.push(command),
             // The control plane is about to give the new shard its torrents as they are then.
-            ToShard::Command(_) | ToShard::Adopt { .. } if !self.cell.is_whole() => {}
+            ToShard::Command(_) | ToShard::Adopt { .. } | ToShard::Accepted { .. }
+                if !self.cell.is_whole() => {}
             ToShard::Command(command) => {
                 self.with_shard(|shard, now| shard.command(now, command));
             }
             ToShard::Adopt { stream, bytes, place } => {
                 drop(place);
                 self.take_in(stream, Some(&bytes));
+            }
+            ToShard::Accepted { stream, place } => {
+                drop(place);
+                // Whoever is closing takes nobody in.
+                if !self.listeners.is_closed() {
+                    self.take_in(stream, None);
+                }
             }
             ToShard::Ask(question) => self.answer(question),
             #[cfg(test)]
@@ -260,9 +275,7 @@ impl Driver {
                     break;
                 }
                 Output::Dial { conn, addr, punch } => self.dial(conn, addr, punch),
-                Output::Close { conn } => {
-                    self.connections.remove(self.poll.registry(), conn);
-                }
+                Output::Close { conn } => self.drop_connection(conn),
                 Output::Handoff { conn, info_hash, bytes } => self.hand_off(conn, info_hash, bytes),
                 Output::WantSend { conn } => self.connections.want_send(conn),
                 Output::Resume { conn } => self.connections.want_read(conn),

@@ -21,6 +21,7 @@ pub(super) struct Listeners {
     /// Listeners that rest, until `wake`.
     resting: Vec<usize>,
     wake: Time,
+    closed: bool,
 }
 
 impl Listeners {
@@ -33,7 +34,7 @@ impl Listeners {
             listener.register(registry, connections::listener_token(number))?;
         }
         let ready = vec![true; sockets.len()];
-        Ok(Listeners { ready, sockets, resting: Vec::new(), wake: Time::NEVER })
+        Ok(Listeners { ready, sockets, resting: Vec::new(), wake: Time::NEVER, closed: false })
     }
 
     /// A listener has news.
@@ -92,6 +93,12 @@ impl Listeners {
         self.ready.clear();
         self.resting.clear();
         self.wake = Time::NEVER;
+        self.closed = true;
+    }
+
+    /// Whether nobody is taken in any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 }
 

@@ -13,6 +13,7 @@
 mod cell;
 mod clock;
 mod connections;
+mod dials;
 mod disk_work;
 mod driver;
 mod listeners;
@@ -25,9 +26,10 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use engine::{Figures, KnownPeer, PeerSnapshot, Session, Snapshot, TorrentId, Usage};
+use engine::{ConnId, Figures, KnownPeer, PeerSnapshot, Session, Snapshot, TorrentId, Usage};
 use net::tcp::{DialOptions, Listener, Stream};
 use tokio::sync::{mpsc, oneshot};
 use types::{Bitfield, PieceIndex, Rng};
@@ -39,9 +41,10 @@ pub(crate) use room::{Room, Ticket};
 
 use crate::AddressFilter;
 use crate::disk::Disk;
+use crate::transport::{OwnDialer, PeerStream};
 
 /// Two panics without a known culprit within this time end the shard's torrents.
-const PANIC_WINDOW: std::time::Duration = std::time::Duration::from_secs(60);
+const PANIC_WINDOW: Duration = Duration::from_secs(60);
 
 /// Most connections that wait to be taken in by one shard. Beyond it they are closed: who connects can fill the
 /// queue quicker than a busy shard empties it.
@@ -56,6 +59,10 @@ pub(crate) enum ToShard {
     Command(shard::Command),
     /// A connection that another shard handed off, with what it had read.
     Adopt { stream: Box<dyn Stream>, bytes: Vec<u8>, place: Ticket },
+    /// The embedder's dialer has ended the dial of this number.
+    Dialed { conn: ConnId, number: u64, result: io::Result<PeerStream> },
+    /// A connection that the embedder has accepted.
+    Accepted { stream: Box<dyn Stream>, place: Ticket },
     /// Something to be answered.
     Ask(Question),
     /// The control plane has heard that the shard broke: what it says from here on is for the next one.
@@ -127,6 +134,10 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<Disk>,
     pub(crate) blocklist: Option<Arc<dyn AddressFilter>>,
     pub(crate) dial: DialOptions,
+    /// Opens connections in place of our own TCP.
+    pub(crate) dialer: Option<OwnDialer>,
+    /// How long a dialed address may take to answer.
+    pub(crate) dial_timeout: Duration,
     /// The port that is listened on.
     pub(crate) listen_port: Option<u16>,
     /// Room for news of peers on the way to the control plane.
@@ -160,6 +171,14 @@ impl ShardHandle {
     fn adopt(&self, stream: Box<dyn Stream>, bytes: Vec<u8>) {
         match self.adopted.enter() {
             Some(place) => drop(self.tell(ToShard::Adopt { stream, bytes, place })),
+            None => tracing::warn!(closed = self.adopted.refused(), "a shard can't keep up with connections"),
+        }
+    }
+
+    /// Gives the shard a connection that the embedder has accepted; closes it where too many wait there.
+    pub(crate) fn accepted(&self, stream: Box<dyn Stream>) {
+        match self.adopted.enter() {
+            Some(place) => drop(self.tell(ToShard::Accepted { stream, place })),
             None => tracing::warn!(closed = self.adopted.refused(), "a shard can't keep up with connections"),
         }
     }

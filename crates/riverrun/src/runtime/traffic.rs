@@ -1,8 +1,6 @@
-//! Bytes between sockets and the shard: accepting, dialing, reading, writing, handing on.
+//! Bytes between sockets and the shard: accepting, reading, writing, handing on.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::SocketAddr;
-use std::time::Duration;
 
 use engine::ConnId;
 use mio::Events;
@@ -13,8 +11,6 @@ use types::InfoHash;
 use super::driver::Driver;
 use super::{connections, is_blocked};
 
-/// How long a dialed address may take to answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls into one socket before the others get their turn: with reads of 64 KiB, 1 MiB.
 const CALLS_PER_TURN: usize = 16;
 /// Connections taken from a listener before the others get their turn.
@@ -37,45 +33,6 @@ impl Driver {
             }
             self.connections.want_read(conn);
             self.connections.want_send(conn);
-        }
-    }
-
-    pub(super) fn dial(&mut self, conn: ConnId, addr: SocketAddr, punch: bool) {
-        let blocked = is_blocked(self.shared.blocklist.as_ref(), addr);
-        let mut options = self.shared.dial;
-        options.from_port = self.shared.listen_port.filter(|_| punch);
-        let stream = if blocked { None } else { net::tcp::dial(addr, &options).ok() };
-        let until = self.shared.clock.now() + CONNECT_TIMEOUT;
-        let registry = self.poll.registry();
-        let polled =
-            stream.is_some_and(|s| self.connections.insert(registry, conn, addr, Box::new(s), Some(until)));
-        if !polled {
-            self.with_shard(|shard, now| shard.connect_failed(now, conn));
-        }
-    }
-
-    /// A dialed socket has news.
-    fn dialed(&mut self, conn: ConnId) {
-        let Some(connection) = self.connections.get(conn) else { return };
-        match connection.stream.is_connected() {
-            Ok(false) => {}
-            Ok(true) => {
-                self.connections.opened(conn);
-                self.with_shard(|shard, now| shard.connected(now, conn));
-            }
-            Err(_) => self.dial_failed(conn),
-        }
-    }
-
-    fn dial_failed(&mut self, conn: ConnId) {
-        self.connections.remove(self.poll.registry(), conn);
-        self.with_shard(|shard, now| shard.connect_failed(now, conn));
-    }
-
-    /// Gives up dials that take too long.
-    pub(super) fn overdue(&mut self) {
-        for conn in self.connections.overdue(self.shared.clock.now()) {
-            self.dial_failed(conn);
         }
     }
 

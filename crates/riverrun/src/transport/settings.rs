@@ -1,0 +1,68 @@
+//! The settings by which an embedder puts parts of its own in place of ours.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Dialer;
+use crate::{ClientBuilder, Error};
+
+/// How long a dialed address may take to answer.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Handshakes included, a connection has this time (`engine::Config::handshake_timeout`).
+const LONGEST_DIAL: Duration = Duration::from_secs(20);
+
+/// What an embedder replaces.
+#[derive(Clone)]
+pub(crate) struct Seams {
+    pub(crate) dialer: Option<Arc<dyn Dialer>>,
+    pub(crate) dial_timeout: Duration,
+    pub(crate) unix: Vec<PathBuf>,
+}
+
+impl Default for Seams {
+    fn default() -> Seams {
+        Seams { dialer: None, dial_timeout: DIAL_TIMEOUT, unix: Vec::new() }
+    }
+}
+
+impl Seams {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        if self.dial_timeout.is_zero() || self.dial_timeout > LONGEST_DIAL {
+            return Err(Error::Config { setting: "dial_timeout", allowed: "more than 0 and at most 20 s" });
+        }
+        Ok(())
+    }
+
+    /// Whether code of the embedder is to be run.
+    pub(crate) fn has_guests(&self) -> bool {
+        self.dialer.is_some()
+    }
+}
+
+impl ClientBuilder {
+    /// Opens connections to peers in place of the client's own TCP. Default: none.
+    pub fn dialer(mut self, dialer: impl Dialer) -> Self {
+        self.seams.dialer = Some(Arc::new(dialer));
+        self
+    }
+
+    /// How long an address may take to answer a dial, before the handshake: more than 0 and at most 20 s.
+    /// Default 10 s.
+    pub fn dial_timeout(mut self, most: Duration) -> Self {
+        self.seams.dial_timeout = most;
+        self
+    }
+
+    /// Accepts peers at a Unix socket too, which is made at this path; may be called for several. A socket that was
+    /// left there by a process that is gone is replaced, and ours is removed when the client closes.
+    ///
+    /// Who comes in through it has no address: it is shown as one of `100::/64`, the network that nobody has
+    /// (RFC 6666), which no other peer is told of. The blocklist is asked for that address. Who may connect is a
+    /// matter of the directory's permissions. [`unix_dialer`](crate::unix_dialer) is the other end.
+    #[cfg(unix)]
+    pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.seams.unix.push(path.into());
+        self
+    }
+}
