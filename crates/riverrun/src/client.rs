@@ -20,7 +20,7 @@ use crate::status::add_sources;
 use crate::trackers::Trackers;
 #[cfg(unix)]
 use crate::transport::Door;
-use crate::transport::{Guests, PeerStream};
+use crate::transport::{DialBudget, Guests, HALF_OPEN, PeerStream};
 use crate::{
     AddTorrent, ClientBuilder, Error, Events, Limiter, PortMapping, Report, SourceCount, Torrent, Waste,
 };
@@ -106,7 +106,8 @@ impl Client {
         let doors = Door::open_all(&settings.seams.unix)?;
         let mut rng = entropy()?;
         let engine = Arc::new(engine_config(&settings, listening.port(), &mut rng)?);
-        let shard_config = shard::Config::new(engine.clone());
+        let mut shard_config = shard::Config::new(engine.clone());
+        shard_config.gate_dials = true;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("riverrun-control")
@@ -387,6 +388,7 @@ fn shared(
         blocklist: settings.blocklist.clone(),
         dial: settings.dial_options(),
         dialer: guests.zip(settings.seams.dialer.clone()).map(|(guests, dialer)| guests.dialing(dialer)),
+        budget: settings.seams.dial_budget.clone().unwrap_or_else(|| DialBudget::new(HALF_OPEN)),
         dial_timeout: settings.seams.dial_timeout,
         listen_port: shard.engine.listen_port,
         gossip: Room::new(MOST_GOSSIP),

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use metainfo::{Metainfo, Version};
 use riverrun::{
-    AddTorrent, Client, ClientBuilder, DialRequest, EventKind, Events, PeerStream, blocking_dialer,
-    unix_dialer,
+    AddTorrent, Client, ClientBuilder, DialBudget, DialRequest, EventKind, Events, PeerStream,
+    blocking_dialer, unix_dialer,
 };
 use support::{Payload, addr, complete, download, guard, seeder, seeder_with, settings};
 use tempfile::TempDir;
@@ -230,6 +230,84 @@ async fn half_open_connections_are_bounded_and_functions_may_block() {
     let most = most.load(Ordering::SeqCst);
     assert!((2..=25).contains(&most), "{most}");
     assert!(client.close().await && seed.close().await);
+    stage.assert_downloaded();
+}
+
+#[tokio::test]
+async fn clients_share_one_budget_and_none_starves() {
+    let (stage, budget) = (Stage::new(100_000), DialBudget::new(3));
+    let (open, done) = (Arc::new(AtomicUsize::new(0)), [0; 2].map(|_| Arc::new(AtomicUsize::new(0))));
+    let (watched, most) = (budget.clone(), Arc::new(AtomicUsize::new(0)));
+    let dirs = [0; 2].map(|_| tempfile::tempdir().unwrap());
+    let mut clients = Vec::new();
+    for (dir, done) in dirs.iter().zip(&done) {
+        let (open, done, most, watched) = (open.clone(), done.clone(), most.clone(), watched.clone());
+        let dialer = move |_: DialRequest| {
+            let (open, done, most, watched) = (open.clone(), done.clone(), most.clone(), watched.clone());
+            async move {
+                let now = open.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now, Ordering::SeqCst);
+                assert!(watched.half_open() >= now);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                open.fetch_sub(1, Ordering::SeqCst);
+                done.fetch_add(1, Ordering::SeqCst);
+                Err(io::ErrorKind::ConnectionRefused.into())
+            }
+        };
+        let client = settings(dir.path()).dialer(dialer).dial_budget(&budget).build().unwrap();
+        let add = AddTorrent::metainfo(stage.metainfo.clone()).peers((1..=40).map(far));
+        client.add(add).await.unwrap();
+        clients.push(client);
+    }
+    let all = async |each: usize| {
+        while done.iter().any(|done| done.load(Ordering::SeqCst) < each) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    guard(all(20)).await;
+    budget.set_most(7);
+    guard(all(40)).await;
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=7).contains(&most), "{most}");
+    for client in clients {
+        assert!(client.close().await);
+    }
+    guard(async {
+        while budget.half_open() > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dials_without_a_place_wait_for_it_at_no_cost() {
+    let stage = Stage::new(300_000);
+    let (seed, _) = seeder(stage.seed.path(), &stage.payload, &stage.metainfo).await;
+    let (budget, other) = (DialBudget::new(1), tempfile::tempdir().unwrap());
+    // One client takes the only place with a dial that hangs.
+    let hangs = |_: DialRequest| pending::<io::Result<PeerStream>>();
+    let hog = settings(other.path()).dialer(hangs).dial_budget(&budget).build().unwrap();
+    hog.add(AddTorrent::metainfo(stage.metainfo.clone()).peers([far(1)])).await.unwrap();
+    guard(async {
+        while budget.half_open() == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    // The other one dials by TCP as usual.
+    let settings = settings(stage.leech.path()).dial_budget(&budget).dial_timeout(Duration::from_millis(500));
+    let client = settings.build().unwrap();
+    let add = AddTorrent::metainfo(stage.metainfo.clone()).peers([addr(&seed)]);
+    let torrent = client.add(add).await.unwrap();
+    torrent.wait_checked().await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_millis(1_000), torrent.wait_complete()).await;
+    assert!(waits.is_err(), "there is no place");
+    assert_eq!(torrent.known_peers().await.unwrap()[0].failures, 0);
+    hog.torrents()[0].pause().unwrap();
+    complete(&torrent).await;
+    assert_eq!(budget.half_open(), 0);
+    assert!(client.close().await && hog.close().await && seed.close().await);
     stage.assert_downloaded();
 }
 

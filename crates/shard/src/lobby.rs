@@ -49,6 +49,8 @@ pub(crate) struct Lobby {
     waiting: VecDeque<(TorrentId, SocketAddr, bool)>,
     /// Places that the lease allows.
     limit: usize,
+    /// Dials that the driver allows besides; all where it does not say.
+    allowed: Option<usize>,
     /// Somebody found no place.
     refused: bool,
 }
@@ -70,16 +72,27 @@ impl Guest {
 }
 
 impl Lobby {
-    /// Without a limit on connections, until a lease brings one.
-    pub(crate) fn new() -> Lobby {
+    /// Without a limit on connections, until a lease brings one. `gated`: without dials, until they are allowed.
+    pub(crate) fn new(gated: bool) -> Lobby {
         Lobby {
             deadlines: BTreeSet::new(),
             accepted: Crowd::new(),
             places: Crowd::new(),
             waiting: VecDeque::new(),
             limit: usize::MAX,
+            allowed: gated.then_some(0),
             refused: false,
         }
+    }
+
+    /// Dials that could begin, were they allowed.
+    pub(crate) fn dials_waiting(&self) -> usize {
+        self.waiting.len().min(self.limit.saturating_sub(self.places.len()))
+    }
+
+    /// Allows so many dials from now on, if dials have to be allowed.
+    pub(crate) fn allow(&mut self, dials: usize) {
+        self.allowed = self.allowed.map(|_| dials);
     }
 
     pub(crate) fn set_limit(&mut self, connections: u32) {
@@ -137,7 +150,12 @@ impl Lobby {
 
     /// The next dial that has room.
     pub(crate) fn next_dial(&mut self) -> Option<(TorrentId, SocketAddr, bool)> {
-        if self.places.len() < self.limit { self.waiting.pop_front() } else { None }
+        if self.places.len() >= self.limit || self.allowed == Some(0) {
+            return None;
+        }
+        let dial = self.waiting.pop_front()?;
+        self.allowed = self.allowed.map(|left| left - 1);
+        Some(dial)
     }
 
     /// Drops the dials of a torrent that leaves.
@@ -190,8 +208,23 @@ mod tests {
     }
 
     #[test]
+    fn dials_wait_until_they_are_allowed() {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut lobby = Lobby::new(true);
+        (0..3).for_each(|id| lobby.dial(TorrentId(id), addr, false));
+        assert_eq!((lobby.dials_waiting(), lobby.next_dial()), (3, None));
+        lobby.allow(2);
+        assert!(lobby.next_dial().is_some());
+        lobby.set_limit(1);
+        assert_eq!(lobby.dials_waiting(), 1);
+        assert!(lobby.next_dial().is_some() && lobby.next_dial().is_none());
+        lobby.allow(0);
+        assert_eq!(lobby.next_dial(), None);
+    }
+
+    #[test]
     fn a_full_lobby_takes_a_newcomer_for_the_oldest_of_the_crowd() {
-        let mut lobby = Lobby::new();
+        let mut lobby = Lobby::new(false);
         for slot in 0..MAX_ACCEPTED {
             let guest = came(slot, 1 + (slot % 2) as u8);
             assert_eq!(lobby.door(guest.addr), Door::Open);
@@ -208,7 +241,7 @@ mod tests {
 
     #[test]
     fn one_host_takes_half_of_the_lobby_at_most() {
-        let mut lobby = Lobby::new();
+        let mut lobby = Lobby::new(false);
         let slots = (0..).take_while(|slot| {
             let open = lobby.door(came(*slot, 1).addr) == Door::Open;
             lobby.enter(came(*slot, 1));
@@ -219,7 +252,7 @@ mod tests {
 
     #[test]
     fn where_places_are_scarce_the_crowded_yield_and_nobody_else() {
-        let mut lobby = Lobby::new();
+        let mut lobby = Lobby::new(false);
         lobby.set_limit(10);
         for slot in 0..10 {
             assert_eq!(lobby.place(came(0, 1).addr), Place::Free);
@@ -257,7 +290,7 @@ mod tests {
 
     #[test]
     fn dials_wait_for_places_and_not_for_strangers_at_the_door() {
-        let mut lobby = Lobby::new();
+        let mut lobby = Lobby::new(false);
         lobby.set_limit(1);
         (0..BEYOND_PLACES).for_each(|slot| lobby.enter(came(slot, 1)));
         let addr = came(0, 9).addr;

@@ -36,12 +36,14 @@ pub struct Config {
     pub receive_blocks: usize,
     /// Block buffers for data to be sent. Default 1,024 (16 MiB).
     pub send_blocks: usize,
+    /// Whether dials wait for [`Shard::allow_dials`]. Default no.
+    pub gate_dials: bool,
 }
 
 impl Config {
     /// The defaults.
     pub fn new(engine: Arc<engine::Config>) -> Config {
-        Config { engine, receive_blocks: 2_048, send_blocks: 1_024 }
+        Config { engine, receive_blocks: 2_048, send_blocks: 1_024, gate_dials: false }
     }
 }
 
@@ -66,11 +68,11 @@ impl Shard {
         Shard {
             receive: Receive::new(config.receive_blocks, now),
             upload: Upload::new(config.send_blocks, now),
+            lobby: Lobby::new(config.gate_dials),
             config,
             rng,
             conns: Table::new(),
             members: Members::default(),
-            lobby: Lobby::new(),
             outputs: VecDeque::new(),
             pass_open: false,
         }
@@ -99,6 +101,17 @@ impl Shard {
     pub fn adopt(&mut self, now: Time, addr: SocketAddr, bytes: &[u8]) -> Result<ConnId, Disconnect> {
         let conn = self.accept(now, addr)?;
         self.adopted(now, conn, bytes)
+    }
+
+    /// How many dials wait that the lease has room for; [`Shard::poll`] begins those that are allowed.
+    pub fn dials_waiting(&self) -> usize {
+        self.lobby.dials_waiting()
+    }
+
+    /// Allows so many dials from now on, where [`Config::gate_dials`] says that they have to be allowed. What was allowed
+    /// before and not used is not any more.
+    pub fn allow_dials(&mut self, dials: usize) {
+        self.lobby.allow(dials);
     }
 
     /// A dialed connection is open.

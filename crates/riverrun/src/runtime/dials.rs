@@ -3,19 +3,30 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use engine::ConnId;
+use mio::Waker;
 use net::tcp::DialOptions;
 use tokio::task::AbortHandle;
 use types::Time;
 
 use super::driver::Driver;
 use super::{ToShard, is_blocked};
-use crate::transport::{DialRequest, PeerStream};
+use crate::transport::{DialBudget, DialRequest, PeerStream, Place, Seat};
 
-/// Dials of the embedder that have not been answered.
-#[derive(Debug, Default)]
+/// Connections that are being opened.
+#[derive(Debug)]
 pub(super) struct Dials {
+    budget: DialBudget,
+    waker: Arc<Waker>,
+    /// Places for dials that begin in this pass.
+    funded: Vec<Place>,
+    /// For those that wait for places.
+    seat: Option<Seat>,
+    /// The places of connections that are not open.
+    places: BTreeMap<ConnId, Place>,
+    /// Dials of the embedder that have not been answered.
     under_way: BTreeMap<ConnId, UnderWay>,
     /// The number of the next one: a shard that is built anew uses its connections' names again.
     next: u64,
@@ -37,14 +48,44 @@ impl Drop for UnderWay {
 }
 
 impl Dials {
-    /// A dial that nobody wants any more. Dropping it ends its task.
-    pub(super) fn cancel(&mut self, conn: ConnId) -> bool {
-        self.under_way.remove(&conn).is_some()
+    /// None yet. `waker` is called when a place is free.
+    pub(super) fn new(budget: DialBudget, waker: Arc<Waker>) -> Dials {
+        let (funded, places, under_way) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Dials { budget, waker, funded, seat: None, places, under_way, next: 0 }
+    }
+
+    /// A dial has ended, well or not: its place is free. What is under way of it is dropped, which ends its task.
+    fn ended(&mut self, conn: ConnId) {
+        self.places.remove(&conn);
+        self.under_way.remove(&conn);
     }
 
     /// All of them are given up.
     pub(super) fn clear(&mut self) {
         self.under_way.clear();
+        self.places.clear();
+        self.funded.clear();
+        self.seat = None;
+    }
+
+    /// Gets places for so many dials, and gives back what was not used. Where there are fewer it waits in line.
+    fn fund(&mut self, wanted: usize) -> usize {
+        self.funded.clear();
+        if let Some(seat) = self.seat.take().filter(|_| wanted > 0) {
+            match seat.claim() {
+                Ok(place) => self.funded.push(place),
+                Err(seat) => {
+                    self.seat = Some(seat);
+                    return 0;
+                }
+            }
+        }
+        let missing = wanted - self.funded.len();
+        self.funded.extend(std::iter::from_fn(|| self.budget.take()).take(missing));
+        if self.funded.len() < wanted {
+            self.seat = Some(self.budget.line_up(self.waker.clone()));
+        }
+        self.funded.len()
     }
 
     /// The dial of this number, unless it was given up.
@@ -65,8 +106,19 @@ impl Dials {
 }
 
 impl Driver {
+    /// Allows the dials for which there are places. False where none begins by that.
+    pub(super) fn fund_dials(&mut self) -> bool {
+        let waiting = self.with_shard(|shard, _| shard.dials_waiting()).unwrap_or(0);
+        let funded = self.dials.fund(waiting);
+        self.with_shard(|shard, _| shard.allow_dials(funded));
+        funded > 0
+    }
+
     /// The shard wants a connection.
     pub(super) fn dial(&mut self, conn: ConnId, addr: SocketAddr, punch: bool) {
+        if let Some(place) = self.dials.funded.pop() {
+            self.dials.places.insert(conn, place);
+        }
         let mut options = self.shared.dial;
         options.from_port = self.shared.listen_port.filter(|_| punch);
         let begun = match () {
@@ -76,7 +128,7 @@ impl Driver {
                 .is_ok_and(|stream| self.connecting(conn, addr, PeerStream::begun(stream), self.patience())),
         };
         if !begun {
-            self.with_shard(|shard, now| shard.connect_failed(now, conn));
+            self.dial_failed(conn);
         }
     }
 
@@ -112,7 +164,7 @@ impl Driver {
             }
         };
         if !open {
-            self.with_shard(|shard, now| shard.connect_failed(now, conn));
+            self.dial_failed(conn);
         }
     }
 
@@ -129,6 +181,7 @@ impl Driver {
             Ok(false) => {}
             Ok(true) => {
                 self.connections.opened(conn);
+                self.dials.ended(conn);
                 self.with_shard(|shard, now| shard.connected(now, conn));
             }
             Err(_) => self.dial_failed(conn),
@@ -143,7 +196,7 @@ impl Driver {
     /// Nobody wants this connection any more.
     pub(super) fn drop_connection(&mut self, conn: ConnId) {
         self.connections.remove(self.poll.registry(), conn);
-        self.dials.cancel(conn);
+        self.dials.ended(conn);
     }
 
     /// Gives up dials that take too long.

@@ -61,7 +61,7 @@ impl Driver {
             index,
             cell: Cell::new(shared.clock, config, rng),
             connections: Connections::default(),
-            dials: Dials::default(),
+            dials: Dials::new(shared.budget.clone(), prepared.handle.waker.clone()),
             listeners: Listeners::new(listeners, prepared.poll.registry())?,
             disk_work: DiskWork::new(shared.disk.clone(), prepared.handle.waker),
             poll: prepared.poll,
@@ -266,8 +266,16 @@ impl Driver {
         }
     }
 
-    /// Drains the shard.
+    /// Drains the shard, and begins dials as places for them are free.
     fn outputs(&mut self) {
+        self.drain();
+        while self.fund_dials() {
+            self.drain();
+        }
+        self.disk_work.answer();
+    }
+
+    fn drain(&mut self) {
         while let Some(output) = self.with_shard(|shard, now| shard.poll(now)) {
             match output {
                 Output::Wait(deadline, _) => {
@@ -284,7 +292,6 @@ impl Driver {
                 other => tracing::debug!(?other, "an output that this driver does not know"),
             }
         }
-        self.disk_work.answer();
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) use room::{Room, Ticket};
 
 use crate::AddressFilter;
 use crate::disk::Disk;
-use crate::transport::{OwnDialer, PeerStream};
+use crate::transport::{DialBudget, OwnDialer, PeerStream};
 
 /// Two panics without a known culprit within this time end the shard's torrents.
 const PANIC_WINDOW: Duration = Duration::from_secs(60);
@@ -136,6 +136,8 @@ pub(crate) struct Shared {
     pub(crate) dial: DialOptions,
     /// Opens connections in place of our own TCP.
     pub(crate) dialer: Option<OwnDialer>,
+    /// How many connections may be half-open.
+    pub(crate) budget: DialBudget,
     /// How long a dialed address may take to answer.
     pub(crate) dial_timeout: Duration,
     /// The port that is listened on.

@@ -1,5 +1,6 @@
 //! Connections that an embedder opens: what they may be, who opens them, and what carries others' code.
 
+mod budget;
 mod dialer;
 #[cfg(unix)]
 mod doors;
@@ -14,13 +15,15 @@ use std::os::{fd::OwnedFd, unix::net::UnixStream};
 
 use net::tcp::Stream;
 
+pub use budget::DialBudget;
+pub(crate) use budget::{Place, Seat};
 #[cfg(unix)]
 pub use dialer::unix_dialer;
 pub use dialer::{DialRequest, Dialer, Dialing, blocking_dialer};
 #[cfg(unix)]
 pub(crate) use doors::Door;
 pub(crate) use guests::{Guests, OwnDialer};
-pub(crate) use settings::Seams;
+pub(crate) use settings::{HALF_OPEN, Seams};
 
 /// A connection to a peer, for the client to speak BitTorrent over: a TCP socket, a Unix socket, any other stream
 /// socket by its descriptor, or a byte stream of your own ([`PeerStream::bridge`]).

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Dialer;
+use super::{DialBudget, Dialer};
 use crate::{ClientBuilder, Error};
 
 /// How long a dialed address may take to answer.
@@ -12,17 +12,21 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Handshakes included, a connection has this time (`engine::Config::handshake_timeout`).
 const LONGEST_DIAL: Duration = Duration::from_secs(20);
 
+/// Connections of one client that may be half-open, where it shares no budget.
+pub(crate) const HALF_OPEN: usize = 100;
+
 /// What an embedder replaces.
 #[derive(Clone)]
 pub(crate) struct Seams {
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
+    pub(crate) dial_budget: Option<DialBudget>,
     pub(crate) dial_timeout: Duration,
     pub(crate) unix: Vec<PathBuf>,
 }
 
 impl Default for Seams {
     fn default() -> Seams {
-        Seams { dialer: None, dial_timeout: DIAL_TIMEOUT, unix: Vec::new() }
+        Seams { dialer: None, dial_budget: None, dial_timeout: DIAL_TIMEOUT, unix: Vec::new() }
     }
 }
 
@@ -51,6 +55,13 @@ impl ClientBuilder {
     /// Default 10 s.
     pub fn dial_timeout(mut self, most: Duration) -> Self {
         self.seams.dial_timeout = most;
+        self
+    }
+
+    /// Bounds the connections that are being opened, over all clients that are given a clone of it. Default: one of
+    /// its own, of 100. One torrent opens at most 25 at once besides.
+    pub fn dial_budget(mut self, budget: &DialBudget) -> Self {
+        self.seams.dial_budget = Some(budget.clone());
         self
     }
 
