@@ -108,12 +108,7 @@ impl Client {
         let engine = Arc::new(engine_config(&settings, listening.port(), &mut rng)?);
         let mut shard_config = shard::Config::new(engine.clone());
         shard_config.gate_dials = true;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("riverrun-control")
-            .enable_all()
-            .build()
-            .map_err(|e| Error::system("start the control thread", e))?;
+        let runtime = control_runtime().map_err(|e| Error::system("start the control thread", e))?;
         let (from_shards, told) = mpsc::unbounded_channel();
         let guests = settings.seams.has_guests().then(Guests::start).transpose()?;
         let shared = Arc::new(shared(&settings, &shard_config, guests.as_ref(), from_shards.clone()));
@@ -339,6 +334,11 @@ impl Client {
     pub(crate) fn shard_for_tests(&self) -> ShardHandle {
         self.guard.inner.shards.iter().next().expect("at least one shard").clone()
     }
+}
+
+fn control_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut thread = tokio::runtime::Builder::new_multi_thread();
+    thread.worker_threads(1).thread_name("riverrun-control").enable_all().build()
 }
 
 /// A generator from the system's entropy.
