@@ -140,3 +140,33 @@ async fn a_directory_that_may_not_be_written() {
     )
     .await;
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_directory_that_may_not_be_written_keeps_its_names_and_its_data() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |data: &Path, mode| std::fs::set_permissions(data, PermissionsExt::from_mode(mode)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    mode(&data, 0o555);
+    if std::fs::write(data.join("try"), "").is_ok() {
+        return run_as_nobody("a_directory_that_may_not_be_written_keeps_its_names_and_its_data");
+    }
+    mode(&data, 0o755);
+    let payload = Payload::single(200_000);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (client, torrent) = seeder(dir.path(), &payload, &metainfo).await;
+    mode(&data, 0o555);
+    let file = torrent.file(0).unwrap();
+    let error = guard(file.rename("new.bin")).await.unwrap_err();
+    assert_eq!((error.code(), error.to_string().contains("new.bin")), ("permission", true), "{error}");
+    assert_eq!(file.path(), Path::new("single.bin"));
+    let error = guard(torrent.move_data(dir.path().join("to"))).await.unwrap_err();
+    assert_eq!((error.code(), torrent.output()), ("permission", data.clone()), "{error}");
+    payload.assert_at(&data);
+    mode(&data, 0o755);
+    guard(file.rename("new.bin")).await.unwrap();
+    assert!(torrent.is_complete() && data.join("new.bin").exists());
+    assert!(client.close().await);
+}

@@ -120,7 +120,7 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// The device its work goes to.
+    /// The device its work goes to. Another one after [`move_to`](Storage::move_to), perhaps.
     fn device(&self) -> DeviceId {
         DeviceId::default()
     }

@@ -21,7 +21,7 @@ use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use types::InfoHash;
@@ -62,6 +62,12 @@ impl Access {
 }
 
 impl Root {
+    /// Whether both are one directory, as far as that can be told by names.
+    fn is_same(&self, other: &Root) -> bool {
+        let real = |root: &Root| root.path().canonicalize();
+        real(self).is_ok_and(|ours| real(other).is_ok_and(|theirs| ours == theirs))
+    }
+
     /// Whether files could be below it, as far as that can be seen without making anything: what is there of the path
     /// to it must be directories.
     fn check(&self) -> Result<(), StorageError> {
@@ -90,7 +96,7 @@ struct FileStorage {
     preallocate: Preallocate,
     handles: Arc<HandleCache>,
     owner: u64,
-    device: DeviceId,
+    device: AtomicU64,
     /// Held for reading by whatever changes files, for writing while they are copied to another place. Taken before the
     /// fence.
     still: RwLock<()>,
@@ -112,7 +118,7 @@ impl FileStorage {
             preallocate: factory.preallocate,
             handles: factory.handles.clone(),
             owner: factory.handles.owner(),
-            device: sys::device_of(&factory.root),
+            device: AtomicU64::new(sys::device_of(&factory.root).0),
             still: RwLock::new(()),
             fence: RwLock::new(Homes {
                 root: Root::new(factory.root.clone()),
@@ -250,7 +256,7 @@ impl Storage for FileStorage {
     }
 
     fn device(&self) -> DeviceId {
-        self.device
+        DeviceId(self.device.load(Ordering::Relaxed))
     }
 
     fn read(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), StorageError> {

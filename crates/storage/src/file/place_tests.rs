@@ -222,7 +222,9 @@ fn data_moves_to_another_filesystem() {
         return;
     }
     let storage = filled(from.path());
+    assert_eq!(storage.device(), sys::device_of(from.path()));
     storage.move_to(to.path(), &Progress::new()).unwrap();
+    assert_eq!(storage.device(), sys::device_of(to.path()));
     assert_eq!(below(from.path()).len(), 3);
     storage.gather(from.path()).unwrap();
     assert_eq!((below(from.path()).len(), below(to.path()).len()), (0, 3));
@@ -323,6 +325,62 @@ fn after_a_kill_in_a_move_the_old_place_holds_and_after_its_end_the_new_one() {
     fs::write(from.path().join("t/a"), "mine").unwrap();
     storage.gather(from.path()).unwrap();
     assert_eq!(below(from.path()), ["t/a"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_or_read_only_disk_leaves_names_and_places_as_they_were() {
+    use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
+    // A mount of its own, where we may make one; the same is done with a fault in memory elsewhere.
+    let (from, small) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    if mount("none", small.path(), "tmpfs", MountFlags::empty(), Some(c"size=64k")).is_err() {
+        return;
+    }
+    let result = std::panic::catch_unwind(|| {
+        let files = vec![PlanFile::regular("t/a", 30_000), PlanFile::regular("t/b", 100_000)];
+        let request = OpenRequest::new(InfoHashes::v1(NAME), Arc::new(Plan::new(files, None).unwrap()));
+        let storage = open(from.path(), &request);
+        write(&storage, 0, &[7; 130_000]);
+        let error = storage.move_to(small.path(), &Progress::new()).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.path()),
+            (ErrorKind::DiskFull, Some(&*small.path().join("t/b"))),
+            "{error}"
+        );
+        assert!(below(small.path()).is_empty());
+        assert_eq!(read(&storage, 0, 130_000).unwrap(), [7; 130_000]);
+        drop(filled(small.path()));
+        mount_remount(small.path(), MountFlags::RDONLY, "").unwrap();
+        let storage = open(small.path(), &three());
+        let error = storage.rename_file(FileIndex(0), "t/new").unwrap_err();
+        assert_eq!(
+            (error.kind(), error.path()),
+            (ErrorKind::ReadOnly, Some(&*small.path().join("t/new"))),
+            "{error}"
+        );
+        assert_eq!(&*storage.file_path(FileIndex(0)), "t/a");
+        assert_eq!(read(&storage, 0, 300).unwrap(), payload());
+    });
+    unmount(small.path(), UnmountFlags::DETACH).unwrap();
+    result.unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn one_file_under_two_names_is_no_copy() {
+    let (dir, above) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let storage = filled(dir.path());
+    // The other place became a name of this one.
+    let alias = above.path().join("alias");
+    std::os::unix::fs::symlink(dir.path(), &alias).unwrap();
+    storage.gather(&alias).unwrap();
+    assert_eq!(below(dir.path()).len(), 3);
+    // Or its files names of these.
+    fs::create_dir_all(above.path().join("t")).unwrap();
+    fs::hard_link(dir.path().join("t/a"), above.path().join("t/a")).unwrap();
+    storage.gather(above.path()).unwrap();
+    assert!(above.path().join("t/a").exists());
+    assert_eq!(read(&storage, 0, 300).unwrap(), payload());
 }
 
 #[test]

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use super::homes::Homes;
@@ -85,6 +86,7 @@ impl FileStorage {
                 homes.parts = Mutex::new(parts);
                 items.iter().for_each(|item| old.remove_empty_dirs(&item.path));
                 self.handles.forget_all(self.owner);
+                self.device.store(sys::device_of(to).0, Ordering::Relaxed);
                 let renamed = items.iter().filter(|item| !item.copied);
                 progress.add(renamed.map(|item| item.len).sum(), 0);
                 Ok(())
@@ -148,6 +150,10 @@ impl FileStorage {
 
     /// Brings together what a move left at `other`, for the files that are here now.
     pub(super) fn bring_together(&self, homes: &mut Homes, other: &Root) -> Result<(), StorageError> {
+        if homes.root.is_same(other) {
+            // One directory under two names, by now: nothing in it is a copy.
+            return Ok(());
+        }
         let items = self.items(homes);
         let mut result = Ok(());
         for item in &items {
@@ -242,7 +248,14 @@ fn bring(here: &Root, other: &Root, item: &Item) -> Result<(), StorageError> {
         Err(error) => return forgive(Err(error)),
     };
     match here.stat(&item.path) {
-        Ok(found) if found.size == there.size => return other.remove(&item.path),
+        Ok(found) if found.size == there.size => {
+            let ours = here.open(&item.path, Access::Read)?.file;
+            let path = other.full(&item.path);
+            // One file under two names is no copy either, and this may be its only one.
+            let same = sys::UNLINKS_OPEN_FILES
+                && sys::is_at(&ours, &path).map_err(|e| StorageError::from_io(&path, Op::Stat, e))?;
+            return if same { Ok(()) } else { other.remove(&item.path) };
+        }
         // Somebody else's: copies are whole before they have this name.
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
