@@ -19,10 +19,10 @@ pub fn check_name(
     name: &str,
 ) -> Result<(), StorageError> {
     let bad = |what| Err(StorageError::BadPath { path: name.into(), what });
-    if !plan.file(file).is_some_and(|file| file.is_stored()) {
+    if !is_stored(plan, file) {
         return bad("padding and links have no name that could be changed");
     }
-    if path::safe_path(name, &Limits::default()).as_deref() != Some(name) {
+    if !is_safe(plan, file, name) {
         return bad(
             "not a safe path below the download directory; use plain components separated by `/`, without `..`",
         );
@@ -33,6 +33,15 @@ pub fn check_name(
         return bad("another file of the torrent has this path, or a directory of it");
     }
     Ok(())
+}
+
+fn is_stored(plan: &Plan, file: FileIndex) -> bool {
+    plan.file(file).is_some_and(|file| file.is_stored())
+}
+
+/// Whether a file may be called `name` for all that is known of the others.
+pub(crate) fn is_safe(plan: &Plan, file: FileIndex, name: &str) -> bool {
+    is_stored(plan, file) && path::safe_path(name, &Limits::default()).as_deref() == Some(name)
 }
 
 #[cfg(test)]

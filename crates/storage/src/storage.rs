@@ -285,7 +285,7 @@ pub struct OpenRequest {
     pub plan: Arc<Plan>,
     /// Which of them are wanted.
     pub selection: Selection,
-    /// Files that were renamed, with their paths. One that is not safe, or collides with another, counts as not there.
+    /// Files that were renamed, with their paths. One that is not safe, or is the path of two files, counts as not there.
     pub names: BTreeMap<FileIndex, Box<str>>,
     /// A file that was about to be renamed when the process died, and the path it was to get: it is called so if there is
     /// a file of that name and none of the old.

@@ -399,3 +399,115 @@ fn reads_go_on_while_files_are_copied_and_writes_wait() {
     storage.gather(from.path()).unwrap();
     assert_eq!(read(&storage, 0, 100).unwrap(), [9; 100]);
 }
+
+#[test]
+fn one_may_be_called_as_another_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = filled(dir.path());
+    // The first two change names, by way of a third.
+    for (file, name) in [(0, "x"), (1, "t/a"), (0, "t/b")] {
+        storage.rename_file(FileIndex(file), name).unwrap();
+    }
+    drop(storage);
+    let names = [(0, "t/b"), (1, "t/a")].map(|(file, name)| (FileIndex(file), name.into()));
+    let storage = open(dir.path(), &three().names(names.into(), None));
+    assert_eq!(read(&storage, 0, 300).unwrap(), payload());
+    // Two files of one name are none.
+    let names = [(0, "t/c/d"), (1, "x"), (2, "../x")].map(|(file, name)| (FileIndex(file), name.into()));
+    let storage = open(dir.path(), &three().names(names.into(), None));
+    let paths = [0, 1, 2].map(|file| storage.file_path(FileIndex(file)));
+    assert_eq!(paths.each_ref().map(|path| &**path), ["t/a", "x", "t/c/d"]);
+}
+
+/// What happens to a torrent's files.
+#[derive(Clone, Debug)]
+enum Act {
+    Write(u64, u8),
+    Rename(u32, usize),
+    Select(u8),
+    Move(usize, bool),
+    /// The process dies after the move and before that is written down.
+    MoveAndDie(usize, bool),
+    /// It dies after that, and before what was copied is cleared away.
+    MoveAndForget(usize, bool),
+    Reopen,
+}
+
+fn acts() -> impl proptest::strategy::Strategy<Value = Vec<Act>> {
+    use proptest::prelude::*;
+    let to = || (0..3usize, any::<bool>());
+    let act = prop_oneof![
+        4 => (0..29u64, 1..=255u8).prop_map(|(at, byte)| Act::Write(at * 10, byte)),
+        2 => (0..3u32, 0..5usize).prop_map(|(file, name)| Act::Rename(file, name)),
+        2 => (0..8u8).prop_map(Act::Select),
+        1 => to().prop_map(|(to, copy)| Act::Move(to, copy)),
+        1 => to().prop_map(|(to, copy)| Act::MoveAndDie(to, copy)),
+        1 => to().prop_map(|(to, copy)| Act::MoveAndForget(to, copy)),
+        1 => Just(Act::Reopen),
+    ];
+    proptest::collection::vec(act, 1..30)
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_happens_what_was_written_is_read(acts in acts()) {
+        let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+        let names = ["t/a", "t/b", "u/v/w", "t/c/d", "x"];
+        let (mut at, mut names_now, mut selection) = (0, BTreeMap::new(), Selection::all());
+        let reopen = |at: usize, names: &BTreeMap<FileIndex, Box<str>>, selection: &Selection| {
+            open(dirs[at].path(), &three().names(names.clone(), None).selection(selection.clone()))
+        };
+        let mut storage = reopen(at, &names_now, &selection);
+        let mut written = [0u8; 300];
+        for act in acts {
+            match act {
+                Act::Write(offset, byte) => {
+                    write(&storage, offset, &[byte; 15][..15.min(300 - offset as usize)]);
+                    written[offset as usize..300.min(offset as usize + 15)].fill(byte);
+                }
+                Act::Rename(file, name) => {
+                    let file = FileIndex(file);
+                    match storage.rename_file(file, names[name]) {
+                        Ok(()) => _ = names_now.insert(file, names[name].into()),
+                        Err(e) => proptest::prop_assert!(
+                            matches!(e.kind(), ErrorKind::BadPath | ErrorKind::Exists), "{}", e
+                        ),
+                    }
+                }
+                Act::Select(mask) => {
+                    selection = Selection::of((0..3).map(|n| mask & 1 << n != 0));
+                    storage.set_wanted(&selection).unwrap();
+                }
+                Act::Move(to, copy) | Act::MoveAndDie(to, copy) | Act::MoveAndForget(to, copy) if to != at => {
+                    let means = if copy { Means::Copy } else { Means::Any };
+                    storage.relocate(dirs[to].path(), &Progress::new(), means).unwrap();
+                    if matches!(act, Act::MoveAndDie(..)) {
+                        drop(storage);
+                        storage = reopen(at, &names_now, &selection);
+                        storage.gather(dirs[to].path()).unwrap();
+                    } else {
+                        let from = std::mem::replace(&mut at, to);
+                        if matches!(act, Act::MoveAndForget(..)) {
+                            drop(storage);
+                            storage = reopen(at, &names_now, &selection);
+                        }
+                        storage.gather(dirs[from].path()).unwrap();
+                    }
+                }
+                _ => {
+                    drop(storage);
+                    storage = reopen(at, &names_now, &selection);
+                }
+            }
+            for (offset, byte) in written.iter().enumerate().filter(|(_, byte)| **byte != 0) {
+                let found = read(&storage, offset as u64, 1).map_err(|e| e.to_string());
+                proptest::prop_assert_eq!(found, Ok(vec![*byte]), "byte {}", offset);
+            }
+            for dir in dirs.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, dir)| dir) {
+                proptest::prop_assert_eq!(below(dir.path()), Vec::<String>::new());
+            }
+        }
+    }
+}

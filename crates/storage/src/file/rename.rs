@@ -1,9 +1,11 @@
 //! Calling a file by another name.
 
+use std::collections::BTreeMap;
+
 use super::FileStorage;
 use super::homes::Homes;
 use crate::error::{ErrorKind, StorageError};
-use crate::names::check_name;
+use crate::names::{check_name, is_safe};
 use crate::plan::{FileIndex, FileKind};
 use crate::storage::OpenRequest;
 
@@ -38,11 +40,20 @@ impl FileStorage {
     /// Takes over the names of a request, as far as they are safe.
     pub(super) fn take_names(&self, homes: &mut Homes, request: &OpenRequest) {
         let is_there = |homes: &Homes, path: &str| homes.root.stat(path).is_ok();
+        // All together: one may be called as another was before.
         for (file, path) in &request.names {
-            if check_name(&self.plan, &homes.names, *file, path).is_ok() {
+            if is_safe(&self.plan, *file, path) {
                 self.call(homes, *file, path);
             }
         }
+        let mut owners = BTreeMap::<&str, u32>::new();
+        for (file, _) in self.plan.iter().filter(|(_, plan)| plan.kind != FileKind::Padding) {
+            *owners.entry(self.path_of(homes, file)).or_default() += 1;
+        }
+        let shared = |path: &str| owners.get(path).is_some_and(|owners| *owners > 1);
+        let shared: Vec<_> =
+            homes.names.iter().filter(|(_, path)| shared(path)).map(|(file, _)| *file).collect();
+        shared.iter().for_each(|file| _ = homes.names.remove(file));
         if let Some((file, path)) = &request.renaming
             && check_name(&self.plan, &homes.names, *file, path).is_ok()
             && is_there(homes, path)
