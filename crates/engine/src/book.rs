@@ -231,6 +231,16 @@ impl Book {
         self.reindex(canonical(addr));
     }
 
+    /// It could not be dialed for want of something of ours: nothing is known for it or against it, and it is tried
+    /// again after the usual wait.
+    pub(crate) fn postponed(&mut self, now: Time, addr: SocketAddr) {
+        self.leave_dialing(addr);
+        if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
+            entry.state = State::Waiting(now + patience(self.limits.retry_after, entry.source));
+        }
+        self.reindex(canonical(addr));
+    }
+
     /// It is connected some other way already: nothing is wrong with the address, but there is no hurry.
     pub(crate) fn met_elsewhere(&mut self, now: Time, addr: SocketAddr) {
         self.leave_dialing(addr);

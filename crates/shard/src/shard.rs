@@ -124,6 +124,12 @@ impl Shard {
         self.lost(now, conn, Disconnect::Network);
     }
 
+    /// A dialed connection could not be opened for want of something of ours, as handles: the address is tried again, and
+    /// nothing is held against it.
+    pub fn connect_postponed(&mut self, now: Time, conn: ConnId) {
+        self.lost(now, conn, Disconnect::Full);
+    }
+
     /// The socket of a connection is lost without a call into it that failed: whatever the connection was about to do,
     /// waiting for buffers included, it is closed.
     pub fn connection_lost(&mut self, now: Time, conn: ConnId) {

@@ -62,6 +62,10 @@ impl Torrent {
     }
 
     pub(super) fn dial_failed(&mut self, now: Time, addr: SocketAddr, why: Disconnect) {
+        if why == Disconnect::Full {
+            self.book.postponed(now, addr);
+            return self.dial(now);
+        }
         self.tell_of_useless(addr, why);
         if why.may_retry() {
             self.book.failed(now, addr);

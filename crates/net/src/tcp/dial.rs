@@ -61,6 +61,25 @@ pub fn dial(addr: SocketAddr, options: &DialOptions) -> io::Result<TcpStream> {
     Ok(TcpStream::new(mio::net::TcpStream::from_std(socket.into()), addr))
 }
 
+/// Whether a socket could not be had or used for want of something of ours, handles or memory: it says nothing of the
+/// other end.
+pub fn is_our_lack(error: &io::Error) -> bool {
+    if error.kind() == io::ErrorKind::OutOfMemory {
+        return true;
+    }
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        error.raw_os_error().is_some_and(|code| ours.iter().any(|errno| errno.raw_os_error() == code))
+    }
+    #[cfg(not(unix))]
+    {
+        // WSAEMFILE and WSAENOBUFS.
+        matches!(error.raw_os_error(), Some(10_024 | 10_055))
+    }
+}
+
 /// Binds to a port that a listener of ours has.
 fn share_port(socket: &Socket, to: SocketAddr, bind: Option<IpAddr>, port: u16) -> io::Result<()> {
     let any = if to.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };

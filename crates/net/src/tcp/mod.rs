@@ -24,7 +24,7 @@ mod unix;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub use dial::{DialOptions, dial};
+pub use dial::{DialOptions, dial, is_our_lack};
 pub use listen::{ListenError, Listener, Listening, listen};
 pub use stream::{Stream, TcpStream};
 #[cfg(unix)]

@@ -122,13 +122,27 @@ impl Driver {
         let mut options = self.shared.dial;
         options.from_port = self.shared.listen_port.filter(|_| punch);
         let begun = match () {
-            () if is_blocked(self.shared.blocklist.as_ref(), addr) => false,
-            () if self.shared.dialer.is_some() => self.dial_own(conn, addr, options),
+            () if is_blocked(self.shared.blocklist.as_ref(), addr) => Ok(false),
+            () if self.shared.dialer.is_some() => Ok(self.dial_own(conn, addr, options)),
             () => net::tcp::dial(addr, &options)
-                .is_ok_and(|stream| self.connecting(conn, addr, PeerStream::begun(stream), self.patience())),
+                .map(|stream| self.connecting(conn, addr, PeerStream::begun(stream), self.patience())),
         };
-        if !begun {
-            self.dial_failed(conn);
+        self.begun(conn, addr, begun);
+    }
+
+    /// Ends a dial that could not begin. What we lacked ourselves is not held against the address.
+    fn begun(&mut self, conn: ConnId, addr: SocketAddr, begun: io::Result<bool>) {
+        match begun {
+            Ok(true) => {}
+            Ok(false) => self.dial_failed(conn),
+            Err(error) => {
+                tracing::debug!(%addr, %error, "can't dial");
+                if !net::tcp::is_our_lack(&error) {
+                    return self.dial_failed(conn);
+                }
+                self.drop_connection(conn);
+                self.with_shard(|shard, now| shard.connect_postponed(now, conn));
+            }
         }
     }
 
@@ -156,16 +170,8 @@ impl Driver {
         // One that comes too late is closed.
         let Some(dial) = self.dials.take(conn, number) else { return };
         let (addr, until) = (dial.addr, dial.until);
-        let open = match result {
-            Ok(stream) => self.connecting(conn, addr, stream, until),
-            Err(error) => {
-                tracing::debug!(%addr, %error, "the dialer gave up");
-                false
-            }
-        };
-        if !open {
-            self.dial_failed(conn);
-        }
+        let open = result.map(|stream| self.connecting(conn, addr, stream, until));
+        self.begun(conn, addr, open);
     }
 
     /// Waits until a socket is open. False where it can't be used.

@@ -45,6 +45,13 @@ fn a_named_peer_that_is_not_there_is_tried_with_a_growing_wait_and_told() {
 }
 
 #[test]
+fn what_we_lacked_ourselves_is_held_against_nobody() {
+    let (at, told) = failed(Disconnect::Full);
+    assert_eq!((&at[..4], told), (&[0, 3, 6, 9][..], 0));
+    assert!(at.windows(2).all(|pair| pair[1] - pair[0] == 3), "{at:?}");
+}
+
+#[test]
 fn a_named_peer_of_another_kind_is_told_and_left_alone() {
     for why in [Fault::NotBitTorrent, Fault::UnknownInfoHash] {
         assert_eq!(failed(Disconnect::Fault(why)), (vec![0], 1), "{why:?}");
