@@ -451,3 +451,25 @@ fn ten_thousand_connections_of_one_address_leave_places_for_others() {
     let honest = peers.iter().filter(|peer| peer.addr.ip().to_string().starts_with("7.7.7.")).count();
     assert_eq!((honest, peers.len()), (10, 80));
 }
+
+#[test]
+fn a_shard_that_is_told_to_yield_lets_go_of_crowds_alone() {
+    let (mut shard, name) = shard(8);
+    for n in 0..20 {
+        come(&mut shard, NOW, name, SocketAddr::from(([6, 6, 6, 6], 1_000 + n)), 10 + n as u8);
+    }
+    for n in 0..3 {
+        come(&mut shard, NOW, name, addr(2 + n), 100 + n);
+    }
+    for (connections, yields, left) in [(10, false, 23), (30, true, 23), (10, true, 10), (2, true, 7)] {
+        shard.command(NOW, Command::Lease(Lease { connections, yields, ..Lease::default() }));
+        let closed = ends(&mut shard, NOW);
+        assert!(closed.iter().all(|why| *why == Disconnect::Full), "{closed:?}");
+        assert_eq!(shard.usage(NOW).connections, left, "{connections} {yields}");
+        let mut here = |host: &str| {
+            let peers = shard.peers(NOW, TORRENT);
+            peers.iter().filter(|peer| peer.addr.ip().to_string().starts_with(host)).count() as u32
+        };
+        assert_eq!((here("127."), here("6.6.6.6")), (3, left - 3));
+    }
+}
