@@ -12,9 +12,9 @@ async fn peers_are_counted_by_source_and_bytes_add_up() {
     let payload = Payload::single(500_000);
     let metainfo = payload.metainfo(Version::V1, 32_768, None);
     let (seed, served) = seeder(theirs.path(), &payload, &metainfo).await;
-    let client = settings(ours.path()).build().unwrap();
-    // Slow enough that the connection is still there when it is looked at, and then not at all.
-    client.set_rates(Some(50_000), None);
+    // Slow enough that the connection is still there when it is looked at, and then not at all. From the start, as a change
+    // takes a quarter of a second.
+    let client = settings(ours.path()).download_rate(50_000).build().unwrap();
     let torrent = client.add(AddTorrent::metainfo(metainfo.clone()).peers([addr(&seed)])).await.unwrap();
     let mut events = torrent.events();
     while !matches!(events.recv().await.unwrap().kind, riverrun::EventKind::PieceCompleted { .. }) {}
