@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use types::Time;
 
-use crate::ConnId;
+use crate::{Config, ConnId};
 
 /// Which interested peers a seed serves first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -26,6 +26,41 @@ pub enum SeedPolicy {
     /// Those that have just begun or are nearly done, before those half way: a peer that only takes is helped
     /// over the threshold at which it could give, and over that at which it becomes a seed.
     AntiLeech,
+}
+
+/// Whether peers are served.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[non_exhaustive]
+pub enum UploadMode {
+    /// Nobody, ever. Peers that reciprocate will serve us less.
+    Never,
+    /// As long as something wanted is missing. Once all is here nobody is served and all connections are closed.
+    WhileDownloading,
+    /// While downloading, and afterwards as a seed.
+    #[default]
+    Seed,
+}
+
+impl UploadMode {
+    /// Whether peers are served now.
+    pub(crate) fn serves(self, complete: bool) -> bool {
+        match self {
+            UploadMode::Never => false,
+            UploadMode::WhileDownloading => !complete,
+            UploadMode::Seed => true,
+        }
+    }
+}
+
+/// Who is served while we download.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Reciprocity {
+    /// Those that give us most, and in one slot of five, in turn, anybody: tit-for-tat (BEP 3).
+    #[default]
+    Reciprocal,
+    /// Everyone as the seed policy says, whatever they give us.
+    Generous,
 }
 
 /// How many peers are served at once.
@@ -69,6 +104,7 @@ pub(crate) struct Choker {
     slots: usize,
     policy: SlotPolicy,
     seed_policy: SeedPolicy,
+    generous: bool,
     optimistic: Vec<ConnId>,
     rounds: u32,
 }
@@ -84,12 +120,14 @@ const NEXT_RATE: f64 = 2_048.0;
 const NOTHING: f64 = 1.0;
 
 impl Choker {
-    pub(crate) fn new(slots: u32, policy: SlotPolicy, seed_policy: SeedPolicy) -> Choker {
+    pub(crate) fn new(config: &Config) -> Choker {
+        let (policy, seed_policy) = (config.slot_policy, config.seed_policy);
         let slots = match policy {
-            SlotPolicy::Fixed => slots as usize,
+            SlotPolicy::Fixed => config.upload_slots as usize,
             SlotPolicy::RateBased => 1,
         };
-        Choker { slots, policy, seed_policy, optimistic: Vec::new(), rounds: 0 }
+        let generous = config.reciprocity == Reciprocity::Generous;
+        Choker { slots, policy, seed_policy, generous, optimistic: Vec::new(), rounds: 0 }
     }
 
     /// How many peers are served at once.
@@ -103,7 +141,7 @@ impl Choker {
     }
 
     fn optimistic_slots(&self, seeding: bool) -> usize {
-        match seeding && self.seed_policy == SeedPolicy::RoundRobin {
+        match (seeding || self.generous) && self.seed_policy == SeedPolicy::RoundRobin {
             true => 0,
             false => (self.slots / 5).max(1),
         }
@@ -115,7 +153,7 @@ impl Choker {
             self.slots = rate_slots(peers);
         }
         let mut ranked: Vec<&Candidate> = peers.iter().filter(|p| p.interested).collect();
-        match (seeding, self.seed_policy) {
+        match (seeding || self.generous, self.seed_policy) {
             (false, _) => ranked.sort_by(|a, b| {
                 a.snubbed.cmp(&b.snubbed).then(faster(b.gives, a.gives)).then(a.since.cmp(&b.since))
             }),
@@ -180,6 +218,8 @@ fn place_in_line(p: &Candidate, now: Time, turn: u64) -> (u8, u64, Time) {
 
 #[cfg(test)]
 mod tests {
+    use types::PeerId;
+
     use super::*;
 
     fn peer(slot: u32) -> Candidate {
@@ -198,7 +238,7 @@ mod tests {
     }
 
     fn choker(slots: u32, policy: SeedPolicy) -> Choker {
-        Choker::new(slots, SlotPolicy::Fixed, policy)
+        Choker::new(&Config { upload_slots: slots, seed_policy: policy, ..Config::new(PeerId([0; 20])) })
     }
 
     fn slot_numbers(chosen: &[ConnId]) -> Vec<usize> {
@@ -227,6 +267,23 @@ mod tests {
 
     /// libtorrent row 15: one slot, 20 peers that want everything and give nothing, some of which take more
     /// in a round.
+    #[test]
+    fn the_generous_serve_in_turn_whatever_they_get() {
+        let config =
+            Config { upload_slots: 2, reciprocity: Reciprocity::Generous, ..Config::new(PeerId([0; 20])) };
+        let mut choker = Choker::new(&config);
+        let giver = Candidate { gives: 1e6, level: 9_000, ..peer(0) };
+        let peers = [giver, peer(1), peer(2)];
+        assert_eq!(slot_numbers(&choker.round(Time::ZERO, false, 1, &peers)), [1, 2]);
+        let mut choker = Choker::new(&Config { reciprocity: Reciprocity::Reciprocal, ..config });
+        assert!(slot_numbers(&choker.round(Time::ZERO, false, 1, &peers)).contains(&0));
+        let modes = [UploadMode::Never, UploadMode::WhileDownloading, UploadMode::Seed];
+        assert_eq!(
+            modes.map(|mode| (mode.serves(false), mode.serves(true))),
+            [(false, false), (true, false), (true, true)]
+        );
+    }
+
     #[test]
     fn row_15_twenty_idle_peers_share_a_slot_to_within_two_percent() {
         let mut choker = choker(1, SeedPolicy::RoundRobin);
@@ -289,7 +346,8 @@ mod tests {
 
     #[test]
     fn row_15_slots_follow_the_rates() {
-        let mut choker = Choker::new(8, SlotPolicy::RateBased, SeedPolicy::RoundRobin);
+        let mut choker =
+            Choker::new(&Config { slot_policy: SlotPolicy::RateBased, ..Config::new(PeerId([0; 20])) });
         let take = |rates: &[f64]| -> Vec<Candidate> {
             let all = rates.iter().zip(0..);
             all.map(|(takes, n)| Candidate { takes: *takes, unchoked: *takes > 0.0, ..peer(n) }).collect()

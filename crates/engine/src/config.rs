@@ -8,7 +8,7 @@ use std::time::Duration;
 use types::PeerId;
 
 use crate::extension::{self, MAX_CUSTOM};
-use crate::{SeedPolicy, SlotPolicy};
+use crate::{Reciprocity, SeedPolicy, SlotPolicy};
 
 /// Settings of every torrent of one client. [`Config::validate`] is called by whoever takes one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +42,8 @@ pub struct Config {
     pub slot_policy: SlotPolicy,
     /// Which peers a seed serves first. Default round-robin.
     pub seed_policy: SeedPolicy,
+    /// Who is served while we download. Default tit-for-tat.
+    pub reciprocity: Reciprocity,
     /// Most blocks asked of one peer at once, whatever its speed: 2,000 (32 MiB) fills 2.5 Gbit/s at 100 ms.
     pub max_requests: u32,
     /// How many requests of a peer we keep, told to it (BEP 10, `reqq`). Default 2,000, which is also the
@@ -104,6 +106,7 @@ impl Config {
             upload_slots: 8,
             slot_policy: SlotPolicy::default(),
             seed_policy: SeedPolicy::default(),
+            reciprocity: Reciprocity::default(),
             max_requests: 2_000,
             accept_requests: types::limits::INBOUND_REQUESTS as u32,
             send_ahead: 16,

@@ -7,7 +7,7 @@ use metainfo::Mismatch;
 use types::{BlockRef, PeerId, PeerSource, PieceIndex, Time};
 use wire::{Message, Reserved};
 
-use crate::{ConnId, Content, Demand, Disconnect, Order, Priority};
+use crate::{ConnId, Content, Demand, Disconnect, Order, Priority, UploadMode};
 
 /// Who opened a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,8 +156,8 @@ pub enum Command {
     Demand(Demand),
     /// The order of pieces among equals.
     Order(Order),
-    /// Serve peers, or never upload.
-    AllowUpload(bool),
+    /// Whether peers are served.
+    Upload(UploadMode),
     /// As a seed look as if nothing were here, and give each piece to one peer first (BEP 16), or no more.
     /// Who is connected knows already what is here.
     SuperSeed(bool),

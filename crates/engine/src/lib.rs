@@ -34,7 +34,7 @@ mod superseed;
 mod torrent;
 mod votes;
 
-pub use choker::{SeedPolicy, SlotPolicy};
+pub use choker::{Reciprocity, SeedPolicy, SlotPolicy, UploadMode};
 pub use config::{Config, ConfigError};
 pub use error::{Blame, Disconnect, Fault};
 pub use host::Host;

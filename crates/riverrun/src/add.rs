@@ -7,6 +7,8 @@ use std::time::Duration;
 use metainfo::{Magnet, Metainfo, Node};
 use types::InfoHashes;
 
+use engine::UploadMode;
+
 use crate::{Error, Limiter};
 
 /// Where the description of a torrent comes from.
@@ -62,7 +64,20 @@ pub enum Existing {
     Check,
 }
 
-/// When a seed has done its part. Whichever comes first.
+/// What becomes of a torrent that has reached its seed goal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum GoalAction {
+    /// It rests.
+    #[default]
+    Pause,
+    /// It is taken out of the client; its files stay.
+    Remove,
+    /// It is taken out of the client, and its files are deleted.
+    RemoveWithData,
+}
+
+/// When a seed has done its part: whichever comes first; and what becomes of it then.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 #[non_exhaustive]
 pub struct SeedGoal {
@@ -70,6 +85,10 @@ pub struct SeedGoal {
     pub ratio: Option<f64>,
     /// Time spent seeding in this run.
     pub time: Option<Duration>,
+    /// Time spent seeding in this run without sending anything.
+    pub idle: Option<Duration>,
+    /// What becomes of it. Default it rests.
+    pub action: GoalAction,
 }
 
 impl SeedGoal {
@@ -82,6 +101,20 @@ impl SeedGoal {
     #[must_use]
     pub fn ratio(mut self, ratio: f64) -> SeedGoal {
         self.ratio = Some(ratio);
+        self
+    }
+
+    /// Stop when nobody was sent anything for this time.
+    #[must_use]
+    pub fn idle(mut self, time: Duration) -> SeedGoal {
+        self.idle = Some(time);
+        self
+    }
+
+    /// What becomes of it.
+    #[must_use]
+    pub fn action(mut self, action: GoalAction) -> SeedGoal {
+        self.action = action;
         self
     }
 
@@ -121,7 +154,7 @@ pub struct AddTorrent {
     pub(crate) paused: Option<bool>,
     pub(crate) existing: Existing,
     pub(crate) read_only: bool,
-    pub(crate) upload: bool,
+    pub(crate) upload: UploadMode,
     pub(crate) goal: Option<SeedGoal>,
     pub(crate) max_peers: Option<u32>,
     pub(crate) super_seeding: bool,
@@ -153,7 +186,7 @@ impl AddTorrent {
             paused: None,
             existing: Existing::Auto,
             read_only: false,
-            upload: true,
+            upload: UploadMode::default(),
             goal: None,
             max_peers: None,
             super_seeding: false,
@@ -244,9 +277,10 @@ impl AddTorrent {
         self
     }
 
-    /// Whether peers are served. Default: yes.
-    pub fn upload(mut self, allow: bool) -> AddTorrent {
-        self.upload = allow;
+    /// Whether peers are served: never, while something is missing, or also afterwards as a seed. The client's own
+    /// setting is the most. Not remembered for the next start. Default [`UploadMode::Seed`].
+    pub fn upload_mode(mut self, mode: UploadMode) -> AddTorrent {
+        self.upload = mode;
         self
     }
 

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use engine::{SeedPolicy, SlotPolicy};
+use engine::{Reciprocity, SeedPolicy, SlotPolicy, UploadMode};
 use storage::{FileFactory, HandleCache, Preallocate, StorageFactory};
 
+use crate::line::Active;
 use crate::transport::Seams;
 use crate::{Error, Limiter};
 
@@ -76,7 +77,9 @@ pub struct ClientBuilder {
     pub(crate) slot_policy: SlotPolicy,
     pub(crate) seed_policy: SeedPolicy,
     pub(crate) port_forward: bool,
-    pub(crate) upload: bool,
+    pub(crate) upload: UploadMode,
+    pub(crate) reciprocity: Reciprocity,
+    pub(crate) active: Active,
     pub(crate) public_ip: Option<IpAddr>,
     pub(crate) shards: usize,
     pub(crate) preallocation: Preallocation,
@@ -125,7 +128,9 @@ impl Default for ClientBuilder {
             slot_policy: SlotPolicy::default(),
             seed_policy: SeedPolicy::default(),
             port_forward: true,
-            upload: true,
+            upload: UploadMode::default(),
+            reciprocity: Reciprocity::default(),
+            active: Active::default(),
             public_ip: None,
             shards: thread::available_parallelism().map_or(1, |n| n.get().min(4)),
             preallocation: Preallocation::Sparse,
@@ -289,9 +294,32 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether peers are served. Default: yes.
-    pub fn upload(mut self, allow: bool) -> Self {
-        self.upload = allow;
+    /// Whether peers are served: never, while something is missing, or also afterwards as a seed, which is the default.
+    /// A torrent may have less ([`AddTorrent::upload_mode`](crate::AddTorrent::upload_mode)).
+    pub fn upload_mode(mut self, mode: UploadMode) -> Self {
+        self.upload = mode;
+        self
+    }
+
+    /// Who is served while we download. Default [`Reciprocity::Reciprocal`]: those that give most, and newcomers in
+    /// turn.
+    pub fn reciprocity(mut self, reciprocity: Reciprocity) -> Self {
+        self.reciprocity = reciprocity;
+        self
+    }
+
+    /// How many torrents may download at a time, fetching metadata included; the others wait in line
+    /// ([`TorrentState::Queued`](crate::TorrentState::Queued)), in the order of
+    /// [`Torrent::queue_position`](crate::Torrent::queue_position). One of which nothing came for a minute does not count,
+    /// nor does one that a reader waits for: that one is never queued. Default no limit.
+    pub fn active_downloads(mut self, most: impl Into<Option<u32>>) -> Self {
+        self.active.downloads = most.into();
+        self
+    }
+
+    /// How many torrents may seed at a time, as [`ClientBuilder::active_downloads`]. Default no limit.
+    pub fn active_seeds(mut self, most: impl Into<Option<u32>>) -> Self {
+        self.active.seeds = most.into();
         self
     }
 

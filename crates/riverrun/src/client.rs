@@ -360,6 +360,7 @@ fn engine_config(
     config.pex = settings.pex;
     config.upload_slots = settings.upload_slots;
     (config.slot_policy, config.seed_policy) = (settings.slot_policy, settings.seed_policy);
+    config.reciprocity = settings.reciprocity;
     config.validate().map_err(|e| Error::Config { setting: e.field, allowed: e.allowed })?;
     Ok(config)
 }

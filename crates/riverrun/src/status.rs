@@ -32,6 +32,9 @@ pub enum TorrentState {
     },
     /// It rests.
     Paused,
+    /// It waits for its turn: as many torrents as may are active; see
+    /// [`ClientBuilder::active_downloads`](crate::ClientBuilder::active_downloads).
+    Queued,
     /// Some wanted piece is missing.
     Downloading,
     /// Every wanted piece is here.
@@ -52,6 +55,7 @@ impl TorrentState {
             TorrentState::FetchingMetadata { .. } => "fetching_metadata",
             TorrentState::Checking { .. } => "checking",
             TorrentState::Paused => "paused",
+            TorrentState::Queued => "queued",
             TorrentState::Downloading => "downloading",
             TorrentState::Seeding => "seeding",
             TorrentState::Stalled(_) => "stalled",

@@ -15,7 +15,7 @@ use crate::inner::Inner;
 use crate::runtime::Question;
 use crate::{
     Error, Events, File, KnownPeer, Limiter, Peer, Piece, PieceChanges, PieceRun, PieceState, Priority,
-    Reader, SeedGoal, Snapshot, TorrentState, TrackerStatus,
+    Reader, SeedGoal, Snapshot, TorrentState, TrackerStatus, UploadMode,
 };
 
 /// A torrent of a client. Clones are the same torrent.
@@ -325,6 +325,24 @@ impl Torrent {
     /// Most connections of this torrent from now on.
     pub fn set_max_peers(&self, most: u32) {
         control::set_max_peers(&self.inner, &self.entry, most);
+    }
+
+    /// Whether peers are served from now on; the client's own setting is the most. See
+    /// [`AddTorrent::upload_mode`](crate::AddTorrent::upload_mode).
+    pub fn set_upload_mode(&self, mode: UploadMode) {
+        control::set_upload(&self.inner, &self.entry, mode);
+    }
+
+    /// Where it stands in the line of torrents that want to be active, from 0; see
+    /// [`ClientBuilder::active_downloads`](crate::ClientBuilder::active_downloads). A new one is the last. Not kept over
+    /// restarts: the order in which torrents are added then is that of their adding.
+    pub fn queue_position(&self) -> usize {
+        self.inner.torrents.position(self.entry.id)
+    }
+
+    /// Changes its place in the line; one beyond the end is the last.
+    pub fn set_queue_position(&self, position: usize) {
+        self.inner.torrents.set_position(self.entry.id, position);
     }
 
     /// Its own limits from now on, in bytes a second received and sent, protocol included; none is no limit.

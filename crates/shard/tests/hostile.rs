@@ -322,7 +322,7 @@ fn a_have_out_of_range_ends_the_connection() {
 #[test]
 fn requests_while_choked_take_no_buffer_and_little_memory() {
     let (mut shard, conn) = seeded();
-    shard.command(NOW, Command::Torrent(TORRENT, engine::Command::AllowUpload(false)));
+    shard.command(NOW, Command::Torrent(TORRENT, engine::Command::Upload(engine::UploadMode::Never)));
     let mut asked = 0;
     loop {
         let piece = PieceIndex(asked % 3);

@@ -259,7 +259,7 @@ fn requests_of_a_choked_peer_are_refused_and_without_end_they_are_its_end() {
     let now = Time::ZERO;
     // Nobody may be served, so that its interest gives it no slot. More pieces than an allowed-fast set
     // covers.
-    shard.command(now, Command::Torrent(TORRENT, engine::Command::AllowUpload(false)));
+    shard.command(now, Command::Torrent(TORRENT, engine::Command::Upload(engine::UploadMode::Never)));
     feed(&mut shard, now, conn, &mut &Message::Interested.to_vec()[..]);
     let request =
         |n: u32| Message::Request(BlockRef { piece: PieceIndex(n % 3), begin: 0, len: 16_384 }).to_vec();

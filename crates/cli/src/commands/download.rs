@@ -11,7 +11,9 @@ use serde::Serialize;
 use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
 use crate::select::Selection;
-use crate::session::{self, ClientOptions, PerTorrent, Ready, StatusOptions, Stop, Until, Watch};
+use crate::session::{
+    self, ClientOptions, GoalOptions, PerTorrent, Ready, StatusOptions, Stop, Until, Watch,
+};
 use crate::source::{self, Source};
 use crate::{describe, output, units};
 
@@ -36,12 +38,8 @@ pub(crate) struct Options {
     /// Go on seeding when everything is here
     #[arg(long, env = "RIVERRUN_SEED")]
     seed: bool,
-    /// Seed until so many bytes were sent for each byte of the torrent
-    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO", value_parser = units::parse_ratio)]
-    seed_ratio: Option<f64>,
-    /// Seed for this time, such as 90m or 1d
-    #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_TIME", value_parser = units::parse_time)]
-    seed_time: Option<Duration>,
+    #[command(flatten)]
+    goal: GoalOptions,
     /// Give up when nothing came for this time (exit code 4, or 5 and 6 when the disk is to blame)
     #[arg(long, value_name = "TIME", env = "RIVERRUN_TIMEOUT", value_parser = units::parse_time)]
     timeout: Option<Duration>,
@@ -233,7 +231,7 @@ async fn work(job: Job<'_>, ready: Ready<'_>, found: Vec<Found>) -> Result<(), F
 impl Job<'_> {
     fn watch(self, client: Client, torrents: Vec<Torrent>) -> Watch {
         let options = self.options;
-        let until = match (options.seed, options.seed_ratio.is_some() || options.seed_time.is_some()) {
+        let until = match (options.seed, options.goal.goal().is_some()) {
             (_, true) => Until::Goal,
             (true, false) => Until::Interrupted,
             (false, false) => Until::Complete,
@@ -292,7 +290,7 @@ impl Job<'_> {
         if self.options.verify {
             add = add.existing(Existing::Check);
         }
-        match session::goal(self.options.seed_ratio, self.options.seed_time) {
+        match self.options.goal.goal() {
             Some(goal) => add.seed_goal(goal),
             None => add,
         }

@@ -1,7 +1,6 @@
 //! `torrent seed`: serve data that is on the disk.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use metainfo::Metainfo;
@@ -9,8 +8,8 @@ use riverrun::{AddTorrent, Existing, Torrent};
 
 use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, Ready, StatusOptions, Stop, Until, Watch};
-use crate::{data, source, units};
+use crate::session::{self, ClientOptions, GoalOptions, Ready, StatusOptions, Stop, Until, Watch};
+use crate::{data, source};
 
 /// Seed torrents from data that is on the disk
 ///
@@ -26,12 +25,8 @@ pub(crate) struct Options {
     /// Seed what is there, even when something is missing
     #[arg(long)]
     partial: bool,
-    /// Stop when so many bytes were sent for each byte of the torrent
-    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO", value_parser = units::parse_ratio)]
-    seed_ratio: Option<f64>,
-    /// Stop after this time, such as 90m or 1d
-    #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_TIME", value_parser = units::parse_time)]
-    seed_time: Option<Duration>,
+    #[command(flatten)]
+    goal: GoalOptions,
     /// Believe what an earlier run verified where the files did not change since
     #[arg(long)]
     no_verify: bool,
@@ -75,7 +70,7 @@ async fn seed(
     let _status = status.serve(&client, options.json, global.quiet)?;
     let events = client.events();
     let existing = if options.no_verify { Existing::Auto } else { Existing::Check };
-    let goal = session::goal(options.seed_ratio, options.seed_time);
+    let goal = options.goal.goal();
     let mut torrents: Vec<Torrent> = Vec::new();
     for (metainfo, root) in sources {
         let mut add = dress.on(AddTorrent::metainfo(metainfo));

@@ -1,7 +1,6 @@
 //! `torrent serve`: make a torrent in memory and seed it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use metainfo::Metainfo;
@@ -11,8 +10,8 @@ use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
 
 use crate::exit::{Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, Ready, StatusOptions, Stop, Until, Watch};
-use crate::{describe, output, units, work};
+use crate::session::{self, ClientOptions, GoalOptions, Ready, StatusOptions, Stop, Until, Watch};
+use crate::{describe, output, work};
 
 /// Make a torrent of each path in memory, seed it, and print its magnet link
 ///
@@ -28,12 +27,8 @@ pub(crate) struct Options {
     /// Forbid DHT and peer exchange
     #[arg(long)]
     private: bool,
-    /// Stop when so many bytes were sent for each byte of the torrents
-    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO", value_parser = units::parse_ratio)]
-    seed_ratio: Option<f64>,
-    /// Stop after this time, such as 90m or 1d
-    #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_TIME", value_parser = units::parse_time)]
-    seed_time: Option<Duration>,
+    #[command(flatten)]
+    goal: GoalOptions,
     /// Print events and progress as JSON, one object a line
     #[arg(long, env = "RIVERRUN_JSON")]
     json: bool,
@@ -93,7 +88,7 @@ async fn seed(
     let (client, dress) = ready.start()?;
     let _status = status.serve(&client, options.json, global.quiet)?;
     let events = client.events();
-    let goal = session::goal(options.seed_ratio, options.seed_time);
+    let goal = options.goal.goal();
     let mut torrents = Vec::new();
     for (metainfo, dir) in sources {
         let mut add = dress.on(AddTorrent::metainfo(metainfo)).output(dir).read_only();

@@ -11,7 +11,7 @@ mod watch;
 
 pub(crate) use fetch::metadata;
 pub(crate) use options::{ClientOptions, PerTorrent, Ready};
-pub(crate) use seeding::{announce_start, checked, goal};
+pub(crate) use seeding::{GoalOptions, announce_start, checked};
 pub(crate) use signals::Stop;
 pub(crate) use status::StatusOptions;
 pub(crate) use watch::{Until, Watch};

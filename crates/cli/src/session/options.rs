@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use metainfo::Node;
-use riverrun::{AddTorrent, Client, ClientBuilder};
+use riverrun::{AddTorrent, Client, ClientBuilder, Reciprocity, UploadMode};
 
 use super::failure;
 use crate::exit::{Complaints, Failure};
@@ -46,9 +46,21 @@ pub(crate) struct ClientOptions {
     /// Most bytes sent in a second, such as 500k or 2MB; 0 is no limit
     #[arg(long, value_name = "RATE", env = "RIVERRUN_UPLOAD_RATE", value_parser = units::parse_rate)]
     pub(crate) upload_rate: Option<u64>,
-    /// Serve no peer (they will serve us less)
+    /// Whether peers are served: never (they will serve us less), while-downloading, or seed: also when all is here
+    #[arg(
+        long,
+        value_name = "MODE",
+        env = "RIVERRUN_UPLOAD_MODE",
+        default_value = "seed",
+        hide_possible_values = true
+    )]
+    upload_mode: UploadModeName,
+    /// The same as --upload-mode never
     #[arg(long, env = "RIVERRUN_NO_UPLOAD")]
-    pub(crate) no_upload: bool,
+    no_upload: bool,
+    /// While downloading serve everyone in turn, and not first those that give most
+    #[arg(long, env = "RIVERRUN_GENEROUS")]
+    generous: bool,
     /// Most connections of one torrent
     #[arg(long, value_name = "N", env = "RIVERRUN_MAX_PEERS", default_value_t = types::DEFAULT_MAX_PEERS, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_peers: u32,
@@ -146,7 +158,8 @@ impl Ready<'_> {
             .port_forward(!options.no_port_forward)
             .download_rate(options.download_rate.filter(|rate| *rate > 0))
             .upload_rate(options.upload_rate.filter(|rate| *rate > 0))
-            .upload(!options.no_upload)
+            .upload_mode(options.upload_mode())
+            .reciprocity(if options.generous { Reciprocity::Generous } else { Reciprocity::Reciprocal })
             .max_peers(options.max_peers)
             .connections(options.max_peers.max(500));
         if !options.listen.is_empty() {
@@ -167,6 +180,25 @@ impl Ready<'_> {
         match options.public_ip {
             Some(addr) => builder.public_ip(addr),
             None => builder,
+        }
+    }
+}
+
+/// Names of upload modes.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum UploadModeName {
+    Never,
+    WhileDownloading,
+    Seed,
+}
+
+impl ClientOptions {
+    fn upload_mode(&self) -> UploadMode {
+        match self.upload_mode {
+            _ if self.no_upload => UploadMode::Never,
+            UploadModeName::Never => UploadMode::Never,
+            UploadModeName::WhileDownloading => UploadMode::WhileDownloading,
+            UploadModeName::Seed => UploadMode::Seed,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use riverrun::{Client, SeedGoal, Torrent, TorrentState};
 
 use super::failure;
 use crate::exit::{Code, Failure};
-use crate::{data, output};
+use crate::{data, output, units};
 
 /// Waits for the check. Missing data is an error unless `partial`.
 pub(crate) async fn checked(torrent: &Torrent, partial: bool) -> Result<(), Failure> {
@@ -31,11 +32,27 @@ pub(crate) async fn checked(torrent: &Torrent, partial: bool) -> Result<(), Fail
     Ok(())
 }
 
-/// The goal that these options name.
-pub(crate) fn goal(ratio: Option<f64>, time: Option<Duration>) -> Option<SeedGoal> {
-    let mut goal = SeedGoal::none();
-    (goal.ratio, goal.time) = (ratio, time);
-    (ratio.is_some() || time.is_some()).then_some(goal)
+/// When to stop seeding.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct GoalOptions {
+    /// Seed until so many bytes were sent for each byte of the torrent
+    #[arg(long, value_name = "RATIO", env = "RIVERRUN_SEED_RATIO", value_parser = units::parse_ratio)]
+    seed_ratio: Option<f64>,
+    /// Seed for this time, such as 90m or 1d
+    #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_TIME", value_parser = units::parse_time)]
+    seed_time: Option<Duration>,
+    /// Seed until nobody was sent anything for this time
+    #[arg(long, value_name = "TIME", env = "RIVERRUN_SEED_IDLE", value_parser = units::parse_time)]
+    seed_idle: Option<Duration>,
+}
+
+impl GoalOptions {
+    /// The goal that they name.
+    pub(crate) fn goal(self) -> Option<SeedGoal> {
+        let mut goal = SeedGoal::none();
+        (goal.ratio, goal.time, goal.idle) = (self.seed_ratio, self.seed_time, self.seed_idle);
+        (goal != SeedGoal::none()).then_some(goal)
+    }
 }
 
 /// Says what is served and where.

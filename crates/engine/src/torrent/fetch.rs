@@ -260,6 +260,7 @@ impl Torrent {
         self.out.push_back(Output::Event(Event::Completed));
         self.review_interest(now);
         self.part_from_seeds(now);
+        self.part_if_useless(now);
         self.tell_upload_only(now);
         self.choke_round(now);
     }

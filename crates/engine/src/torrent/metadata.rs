@@ -123,7 +123,7 @@ impl Torrent {
 
     fn metadata_requested(&mut self, now: Time, conn: ConnId, piece: u32) -> Result<(), Fault> {
         let size = self.metadata_bytes().map_or(0, |bytes| bytes.len() as u32);
-        let upload = self.state.upload;
+        let upload = self.uploads();
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let asked = if upload { peer.metadata.ask(piece, size) } else { serve::Asked::Refused };
         match asked {

@@ -42,7 +42,7 @@ use crate::superseed::SuperSeed;
 use crate::votes::Votes;
 use crate::{
     Arrival, Command, Config, ConnId, Disconnect, DiskTrouble, Event, Fault, Figures, Input, Origin, Output,
-    PeerSnapshot, Phase, Snapshot, Speed, Waste,
+    PeerSnapshot, Phase, Snapshot, Speed, UploadMode, Waste,
 };
 
 /// What a torrent's brain begins with.
@@ -56,8 +56,8 @@ pub struct Params {
     /// What it is about, where that is known. Without it the torrent lives in its swarm and fetches the info
     /// dictionary (BEP 9): [`Event::Metadata`], [`Command::Content`].
     pub content: Option<Content>,
-    /// Whether peers are served.
-    pub upload: bool,
+    /// Whether peers are served. Default while downloading and as a seed.
+    pub upload: UploadMode,
     /// Whether, as a seed, it looks as if it had nothing and gives each piece to one peer first (BEP 16).
     /// Default no.
     pub super_seeding: bool,
@@ -94,12 +94,12 @@ impl Content {
 impl Params {
     /// A torrent with this content.
     pub fn new(config: Arc<Config>, hashes: InfoHashes, content: Content) -> Params {
-        Params { config, hashes, content: Some(content), upload: true, super_seeding: false }
+        Params { config, hashes, content: Some(content), upload: UploadMode::Seed, super_seeding: false }
     }
 
     /// A torrent of which nothing but its names is known.
     pub fn magnet(config: Arc<Config>, hashes: InfoHashes) -> Params {
-        Params { config, hashes, content: None, upload: true, super_seeding: false }
+        Params { config, hashes, content: None, upload: UploadMode::Seed, super_seeding: false }
     }
 }
 
@@ -144,7 +144,7 @@ enum Metadata {
 #[derive(Debug)]
 struct State {
     running: bool,
-    upload: bool,
+    upload: UploadMode,
     super_seeding: bool,
     /// Peers come from its tracker or its user, and it tells nobody of them (BEP 27).
     private: bool,
@@ -195,7 +195,7 @@ impl Torrent {
             hashes,
             geometry,
             picker,
-            choker: Choker::new(config.upload_slots, config.slot_policy, config.seed_policy),
+            choker: Choker::new(&config),
             book: Book::new(limits),
             superseed: SuperSeed::default(),
             votes: Votes::default(),
@@ -481,10 +481,7 @@ impl Torrent {
             }
             Command::Demand(demand) => self.demand(now, &demand),
             Command::Order(order) => self.picker.set_order(order),
-            Command::AllowUpload(allow) => {
-                self.state.upload = allow;
-                self.choke_round(now);
-            }
+            Command::Upload(mode) => self.set_upload(now, mode),
             Command::SuperSeed(on) => self.set_super_seeding(now, on),
             Command::Have(have) => self.replace_have(now, have),
             Command::MaxPeers(max) => self.state.max_peers = max.max(1),

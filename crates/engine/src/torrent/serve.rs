@@ -8,12 +8,31 @@ use wire::Message;
 use super::Torrent;
 use crate::choker::{Candidate, FULL_TURN};
 use crate::peer::{Asked, Asking, Peer};
-use crate::{ConnId, Fault, Output};
+use crate::{ConnId, Fault, Output, UploadMode};
 
 /// A full turn of a slot while seeding, in pieces (libtorrent's measure as well).
 const TURN_PIECES: u64 = 20;
 
 impl Torrent {
+    /// Whether peers are served now.
+    pub(super) fn uploads(&self) -> bool {
+        self.state.upload.serves(self.is_complete())
+    }
+
+    pub(super) fn set_upload(&mut self, now: Time, mode: UploadMode) {
+        self.state.upload = mode;
+        self.choke_round(now);
+        self.part_if_useless(now);
+        self.dial(now);
+    }
+
+    /// Who was to serve as long as it fetches, and fetches no more, takes nobody's place.
+    pub(super) fn part_if_useless(&mut self, now: Time) {
+        if self.is_complete() && self.state.upload == UploadMode::WhileDownloading {
+            self.part_with_all(now);
+        }
+    }
+
     /// Hands out the slots anew.
     pub(super) fn choke_round(&mut self, now: Time) {
         let seeding = self.is_complete();
@@ -21,7 +40,7 @@ impl Torrent {
         let candidates: Vec<Candidate> =
             self.peers.values_mut().map(|peer| peer.candidate(now, pieces)).collect();
         let turn = TURN_PIECES * u64::from(self.geometry.nominal_piece_len());
-        let chosen: BTreeSet<ConnId> = match self.state.upload {
+        let chosen: BTreeSet<ConnId> = match self.uploads() {
             true => self.choker.round(now, seeding, turn, &candidates).into_iter().collect(),
             false => BTreeSet::new(),
         };
@@ -59,7 +78,7 @@ impl Torrent {
     /// A peer became interested: a free slot is given at once, not at the next round.
     pub(super) fn offer_slot(&mut self, now: Time, conn: ConnId) {
         let taken = self.peers.values().filter(|peer| !peer.uploads.is_choked()).count();
-        if self.state.upload && taken < self.choker.slots(self.is_complete()) {
+        if self.uploads() && taken < self.choker.slots(self.is_complete()) {
             self.unchoke(now, conn);
         }
     }
@@ -73,9 +92,10 @@ impl Torrent {
     }
 
     fn choke(&mut self, now: Time, conn: ConnId) {
+        let uploads = self.uploads();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let (fast, has) = (peer.fast(), peer.has(self.geometry.pieces()));
-        let free = |piece| self.state.upload && fast && peer.sets.grants(piece, has);
+        let free = |piece| uploads && fast && peer.sets.grants(piece, has);
         let dropped = peer.uploads.choke(now, free);
         self.send(now, conn, Message::Choke);
         // With the fast extension every request gets an answer; without it a choke is the answer to all
@@ -93,7 +113,7 @@ impl Torrent {
         let begins = |peer: &Peer| peer.uploads.is_choked() && peer.sets.is_open(peer.has(pieces));
         let slots = self.choker.slots(self.is_complete());
         let may =
-            self.state.upload && !self.hides() && self.peers.values().filter(|p| begins(p)).count() < slots;
+            self.uploads() && !self.hides() && self.peers.values().filter(|p| begins(p)).count() < slots;
         let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.fast() && may) else { return };
         let (ip, has, torrent) = (peer.who.addr.ip(), peer.has(pieces), self.hashes.primary());
         let set = peer.sets.grant(ip, torrent, pieces, piece_len, has).to_vec();
@@ -107,13 +127,13 @@ impl Torrent {
         if !inside {
             return Err(Fault::BadRequest);
         }
-        let limit = self.config.accept_requests as usize;
+        let (limit, uploads) = (self.config.accept_requests as usize, self.uploads());
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         // Nobody needs runs longer than a block; clients that ask for them take a refusal.
         let here = self.picker.have().get(block.piece.0) && block.len <= BLOCK_LEN;
         let here = here && self.superseed.shows(conn, block.piece);
         let has = peer.has(self.geometry.pieces());
-        let free = here && self.state.upload && peer.uploads.is_choked() && peer.sets.spend(block, has);
+        let free = here && uploads && peer.uploads.is_choked() && peer.sets.spend(block, has);
         let who = Asking { interested: peer.interest.theirs, free };
         let asked = if here { peer.uploads.ask(now, block, limit, who)? } else { Asked::Refused };
         match (asked, peer.fast()) {

@@ -66,7 +66,7 @@ impl Torrent {
 
     pub(super) fn has_room(&self) -> bool {
         let taken = self.peers.len() + self.book.dialing();
-        taken < self.state.max_peers as usize && (self.state.upload || !self.picker.is_content())
+        taken < self.state.max_peers as usize && (self.uploads() || !self.picker.is_content())
     }
 
     /// Dials what the book proposes, as far as there is room.

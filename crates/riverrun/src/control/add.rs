@@ -12,7 +12,7 @@ use types::{Bitfield, PeerSource, PieceIndex};
 
 use super::{announce, assign, change, data, files, magnet, names};
 use crate::add::{Existing, Source};
-use crate::entry::{Entry, Home, NewEntry, Settings, Stage, Waiting};
+use crate::entry::{Entry, Home, NewEntry, Settings, Stage, Turn, Waiting};
 use crate::inner::Inner;
 use crate::{AddTorrent, Error, EventKind};
 
@@ -91,11 +91,7 @@ pub(super) fn insert(
         id,
         shard,
         magnet,
-        settings: Settings {
-            metadata_only: add.metadata_only,
-            read_only: add.read_only,
-            upload: add.upload && inner.settings.upload,
-        },
+        settings: Settings { metadata_only: add.metadata_only, read_only: add.read_only },
         home: Home::new(asked, saved.map(|saved| &saved.whereabouts)),
         paused: add.paused.unwrap_or_else(|| saved.is_some_and(|saved| saved.paused)),
         wanted_files,
@@ -110,6 +106,7 @@ pub(super) fn insert(
     {
         let place = &mut entry.state().place;
         (place.max_peers, place.super_seeding) = (add.max_peers, add.super_seeding);
+        place.upload = add.upload.min(inner.settings.upload);
         place.rates.set_own(add.rates.0, add.rates.1);
         if let Some(limiter) = &add.limiter {
             place.rates.share(Some(limiter));
@@ -123,7 +120,13 @@ pub(super) fn insert(
             state.wants.restore(&saved.priorities);
         }
     }
-    entry.state().display_name = add.display_name.clone();
+    {
+        let mut state = entry.state();
+        state.display_name = add.display_name.clone();
+        if inner.settings.active.is_limited() {
+            state.turn = Turn::waiting();
+        }
+    }
     inner.torrents.insert(entry.clone());
     entry.tell(EventKind::Added);
     Ok(entry)
@@ -270,7 +273,7 @@ pub(crate) fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, unhashed: Vec<(Piece
             entry.demand_again(shard, state);
             state.place.has_content = true;
         }
-        if !state.paused {
+        if !state.rests() {
             if is_new {
                 inner.trackers.tell(entry.id, AnnouncerInput::Start);
             }

@@ -30,12 +30,12 @@ pub(super) fn give(inner: &Inner, entry: &Entry, state: &mut State, content: Opt
     let added = match content {
         Some(content) => {
             let mut params = engine::Params::new(inner.engine.clone(), entry.hashes, content);
-            params.upload = entry.settings.upload;
+            params.upload = state.place.upload;
             Added::new(id, entry.info().clone(), params)
         }
         None => {
             let mut params = engine::Params::magnet(inner.engine.clone(), entry.hashes);
-            params.upload = entry.settings.upload;
+            params.upload = state.place.upload;
             Added::magnet(id, params)
         }
     };
@@ -49,7 +49,7 @@ pub(super) fn give(inner: &Inner, entry: &Entry, state: &mut State, content: Opt
     if state.place.has_content {
         entry.demand_again(shard, state);
     }
-    if !state.paused && !state.place.held {
+    if !state.rests() && !state.place.held {
         tell(Brain::Start);
     }
     state.place.on_shard = true;

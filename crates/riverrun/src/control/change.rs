@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Command as Brain, TorrentId, Usage};
+use engine::{Command as Brain, TorrentId, UploadMode, Usage};
 use shard::Command;
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
@@ -83,11 +83,7 @@ pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     let running = entry.change(|state| {
         state.paused = true;
         state.kept.change();
-        if state.place.on_shard {
-            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
-            inner.trackers.tell(entry.id, AnnouncerInput::Stop);
-            inner.local.leave(entry);
-        }
+        stop(inner, entry, state);
         state.place.on_shard
     });
     review(inner, entry);
@@ -102,16 +98,31 @@ pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
         state.paused = false;
         state.seeding.restart();
         state.kept.change();
-        if state.place.on_shard
-            && !state.place.held
-            && matches!(state.stage, Stage::Running | Stage::Metadata)
-        {
-            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
-            inner.trackers.tell(entry.id, AnnouncerInput::Start);
-            inner.local.enter(entry);
-        }
+        start(inner, entry, state);
     });
     review(inner, entry);
+}
+
+/// Lets it take part in its swarm, where nothing holds it.
+pub(super) fn start(inner: &Inner, entry: &Entry, state: &State) {
+    if !state.rests()
+        && state.place.on_shard
+        && !state.place.held
+        && matches!(state.stage, Stage::Running | Stage::Metadata)
+    {
+        inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
+        inner.trackers.tell(entry.id, AnnouncerInput::Start);
+        inner.local.enter(entry);
+    }
+}
+
+/// Takes it out of its swarm.
+pub(super) fn stop(inner: &Inner, entry: &Entry, state: &State) {
+    if state.place.on_shard {
+        inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
+        inner.trackers.tell(entry.id, AnnouncerInput::Stop);
+        inner.local.leave(entry);
+    }
 }
 
 /// Sets when it pauses after its download.
@@ -168,6 +179,13 @@ pub(crate) fn grant(inner: &Inner, used: &BTreeMap<TorrentId, Usage>) {
             inner.shard(&entry).command(state.place.rates.change(entry.id));
         }
     }
+}
+
+/// Whether peers are served.
+pub(crate) fn set_upload(inner: &Inner, entry: &Entry, mode: UploadMode) {
+    let mut state = entry.state();
+    state.place.upload = mode.min(inner.settings.upload);
+    inner.shard(entry).command(Command::Torrent(entry.id, Brain::Upload(state.place.upload)));
 }
 
 /// Whether it gives each piece to one peer first.

@@ -37,7 +37,7 @@ pub(crate) fn release(inner: &Inner, entry: &Entry, have: Bitfield) -> bool {
         shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
         shard.command(Command::Torrent(entry.id, Brain::Have(have)));
         entry.demand_again(shard, state);
-        if !state.paused {
+        if !state.rests() {
             shard.command(Command::Torrent(entry.id, Brain::Start));
         }
         true

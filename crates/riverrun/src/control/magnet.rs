@@ -65,7 +65,7 @@ fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     announce::enter(inner, entry);
     entry.change(|state| {
         assign::give(inner, entry, state, None);
-        if !state.paused {
+        if !state.rests() {
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
         }
     });
@@ -209,7 +209,7 @@ pub(crate) async fn download(
     let (to, of) = (inner.clone(), entry.clone());
     inner.spawn_for(&entry, async move {
         // What went wrong is in the torrent's state. A torrent that its shard knew before was at rest there.
-        if bring_up(to.clone(), of.clone(), start).await.is_ok() && !of.state().paused {
+        if bring_up(to.clone(), of.clone(), start).await.is_ok() && !of.state().rests() {
             to.shard(&of).command(Command::Torrent(of.id, Brain::Start));
             to.trackers.tell(of.id, AnnouncerInput::Start);
         }

@@ -11,12 +11,12 @@ use engine::{Figures, TorrentId};
 use tokio::time::{MissedTickBehavior, interval};
 use tracker::{AnnouncerInput, Status};
 
-use super::{change, data};
-use crate::EventKind;
+use super::{change, data, queue};
 use crate::agenda::Chore;
 use crate::entry::Entry;
 use crate::inner::Inner;
 use crate::runtime::Question;
+use crate::{EventKind, GoalAction};
 
 /// How often shards get new leases.
 const LEASE: Duration = Duration::from_millis(250);
@@ -32,6 +32,7 @@ pub(crate) async fn upkeep(inner: Arc<Inner>) {
     for tick in 1u32.. {
         ticks.tick().await;
         lease(&inner).await;
+        queue::take_turns(&inner);
         if tick.is_multiple_of(FIGURES) {
             figures(&inner).await;
         }
@@ -75,6 +76,7 @@ fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
         let mut state = entry.state();
         let Some(moved) = state.totals.note(live) else { return };
         if moved {
+            state.turn.moved(inner.shared.clock.now());
             state.kept.moved();
             inner.torrents.agenda.within(id, Chore::Save, TOTALS);
         }
@@ -93,15 +95,22 @@ fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
 
 /// Pauses a torrent that has reached its seed goal; lists when it will by time alone.
 pub(crate) fn review(inner: &Arc<Inner>, entry: &Arc<Entry>) {
-    let (reached, next) = {
+    let (reached, next, action) = {
         let mut state = entry.state();
         let ((_, sent), wanted) = (state.totals.over_all(None), state.pieces.bytes_wanted());
         let seeds = state.seeds(entry.settings.read_only);
-        state.seeding.review(inner.shared.clock.now(), seeds, sent, wanted)
+        let (reached, next) = state.seeding.review(inner.shared.clock.now(), seeds, sent, wanted);
+        (reached, next, state.seeding.action())
     };
     inner.torrents.agenda.set(entry.id, Chore::Goal, next);
     if reached {
         change::pause(inner, entry);
         entry.tell(EventKind::GoalReached);
+        let data = action == GoalAction::RemoveWithData;
+        if data || action == GoalAction::Remove {
+            let (to, of) = (inner.clone(), entry.clone());
+            // What goes wrong is told by the torrent, which stays then.
+            inner.tasks.spawn(async move { drop(super::end::remove(to, of, data).await) });
+        }
     }
 }

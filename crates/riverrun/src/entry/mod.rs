@@ -12,6 +12,7 @@ mod place;
 mod seeding;
 mod state;
 mod totals;
+mod turn;
 mod unverified;
 mod wants;
 
@@ -35,6 +36,7 @@ pub(crate) use data::Data;
 pub(crate) use home::Home;
 use seeding::Seeding;
 pub(crate) use state::{Stage, State};
+pub(crate) use turn::Turn;
 pub(crate) use unverified::Taken;
 use wants::Wants;
 
@@ -65,8 +67,6 @@ pub(crate) struct Settings {
     pub(crate) metadata_only: bool,
     /// Its files are never written.
     pub(crate) read_only: bool,
-    /// It serves peers.
-    pub(crate) upload: bool,
 }
 
 /// What a new entry begins with.

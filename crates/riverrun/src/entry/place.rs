@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use engine::{TorrentId, Usage};
+use engine::{TorrentId, UploadMode, Usage};
 use shard::Command;
 use types::PeerSource;
 
@@ -25,6 +25,7 @@ pub(crate) struct Place {
     pub(crate) held: bool,
     pub(crate) max_peers: Option<u32>,
     pub(crate) super_seeding: bool,
+    pub(crate) upload: UploadMode,
     pub(crate) rates: Rates,
     /// Addresses that the user named: no tracker will bring them again.
     manual: BTreeSet<SocketAddr>,

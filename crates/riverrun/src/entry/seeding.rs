@@ -2,7 +2,7 @@
 
 use types::Time;
 
-use crate::SeedGoal;
+use crate::{GoalAction, SeedGoal};
 
 /// A torrent's seed goal, and how far it is.
 #[derive(Debug)]
@@ -11,11 +11,13 @@ pub(crate) struct Seeding {
     reached: bool,
     /// Since when it seeds.
     since: Option<Time>,
+    /// What it has sent in all, and since when it is no more.
+    sent: (u64, Time),
 }
 
 impl Seeding {
     pub(crate) fn new(goal: Option<SeedGoal>) -> Seeding {
-        Seeding { goal, reached: false, since: None }
+        Seeding { goal, reached: false, since: None, sent: (0, Time::ZERO) }
     }
 
     /// Another goal, or none.
@@ -28,6 +30,11 @@ impl Seeding {
         (self.reached, self.since) = (false, None);
     }
 
+    /// What becomes of it when the goal is reached.
+    pub(crate) fn action(&self) -> GoalAction {
+        self.goal.map(|goal| goal.action).unwrap_or_default()
+    }
+
     /// Whether the goal was reached.
     pub(crate) fn is_reached(&self) -> bool {
         self.reached
@@ -37,10 +44,14 @@ impl Seeding {
     /// whether the torrent does now; it has sent so many bytes, and wants so many.
     pub(crate) fn review(&mut self, now: Time, seeds: bool, sent: u64, wanted: u64) -> (bool, Time) {
         self.since = seeds.then(|| self.since.unwrap_or(now));
+        if self.sent.0 != sent {
+            self.sent = (sent, now);
+        }
         let (Some(since), Some(goal)) = (self.since, self.goal.filter(|_| !self.reached)) else {
             return (false, Time::NEVER);
         };
-        let at = goal.time.map_or(Time::NEVER, |time| since + time);
+        let idle = goal.idle.map_or(Time::NEVER, |time| since.max(self.sent.1) + time);
+        let at = goal.time.map_or(Time::NEVER, |time| since + time).min(idle);
         self.reached = at.is_due(now) || goal.ratio.is_some_and(|ratio| sent as f64 >= ratio * wanted as f64);
         (self.reached, if self.reached { Time::NEVER } else { at })
     }
@@ -51,6 +62,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn nothing_sent_for_a_time_is_a_goal_too() {
+        let goal = SeedGoal::none().idle(Duration::from_secs(60)).action(GoalAction::Remove);
+        let mut seeding = Seeding::new(Some(goal));
+        let (at, start) = (|secs| Time::from_secs(secs), Time::from_secs(5));
+        assert_eq!(seeding.review(start, true, 100, 100), (false, at(65)));
+        assert_eq!(seeding.review(at(64), true, 116, 100), (false, at(124)), "somebody took a block");
+        assert_eq!(seeding.review(at(123), true, 116, 100), (false, at(124)));
+        assert_eq!(seeding.review(at(124), true, 116, 100), (true, Time::NEVER));
+        assert_eq!((seeding.action(), Seeding::new(None).action()), (GoalAction::Remove, GoalAction::Pause));
+    }
 
     #[test]
     fn a_goal_is_reached_once_by_ratio_or_time() {

@@ -12,6 +12,7 @@ use super::pieces::Pieces;
 use super::place::Place;
 use super::seeding::Seeding;
 use super::totals::Totals;
+use super::turn::Turn;
 use super::unverified::Unverified;
 use super::wants::Wants;
 use crate::{Priority, TorrentState, Trouble};
@@ -78,6 +79,7 @@ impl Obstacles {
 pub(crate) struct State {
     pub(crate) stage: Stage,
     pub(crate) paused: bool,
+    pub(crate) turn: Turn,
     pub(crate) place: Place,
     pub(crate) obstacles: Obstacles,
     pub(crate) pieces: Pieces,
@@ -103,6 +105,7 @@ impl State {
         State {
             stage,
             paused: false,
+            turn: Turn::default(),
             place: Place::default(),
             obstacles: Obstacles::default(),
             pieces: Pieces::new(info.geometry().clone(), wants.pieces(info)),
@@ -132,11 +135,12 @@ impl State {
         match &self.stage {
             Stage::Metadata | Stage::Described if self.paused => TorrentState::Paused,
             Stage::Described => TorrentState::Paused,
-            Stage::Metadata => TorrentState::FetchingMetadata { bytes: 0, total: 0, peers: 0 },
             Stage::Checking { checked, total } => TorrentState::Checking { checked: *checked, total: *total },
             Stage::Failed(trouble) => TorrentState::Failed(trouble.clone()),
             Stage::Removed => TorrentState::Removed,
             Stage::Running if self.paused => TorrentState::Paused,
+            Stage::Running | Stage::Metadata if self.turn.waits() => TorrentState::Queued,
+            Stage::Metadata => TorrentState::FetchingMetadata { bytes: 0, total: 0, peers: 0 },
             Stage::Running => match self.obstacles.first() {
                 Some(trouble) => TorrentState::Stalled(trouble.clone()),
                 None if self.pieces.missing() == 0 => TorrentState::Seeding,
@@ -153,9 +157,14 @@ impl State {
         news.then_some(now)
     }
 
+    /// Whether it rests: its user says so, or it waits for its turn.
+    pub(crate) fn rests(&self) -> bool {
+        self.paused || self.turn.waits()
+    }
+
     /// Whether it takes part in its swarm.
     pub(crate) fn takes_part(&self) -> bool {
-        self.place.on_shard && !self.paused
+        self.place.on_shard && !self.rests()
     }
 
     /// Whether it has all that will ever come, and serves it: all that is wanted, or where nothing may be written what is

@@ -14,6 +14,8 @@ use crate::events::BACKLOG;
 /// Every torrent by its number.
 pub(crate) struct Torrents {
     entries: Mutex<BTreeMap<TorrentId, Arc<Entry>>>,
+    /// The line of those that want to be active.
+    line: Mutex<Vec<TorrentId>>,
     /// Those that take part in a limit with others.
     sharing: Mutex<BTreeSet<TorrentId>>,
     /// What is to be done for them at a given time.
@@ -27,6 +29,7 @@ impl Torrents {
     pub(crate) fn new(agenda: Arc<Agenda>) -> Torrents {
         Torrents {
             entries: Mutex::default(),
+            line: Mutex::default(),
             sharing: Mutex::default(),
             agenda,
             events: broadcast::Sender::new(BACKLOG),
@@ -44,6 +47,33 @@ impl Torrents {
     /// All, in the order they were added.
     pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
         self.entries().values().cloned().collect()
+    }
+
+    fn line(&self) -> MutexGuard<'_, Vec<TorrentId>> {
+        self.line.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// All, in the order of the line.
+    pub(crate) fn in_line(&self) -> Vec<Arc<Entry>> {
+        let line = self.line().clone();
+        let entries = self.entries();
+        line.iter().filter_map(|id| entries.get(id).cloned()).collect()
+    }
+
+    /// A torrent's place in the line, from 0.
+    pub(crate) fn position(&self, id: TorrentId) -> usize {
+        let line = self.line();
+        line.iter().position(|other| *other == id).unwrap_or(line.len())
+    }
+
+    /// Puts a torrent somewhere else in the line.
+    pub(crate) fn set_position(&self, id: TorrentId, position: usize) {
+        let mut line = self.line();
+        if let Some(before) = line.iter().position(|other| *other == id) {
+            line.remove(before);
+            let position = position.min(line.len());
+            line.insert(position, id);
+        }
     }
 
     /// Whether a torrent takes part in a limit with others.
@@ -64,6 +94,7 @@ impl Torrents {
     }
 
     pub(crate) fn insert(&self, entry: Arc<Entry>) {
+        self.line().push(entry.id);
         self.entries().insert(entry.id, entry);
     }
 
@@ -71,6 +102,7 @@ impl Torrents {
     pub(crate) fn forget(&self, id: TorrentId) {
         self.entries().remove(&id);
         self.set_shares(id, false);
+        self.line().retain(|other| *other != id);
         self.agenda.forget(id);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine::{ConnId, Params, Snapshot, TorrentId};
+use engine::{ConnId, Params, Snapshot, TorrentId, UploadMode};
 use shard::{Added, Command, DiskDone, Shard};
 use types::{Bitfield, PeerId, PeerSource, PieceIndex, Rng, Time};
 
@@ -31,7 +31,7 @@ pub(crate) struct NodeSpec {
     /// Pieces it wants.
     pub(crate) wanted: fn(u32, u32) -> bool,
     /// Whether it serves peers.
-    pub(crate) upload: bool,
+    pub(crate) upload: UploadMode,
     /// Whether it gives each piece to one peer first, as a seed (BEP 16).
     pub(crate) super_seeding: bool,
     /// Shards; connections are accepted on any, the torrent lives on the first.
@@ -54,7 +54,7 @@ impl Default for NodeSpec {
             seed: false,
             has: |_, _| false,
             wanted: |_, _| true,
-            upload: true,
+            upload: UploadMode::Seed,
             super_seeding: false,
             shards: 1,
             receive_blocks: 256,

@@ -1,6 +1,6 @@
 //! Lines that are slow, uneven, lossy or cut, and limits on what may pass.
 
-use engine::Lease;
+use engine::{Lease, UploadMode};
 
 use super::*;
 
@@ -123,7 +123,8 @@ pub fn upload_limit(run: Run) -> Outcome {
     let rate = 50_000 + world.rng.below(100_000) as u64;
     let lease = Some(Lease { download: None, upload: Some(rate), connections: 50, yields: false });
     let seed = crowd(&mut world, 1, 2_000_000, &NodeSpec { lease, ..seed_spec() })[0];
-    let leeches = crowd(&mut world, 4, 500_000, &NodeSpec { upload: false, ..NodeSpec::default() });
+    let leeches =
+        crowd(&mut world, 4, 500_000, &NodeSpec { upload: UploadMode::Never, ..NodeSpec::default() });
     world.start_all();
     world.run_to(Time::from_secs(10));
     let now = world.now;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{Command, Demand, Order, Priority, ReaderId};
+use engine::{Command, Demand, Order, Priority, ReaderId, UploadMode};
 use types::{Bitfield, PieceIndex};
 
 use super::*;
@@ -120,7 +120,8 @@ pub fn free_riders(run: Run) -> Outcome {
     crowd(&mut world, 1, 300_000, &NodeSpec { tune, ..seed_spec() });
     let lease = Some(engine::Lease { download: None, upload: Some(60_000), connections: 50, yields: false });
     let givers = crowd(&mut world, 8, 1_000_000, &NodeSpec { tune, lease, ..NodeSpec::default() });
-    let riders = crowd(&mut world, 8, 1_000_000, &NodeSpec { upload: false, ..NodeSpec::default() });
+    let riders =
+        crowd(&mut world, 8, 1_000_000, &NodeSpec { upload: UploadMode::Never, ..NodeSpec::default() });
     world.start_all();
     world.run_to(Time::from_secs(45));
     let now = world.now;

@@ -56,7 +56,7 @@ fn who_has_something_to_trade_or_does_not_speak_it_gets_no_set() {
     assert_eq!(greeted(&mut t, 1, Message::HaveAll).len(), 0);
     assert_eq!(greeted(&mut t, 2, Message::Bitfield(&few(11))).len(), 0);
     assert_eq!(greeted(&mut t, 3, Message::Bitfield(&few(10))).len(), 10);
-    let mut never = torrent_with(MANY, |p| p.upload = false);
+    let mut never = torrent_with(MANY, |p| p.upload = UploadMode::Never);
     assert_eq!(greeted(&mut never, 1, Message::HaveNone).len(), 0);
     join_as(&mut t, Time::ZERO, 4, Origin::Accepted, [4; 20], false);
     say(&mut t, Time::ZERO, conn(4), Message::Bitfield(&few(1))).unwrap();

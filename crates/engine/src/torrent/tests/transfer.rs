@@ -164,7 +164,7 @@ fn without_upload_nobody_gets_a_slot() {
     let (mut t, now) = (
         torrent_with(2, |p| {
             content(p).have = Bitfield::full(2);
-            p.upload = false;
+            p.upload = UploadMode::Never;
         }),
         Time::ZERO,
     );

@@ -1,0 +1,88 @@
+//! Torrents that wait for their turn, and upload modes.
+
+mod support;
+
+use metainfo::Version;
+use riverrun::{AddTorrent, EventKind, GoalAction, SeedGoal, Torrent, TorrentState, UploadMode};
+use support::{Payload, addr, complete, guard, seeder, settings};
+use tokio::io::AsyncReadExt;
+
+/// Waits until a torrent is in this state.
+async fn until(torrent: &Torrent, state: TorrentState) {
+    let mut events = torrent.events();
+    while torrent.state() != state {
+        guard(events.recv()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn as_many_download_as_may_and_the_others_wait_in_line() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let metainfo = |n: usize| Payload::single(60_000 + n).metainfo(Version::V1, 16_384, None);
+    let client = settings(ours.path()).active_downloads(1).build().unwrap();
+    let mut torrents = Vec::new();
+    for n in 0..3 {
+        torrents.push(client.add(metainfo(n)).await.unwrap());
+    }
+    let [first, second, third] = &torrents[..] else { unreachable!() };
+    let (queued, downloading) = (|| TorrentState::Queued, || TorrentState::Downloading);
+    for (torrent, state) in [(first, downloading()), (second, queued()), (third, queued())] {
+        until(torrent, state).await;
+    }
+    assert_eq!([first, second, third].map(Torrent::queue_position), [0, 1, 2]);
+    third.set_queue_position(0);
+    until(third, downloading()).await;
+    until(first, queued()).await;
+    // Who rests takes no turn; who is gone neither.
+    third.pause().unwrap();
+    until(first, downloading()).await;
+    first.clone().remove(false).await.unwrap();
+    until(second, downloading()).await;
+    third.resume().unwrap();
+    until(third, downloading()).await;
+    until(second, queued()).await;
+
+    // A reader does not wait for a turn.
+    let payload = Payload::single(60_001);
+    let (seed, _) = seeder(theirs.path(), &payload, &metainfo(1)).await;
+    second.add_peers([addr(&seed)]).unwrap();
+    let mut bytes = Vec::new();
+    guard(second.reader().unwrap().read_to_end(&mut bytes)).await.unwrap();
+    assert_eq!(bytes.len(), 60_001);
+    assert!(seed.close().await && client.close().await);
+}
+
+#[tokio::test]
+async fn a_seed_that_has_reached_its_goal_may_leave_with_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let payload = Payload::single(60_000);
+    let metainfo = payload.metainfo(Version::V1, 16_384, None);
+    let (client, torrent) = seeder(dir.path(), &payload, &metainfo).await;
+    let mut events = client.events();
+    let goal = SeedGoal::none().idle(std::time::Duration::ZERO);
+    torrent.set_seed_goal(Some(goal.action(GoalAction::RemoveWithData)));
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::GoalReached) {}
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::Removed) {}
+    assert!(client.torrents().is_empty() && client.close().await);
+    assert!(!dir.path().join("data").join("single.bin").exists());
+}
+
+#[tokio::test]
+async fn who_never_uploads_or_only_meanwhile_serves_nobody_as_a_seed() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(60_000);
+    let metainfo = payload.metainfo(Version::V1, 16_384, None);
+    let (seed, serving) = seeder(theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).build().unwrap();
+    let torrent = client.add(AddTorrent::metainfo(metainfo).peers([addr(&seed)])).await;
+    let torrent = torrent.unwrap();
+    for mode in [UploadMode::Never, UploadMode::WhileDownloading] {
+        serving.set_upload_mode(mode);
+        torrent.add_peers([addr(&seed)]).unwrap();
+        assert_eq!(serving.snapshot().await.unwrap().session_uploaded, 0, "{mode:?}");
+    }
+    serving.set_upload_mode(UploadMode::Seed);
+    torrent.add_peers([addr(&seed)]).unwrap();
+    complete(&torrent).await;
+    assert!(client.close().await && seed.close().await);
+}
