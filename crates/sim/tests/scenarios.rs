@@ -103,6 +103,7 @@ scenarios! {
     upload_limit: [1, 2];
     tiny_limits: [1, 2];
     full_disks: [1, 2];
+    hard_swarm: std::array::from_fn::<u64, 50, _>(|n| n as u64);
     replay: [1];
 }
 

@@ -2,6 +2,7 @@
 
 mod crowds;
 mod disks;
+mod hard;
 mod hostile;
 mod lines;
 mod magnet;
@@ -30,6 +31,7 @@ pub use crowds::{
     private_magnet, quiet_hour,
 };
 pub use disks::{churn, flaky_disks, full_disk, power_cuts, small_pools};
+pub use hard::hard_swarm;
 pub use hostile::{corrupt_sender, hang_up, liars, rotten_seed, shared_pieces};
 pub use lines::{
     awful_lines, changed_limits, flapping_network, full_disks, satellites, slow_last, slow_peers,
@@ -154,6 +156,7 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(upload_limit, "what a seed may send"),
     story!(tiny_limits, "a kilobyte a second"),
     story!(full_disks, "three disks are full for a while"),
+    story!(hard_swarm, "50 peers with churn, NATs, loss, liars and full disks"),
     story!(replay, "one seed gives one run"),
 ];
 
