@@ -9,20 +9,22 @@ use tokio::sync::mpsc;
 use types::{InfoHash, PeerId, Rng};
 
 use crate::agenda::Agenda;
-use crate::control::{self, announce_loop, close, neighbours, pump, upkeep};
+use crate::control::{self, announce_loop, close, finds, neighbours, pump, upkeep};
 use crate::disk::Disk;
 use crate::inner::{Ending, Inner, Shards, Tasks, Torrents};
 use crate::local::Local;
 use crate::runtime::{
-    Clock, FromShard, MOST_GOSSIP, PreparedShard, Question, Room, ShardHandle, Shared, Start,
+    Blocklist, Clock, FromShard, MOST_GOSSIP, PreparedShard, Question, Room, ShardHandle, Shared, Start,
+    ToShard,
 };
 use crate::status::add_sources;
 use crate::trackers::Trackers;
 #[cfg(unix)]
 use crate::transport::Door;
-use crate::transport::{DialBudget, Guests, HALF_OPEN, PeerStream};
+use crate::transport::{DialBudget, Discoveries, Guests, HALF_OPEN, PeerStream};
 use crate::{
-    AddTorrent, ClientBuilder, Error, Events, Limiter, PortMapping, Report, SourceCount, Torrent, Waste,
+    AddTorrent, AddressFilter, ClientBuilder, Error, Events, Limiter, PortMapping, Report, SourceCount,
+    Torrent, Waste,
 };
 
 /// A BitTorrent client: its torrents, its threads and its sockets. Clones are the same client.
@@ -117,10 +119,11 @@ impl Client {
         let prepared = prepared.map_err(|e| Error::system("make a poller", e))?;
         let shards: Vec<ShardHandle> = prepared.iter().map(PreparedShard::handle).collect();
         let (trackers, announces) = Trackers::new(&settings, rng.fork())?;
+        let (discoveries, found) = Discoveries::new(&settings.seams.discoveries, guests.as_ref());
         let (local, heard) = {
             // Its sockets and tasks belong to that runtime.
             let _inside = runtime.enter();
-            Local::start(&settings, &addrs)
+            Local::start(&settings, &addrs, discoveries)
         };
         let inner = Arc::new(Inner {
             opener: settings.opener(),
@@ -155,6 +158,7 @@ impl Client {
         inner.lease(&vec![engine::Usage::default(); shards.len()]);
         inner.spawn_vital("event pump", pump(inner.clone(), told));
         inner.spawn_vital("upkeep", upkeep(inner.clone()));
+        inner.tasks.spawn(finds(inner.clone(), found));
         inner.spawn_vital("announcer", announce_loop(inner.clone(), announces));
         #[cfg(unix)]
         inner.open_doors(doors)?;
@@ -240,6 +244,16 @@ impl Client {
         let stream = stream.into().into_stream(net::tcp::canonical(from));
         inner.first_shard().accepted(stream.map_err(|e| Error::system("take a connection in", e))?);
         Ok(())
+    }
+
+    /// Replaces the blocklist ([`ClientBuilder::blocklist`]), or takes it away. Peers that are connected and on the new
+    /// one are disconnected.
+    pub fn set_blocklist(&self, list: Option<Arc<dyn AddressFilter>>) {
+        let inner = &self.guard.inner;
+        inner.shared.blocklist.set(list);
+        inner.shards.iter().for_each(|shard| {
+            shard.tell(ToShard::Blocklist);
+        });
     }
 
     /// What happens from now on, in all torrents.
@@ -355,6 +369,7 @@ fn engine_config(
 ) -> Result<engine::Config, Error> {
     let mut config = engine::Config::new(PeerId::new(&settings.peer_id_prefix, rng.bytes()));
     config.client_name = settings.client_name.clone();
+    config.extensions = settings.seams.extensions.clone();
     config.listen_port = port;
     config.max_peers = settings.max_peers;
     config.pex = settings.pex;
@@ -386,7 +401,7 @@ fn shared(
         clock: Clock::new(),
         session: Mutex::new(Session::new(settings.shards, total)),
         disk: Arc::new(Disk::new(settings.disk_threads, blocks, lost)),
-        blocklist: settings.blocklist.clone(),
+        blocklist: Blocklist::new(settings.blocklist.clone()),
         dial: settings.dial_options(),
         dialer: guests.zip(settings.seams.dialer.clone()).map(|(guests, dialer)| guests.dialing(dialer)),
         budget: settings.seams.dial_budget.clone().unwrap_or_else(|| DialBudget::new(HALF_OPEN)),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
@@ -45,6 +46,24 @@ pub enum EventKind {
         piece: PieceIndex,
         /// What the disk said.
         trouble: Trouble,
+    },
+    /// A peer's first extended handshake has come, and it understands some of
+    /// [`ClientBuilder::extension`](crate::ClientBuilder::extension)'s (BEP 10).
+    PeerExtensions {
+        /// Its address.
+        addr: SocketAddr,
+        /// Their names.
+        names: Vec<Arc<str>>,
+    },
+    /// A peer sent a message of an extension of yours (BEP 10). One peer may send 64 KiB a second; who reads events too
+    /// slowly misses some.
+    ExtensionMessage {
+        /// The sender.
+        addr: SocketAddr,
+        /// The extension.
+        name: Arc<str>,
+        /// What it sent, at most 64 KiB.
+        payload: Arc<[u8]>,
     },
     /// A piece failed its hash, when it came or in a check, and is fetched again.
     PieceFailed {

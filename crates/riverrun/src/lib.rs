@@ -79,5 +79,8 @@ pub use storage;
 pub use torrent::Torrent;
 #[cfg(unix)]
 pub use transport::unix_dialer;
-pub use transport::{DialBudget, DialRequest, Dialer, Dialing, PeerStream, blocking_dialer};
+pub use transport::{
+    DialBudget, DialRequest, Dialer, Dialing, Discovery, Finding, PeerFeed, PeerStream, Reach,
+    blocking_dialer,
+};
 pub use types::{Bitfield, InfoHash, InfoHashV2, InfoHashes, PeerId, PeerSource, PieceIndex};

@@ -2,7 +2,7 @@
 //! Neither ever keeps anything else waiting, and where neither works only a word in the log is lost.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lsd::{Announceable, Privacy};
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::ClientBuilder;
 use crate::entry::Entry;
+use crate::transport::Discoveries;
 
 /// How our port stands on the gateway of the local network.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,23 +41,30 @@ pub(crate) struct Local {
     discovery: Option<LocalDiscovery>,
     mapper: Mutex<Option<PortMapper>>,
     mapped: Option<watch::Receiver<portmap::Status>>,
+    /// What the embedder brings beside them.
+    discoveries: Discoveries,
 }
 
 impl Local {
     /// Starts what the settings ask for and the addresses allow: who listens on loopback alone has no
     /// neighbours and no gateway. Called inside the control runtime.
-    pub(crate) fn start(settings: &ClientBuilder, listening: &[SocketAddr]) -> (Local, Option<Events>) {
+    pub(crate) fn start(
+        settings: &ClientBuilder,
+        listening: &[SocketAddr],
+        discoveries: Discoveries,
+    ) -> (Local, Option<Events>) {
         let open: Vec<SocketAddr> =
             listening.iter().filter(|addr| !addr.ip().is_loopback()).copied().collect();
         let opened = (settings.lsd && !open.is_empty()).then(|| discover(&open)).flatten();
         let (discovery, events) = opened.unzip();
         let mapper = settings.port_forward.then(|| map(&open)).flatten();
         let mapped = mapper.as_ref().map(PortMapper::watch);
-        (Local { discovery, mapper: Mutex::new(mapper), mapped }, events)
+        (Local { discovery, mapper: Mutex::new(mapper), mapped, discoveries }, events)
     }
 
     /// A torrent takes part in its swarm. A private one is never spoken of (BEP 27).
-    pub(crate) fn enter(&self, entry: &Entry) {
+    pub(crate) fn enter(&self, entry: &Arc<Entry>) {
+        self.discoveries.enter(entry);
         // Of a magnet link it is not known yet.
         let privacy = if entry.metainfo().is_none() || entry.info().is_private() {
             Privacy::Private
@@ -71,6 +79,7 @@ impl Local {
 
     /// A torrent takes part no more.
     pub(crate) fn leave(&self, entry: &Entry) {
+        self.discoveries.leave(entry);
         if let Some(discovery) = &self.discovery {
             discovery.remove(entry.hashes);
         }

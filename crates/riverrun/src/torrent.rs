@@ -308,6 +308,24 @@ impl Torrent {
         Ok(())
     }
 
+    /// Sends a message of an extension of yours (BEP 10) to the peer at an address, or to all peers where none is
+    /// named. Peers that do not understand it, are not connected, or do not read get nothing, which nobody is told.
+    ///
+    /// # Errors
+    /// As [`Torrent::pause`]; [`Error::Config`] for a name that [`ClientBuilder::extension`](crate::ClientBuilder::extension)
+    /// was not given, or a payload of more than 64 KiB.
+    pub fn send_extension(&self, to: Option<SocketAddr>, name: &str, payload: &[u8]) -> Result<(), Error> {
+        self.alive()?;
+        let known = self.inner.engine.extensions.iter().find(|known| &***known == name);
+        let Some(name) = known.filter(|_| payload.len() <= 64 << 10).cloned() else {
+            let allowed = "one that the client was built with, and its message at most 64 KiB";
+            return Err(Error::Config { setting: "extension", allowed });
+        };
+        let command = engine::Command::Extension { to, name, payload: payload.into() };
+        self.inner.shard(&self.entry).command(shard::Command::Torrent(self.entry.id, command));
+        Ok(())
+    }
+
     /// More trackers, each a tier of its own after the others. What is no tracker address is an error.
     ///
     /// # Errors

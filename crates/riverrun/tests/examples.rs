@@ -19,7 +19,7 @@ fn every_example_runs_to_its_end() {
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort();
-    assert_eq!(names.len(), 10, "{names:?}");
+    assert_eq!(names.len(), 12, "{names:?}");
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "-q", "--examples"]);
     assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());

@@ -52,6 +52,13 @@ pub enum PeerSource {
     Magnet,
     /// A tracker's answer (BEP 3, BEP 15).
     Tracker,
+    /// A discovery of the library's user.
+    Custom {
+        /// Its name.
+        name: &'static str,
+        /// Whether it may know of private torrents (BEP 27), as their trackers do.
+        private: bool,
+    },
     /// Local service discovery (BEP 14).
     Local,
     /// Peer exchange (BEP 11).
@@ -65,12 +72,18 @@ pub enum PeerSource {
 }
 
 impl PeerSource {
+    /// Whether addresses of a private torrent may come from there (BEP 27).
+    pub const fn serves_private(self) -> bool {
+        matches!(self, PeerSource::Manual | PeerSource::Tracker | PeerSource::Custom { private: true, .. })
+    }
+
     /// One word, the same in JSON and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             PeerSource::Manual => "manual",
             PeerSource::Magnet => "x.pe",
             PeerSource::Tracker => "tracker",
+            PeerSource::Custom { name, .. } => name,
             PeerSource::Local => "lsd",
             PeerSource::Pex => "pex",
             PeerSource::Dht => "dht",

@@ -84,8 +84,7 @@ impl Torrent {
     /// The torrent turned out to be private: peers that did not come from its tracker, its user, or by
     /// themselves are dropped and forgotten (BEP 27).
     fn become_private(&mut self, now: Time) {
-        let legal =
-            |source| matches!(source, PeerSource::Manual | PeerSource::Tracker | PeerSource::Incoming);
+        let legal = |source: PeerSource| source.serves_private() || source == PeerSource::Incoming;
         for addr in self.book.sourced(|source| !legal(source)) {
             let at_addr = self.peers.values().find(|peer| {
                 peer.who.origin == crate::Origin::Dialed && crate::book::canonical(peer.who.addr) == addr

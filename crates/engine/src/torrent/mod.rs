@@ -512,7 +512,7 @@ impl Torrent {
         if self.is_ours(addr) || self.leads_to_ourselves(addr, source) {
             return;
         }
-        if !self.state.private || matches!(source, PeerSource::Manual | PeerSource::Tracker) {
+        if !self.state.private || source.serves_private() {
             self.book.add(now, addr, source, &mut self.rng);
             // Both ends of a connection agree on what it is worth (BEP 40), so that nobody is rushed at by
             // all.

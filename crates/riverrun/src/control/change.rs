@@ -15,7 +15,6 @@ use super::hold::{hold, release};
 use super::upkeep::review;
 use crate::entry::{Entry, Stage, State};
 use crate::inner::Inner;
-use crate::runtime::is_blocked;
 use crate::{Error, Limiter, SeedGoal, Snapshot, TorrentState};
 
 /// The figures of one moment; `live` is what the shard says, if the torrent is there.
@@ -104,7 +103,7 @@ pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
 }
 
 /// Lets it take part in its swarm, where nothing holds it.
-pub(super) fn start(inner: &Inner, entry: &Entry, state: &State) {
+pub(super) fn start(inner: &Inner, entry: &Arc<Entry>, state: &State) {
     if !state.rests()
         && state.place.on_shard
         && !state.place.held
@@ -133,9 +132,9 @@ pub(crate) fn set_goal(inner: &Arc<Inner>, entry: &Arc<Entry>, goal: Option<Seed
 
 /// Addresses to try, without those that are on the blocklist or have no port.
 pub(crate) fn addresses(inner: &Inner, entry: &Entry, source: PeerSource, addrs: Vec<SocketAddr>) {
-    let list = inner.shared.blocklist.as_ref();
-    let good =
-        |addr: &SocketAddr| addr.port() != 0 && inner.shared.dial.allow(*addr) && !is_blocked(list, *addr);
+    let good = |addr: &SocketAddr| {
+        addr.port() != 0 && inner.shared.dial.allow(*addr) && !inner.shared.blocklist.blocks(*addr)
+    };
     let addrs: Vec<_> = addrs.into_iter().map(net::tcp::canonical).filter(good).collect();
     if addrs.is_empty() {
         return;

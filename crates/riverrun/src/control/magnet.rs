@@ -67,6 +67,7 @@ fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>) {
         assign::give(inner, entry, state, None);
         if !state.rests() {
             inner.trackers.tell(entry.id, AnnouncerInput::Start);
+            inner.local.enter(entry);
         }
     });
 }
@@ -151,6 +152,10 @@ async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
     };
     if !entry.learn(metainfo, chosen) {
         return;
+    }
+    if entry.settings.metadata_only || entry.info().is_private() {
+        // Who may know of it hears of it again.
+        inner.local.leave(entry);
     }
     entry.tell(EventKind::MetadataReceived);
     if let Some(dir) = dir {

@@ -7,6 +7,7 @@ mod change;
 mod data;
 mod end;
 mod files;
+mod finds;
 mod hold;
 mod magnet;
 mod names;
@@ -23,6 +24,7 @@ pub(crate) use change::{
 };
 pub(crate) use end::{close, remove};
 pub(crate) use files::{move_data, rename};
+pub(crate) use finds::finds;
 #[cfg(test)]
 pub(crate) use hold::barrier;
 pub(crate) use magnet::download;

@@ -89,6 +89,10 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
             let (code, reason, retry) = (why.code(), why.to_string(), why.may_retry());
             entry.tell(EventKind::PeerUseless { addr, code, reason, retry });
         }
+        E::Extensions { addr, names } => entry.tell(EventKind::PeerExtensions { addr, names }),
+        E::Extension { addr, name, payload } => {
+            entry.tell(EventKind::ExtensionMessage { addr, name, payload });
+        }
         E::PeerBanned { addr } => entry.tell(EventKind::PeerBanned { addr }),
         E::DiskTrouble(trouble) => {
             let trouble = Trouble::from(trouble);

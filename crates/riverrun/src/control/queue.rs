@@ -44,7 +44,7 @@ fn standing(state: &State, now: Time) -> Option<InLine> {
     Some(InLine { wish, urgent, idle: state.turn.is_idle(now) })
 }
 
-fn set(inner: &Inner, entry: &Entry, waits: bool, now: Time) {
+fn set(inner: &Inner, entry: &Arc<Entry>, waits: bool, now: Time) {
     entry.change(|state| {
         state.turn.set(waits, now);
         match waits {

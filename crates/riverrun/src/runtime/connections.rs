@@ -107,6 +107,11 @@ impl Connections {
         Some(connection)
     }
 
+    /// All of them, with where they lead and whether they are still being dialed.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnId, SocketAddr, bool)> {
+        self.slots.iter().flatten().map(|c| (c.id, c.addr, c.connecting.is_some()))
+    }
+
     /// Lets all sockets go.
     pub(super) fn clear(&mut self) {
         *self = Connections::default();

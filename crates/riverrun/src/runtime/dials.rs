@@ -11,8 +11,8 @@ use net::tcp::DialOptions;
 use tokio::task::AbortHandle;
 use types::Time;
 
+use super::ToShard;
 use super::driver::Driver;
-use super::{ToShard, is_blocked};
 use crate::transport::{DialBudget, DialRequest, PeerStream, Place, Seat};
 
 /// Connections that are being opened.
@@ -122,7 +122,7 @@ impl Driver {
         let mut options = self.shared.dial;
         options.from_port = self.shared.listen_port.filter(|_| punch);
         let begun = match () {
-            () if is_blocked(self.shared.blocklist.as_ref(), addr) => Ok(false),
+            () if self.shared.blocklist.blocks(addr) => Ok(false),
             () if self.shared.dialer.is_some() => Ok(self.dial_own(conn, addr, options)),
             () => net::tcp::dial(addr, &options)
                 .map(|stream| self.connecting(conn, addr, PeerStream::begun(stream), self.patience())),
@@ -203,6 +203,22 @@ impl Driver {
     pub(super) fn drop_connection(&mut self, conn: ConnId) {
         self.connections.remove(self.poll.registry(), conn);
         self.dials.ended(conn);
+    }
+
+    /// The blocklist has changed: whoever is on it goes.
+    pub(super) fn drop_blocked(&mut self) {
+        let under_way = self.dials.under_way.iter().map(|(conn, dial)| (*conn, dial.addr, true));
+        let all: Vec<_> = self.connections.iter().chain(under_way).collect();
+        for (conn, addr, dialing) in all {
+            match dialing {
+                _ if !self.shared.blocklist.blocks(addr) => {}
+                true => self.dial_failed(conn),
+                false => {
+                    self.drop_connection(conn);
+                    self.with_shard(|shard, now| shard.connection_lost(now, conn));
+                }
+            }
+        }
     }
 
     /// Gives up dials that take too long.

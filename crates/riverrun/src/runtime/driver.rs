@@ -184,6 +184,7 @@ impl Driver {
             ToShard::Ask(question @ (Question::Usage(_) | Question::Rates(_) | Question::Figures(_))) => {
                 self.answer(question);
             }
+            ToShard::Blocklist => self.drop_blocked(),
             ToShard::Renew => self.cell.renew(),
             // The dials of a shard that broke were given up.
             ToShard::Dialed { conn, number, result } => self.dial_answered(conn, number, result),
@@ -301,6 +302,11 @@ fn is_gossip(event: &shard::Event) -> bool {
     let shard::Event::Engine(event) = event else { return false };
     matches!(
         event,
-        E::PeerConnected { .. } | E::PeerDisconnected { .. } | E::PeerUseless { .. } | E::PeerBanned { .. }
+        E::Extensions { .. }
+            | E::Extension { .. }
+            | E::PeerConnected { .. }
+            | E::PeerDisconnected { .. }
+            | E::PeerUseless { .. }
+            | E::PeerBanned { .. }
     )
 }

@@ -10,6 +10,7 @@
 //! of them come back once; the second time within [`PANIC_WINDOW`] the shard's torrents all fail, since a
 //! loop of panics would help nobody. The client and its other shards never notice.
 
+mod blocklist;
 mod cell;
 mod clock;
 mod connections;
@@ -34,12 +35,12 @@ use net::tcp::{DialOptions, Listener, Stream};
 use tokio::sync::{mpsc, oneshot};
 use types::{Bitfield, PieceIndex, Rng};
 
+pub(crate) use blocklist::Blocklist;
 pub(crate) use cell::panic_message;
 pub(crate) use clock::Clock;
 use driver::Driver;
 pub(crate) use room::{Room, Ticket};
 
-use crate::AddressFilter;
 use crate::disk::Disk;
 use crate::transport::{DialBudget, OwnDialer, PeerStream};
 
@@ -67,6 +68,8 @@ pub(crate) enum ToShard {
     Ask(Question),
     /// The control plane has heard that the shard broke: what it says from here on is for the next one.
     Renew,
+    /// The blocklist has changed.
+    Blocklist,
     /// Accept nothing from now on.
     StopListening,
     /// End the thread. Connections close; disk work under way is not waited for.
@@ -132,7 +135,7 @@ pub(crate) struct Shared {
     /// Which torrent lives where. Never locked on the way of a block.
     pub(crate) session: Mutex<Session>,
     pub(crate) disk: Arc<Disk>,
-    pub(crate) blocklist: Option<Arc<dyn AddressFilter>>,
+    pub(crate) blocklist: Blocklist,
     pub(crate) dial: DialOptions,
     /// Opens connections in place of our own TCP.
     pub(crate) dialer: Option<OwnDialer>,
@@ -247,11 +250,6 @@ impl PreparedShard {
         };
         thread::Builder::new().name(name).spawn(body)
     }
-}
-
-/// Whether `addr` may be talked to.
-pub(crate) fn is_blocked(blocklist: Option<&Arc<dyn AddressFilter>>, addr: SocketAddr) -> bool {
-    blocklist.is_some_and(|list| list.blocks(addr.ip()))
 }
 
 #[cfg(test)]

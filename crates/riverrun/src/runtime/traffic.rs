@@ -8,8 +8,8 @@ use net::tcp::Stream;
 use shard::{RecvOutcome, SendOutcome};
 use types::InfoHash;
 
+use super::connections;
 use super::driver::Driver;
-use super::{connections, is_blocked};
 
 /// Calls into one socket before the others get their turn: with reads of 64 KiB, 1 MiB.
 const CALLS_PER_TURN: usize = 16;
@@ -54,7 +54,7 @@ impl Driver {
     /// Gives an open socket to the shard: one just accepted, or one handed off with what was read from it.
     pub(super) fn take_in(&mut self, stream: Box<dyn Stream>, bytes: Option<&[u8]>) {
         let addr = stream.peer_addr();
-        if is_blocked(self.shared.blocklist.as_ref(), addr) {
+        if self.shared.blocklist.blocks(addr) {
             return;
         }
         let conn = self.with_shard(|shard, now| match bytes {

@@ -2,6 +2,7 @@
 
 mod budget;
 mod dialer;
+mod discovery;
 #[cfg(unix)]
 mod doors;
 mod guests;
@@ -20,6 +21,8 @@ pub(crate) use budget::{Place, Seat};
 #[cfg(unix)]
 pub use dialer::unix_dialer;
 pub use dialer::{DialRequest, Dialer, Dialing, blocking_dialer};
+pub(crate) use discovery::{Discoveries, Found, is_good_name};
+pub use discovery::{Discovery, Finding, PeerFeed, Reach};
 #[cfg(unix)]
 pub(crate) use doors::Door;
 pub(crate) use guests::{Guests, OwnDialer};

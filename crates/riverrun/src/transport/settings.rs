@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DialBudget, Dialer};
+use super::{DialBudget, Dialer, Discovery, is_good_name};
 use crate::{ClientBuilder, Error};
 
 /// How long a dialed address may take to answer.
@@ -19,6 +19,8 @@ pub(crate) const HALF_OPEN: usize = 100;
 #[derive(Clone)]
 pub(crate) struct Seams {
     pub(crate) dialer: Option<Arc<dyn Dialer>>,
+    pub(crate) discoveries: Vec<Arc<dyn Discovery>>,
+    pub(crate) extensions: Vec<Arc<str>>,
     pub(crate) dial_budget: Option<DialBudget>,
     pub(crate) dial_timeout: Duration,
     pub(crate) unix: Vec<PathBuf>,
@@ -26,7 +28,14 @@ pub(crate) struct Seams {
 
 impl Default for Seams {
     fn default() -> Seams {
-        Seams { dialer: None, dial_budget: None, dial_timeout: DIAL_TIMEOUT, unix: Vec::new() }
+        Seams {
+            dialer: None,
+            discoveries: Vec::new(),
+            extensions: Vec::new(),
+            dial_budget: None,
+            dial_timeout: DIAL_TIMEOUT,
+            unix: Vec::new(),
+        }
     }
 }
 
@@ -35,12 +44,17 @@ impl Seams {
         if self.dial_timeout.is_zero() || self.dial_timeout > LONGEST_DIAL {
             return Err(Error::Config { setting: "dial_timeout", allowed: "more than 0 and at most 20 s" });
         }
+        let names: std::collections::BTreeSet<_> = self.discoveries.iter().map(|d| d.name()).collect();
+        if names.len() < self.discoveries.len() || !names.iter().all(|name| is_good_name(name)) {
+            let allowed = "different names of 1 to 32 of a-z, 0-9, `-`, `_` and `.` that are none of ours";
+            return Err(Error::Config { setting: "discovery", allowed });
+        }
         Ok(())
     }
 
     /// Whether code of the embedder is to be run.
     pub(crate) fn has_guests(&self) -> bool {
-        self.dialer.is_some()
+        self.dialer.is_some() || !self.discoveries.is_empty()
     }
 }
 
@@ -48,6 +62,22 @@ impl ClientBuilder {
     /// Opens connections to peers in place of the client's own TCP. Default: none.
     pub fn dialer(mut self, dialer: impl Dialer) -> Self {
         self.seams.dialer = Some(Arc::new(dialer));
+        self
+    }
+
+    /// Finds peers by means of your own, beside trackers and the others; may be called for several. Default: none.
+    pub fn discovery(mut self, discovery: impl Discovery) -> Self {
+        self.seams.discoveries.push(Arc::new(discovery));
+        self
+    }
+
+    /// An extension of your own (BEP 10), by the name that peers know it under; may be called for several, at most 64
+    /// of 1 to 64 bytes. Which peers understand it is told by
+    /// [`EventKind::PeerExtensions`](crate::EventKind::PeerExtensions), what they send by
+    /// [`EventKind::ExtensionMessage`](crate::EventKind::ExtensionMessage); answer with
+    /// [`Torrent::send_extension`](crate::Torrent::send_extension). Default: none.
+    pub fn extension(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.seams.extensions.push(name.into());
         self
     }
 
