@@ -337,8 +337,15 @@ impl Picker {
         matches!(state(), Some(BlockState::Free | BlockState::Asked(_)))
     }
 
-    /// A block has arrived.
+    /// A block has arrived. It may be of a piece that was given up meanwhile: the data path has it, and who sent it
+    /// has to be known when the piece fails.
     pub(crate) fn receive(&mut self, block: BlockRef, from: ConnId) -> Received {
+        if self.is_sought(block.piece)
+            && !self.have.get(block.piece.0)
+            && self.geometry.exact_block(block).is_some()
+        {
+            self.begin(block.piece);
+        }
         let received = self.partial_of(block).and_then(|(partial, index)| partial.receive(index, from));
         received.map_or(Received::Useless, |asked| Received::New { asked })
     }
@@ -439,7 +446,9 @@ impl Picker {
 }
 
 fn senders(partial: &Partial) -> Senders {
-    Senders { conns: partial.senders().to_vec(), complete: !partial.has_unknown_sender() }
+    // A block that is not here as far as we know was stored all the same, or the piece had no verdict.
+    let complete = partial.is_whole() && !partial.has_unknown_sender();
+    Senders { conns: partial.senders().to_vec(), complete }
 }
 
 #[cfg(test)]

@@ -31,6 +31,21 @@ fn a_peer_fetches_whole_pieces_and_no_block_twice() {
 }
 
 #[test]
+fn who_sent_a_block_is_known_though_the_piece_was_given_up_meanwhile() {
+    let (mut p, mut rng) = (picker(1), Rng::from_number(1));
+    p.peer(&Pieces::All, true);
+    let blocks = p.pick(asker(A, &Pieces::All), 4, &mut rng);
+    // The disk is full: everything is taken back, but one block is on its way into a buffer.
+    blocks.iter().for_each(|block| p.release(*block));
+    assert!(matches!(p.receive(blocks[0], A), Received::New { asked: 0 }));
+    assert!(!p.pick(asker(B, &Pieces::All), 4, &mut rng).contains(&blocks[0]));
+    blocks[1..3].iter().for_each(|block| _ = p.receive(*block, B));
+    // Nobody may be convicted of a block that is not known to be here.
+    let failed = p.failed(PieceIndex(0));
+    assert_eq!((failed.conns, failed.complete), (vec![A, B], false));
+}
+
+#[test]
 fn the_rarest_piece_comes_first() {
     let (mut p, mut rng) = (picker(20), Rng::from_number(2));
     for i in 0..4 {
