@@ -19,7 +19,8 @@ pub(crate) static ALL: &[&dyn Row] = &[
     &seed::Seed { name: "seed-10", connections: 10 },
     &verify::Verify,
     &create::Create,
-    &idle::Idle,
+    &idle::THOUSAND,
+    &idle::TEN_THOUSAND,
 ];
 
 /// A number that a row measures.

@@ -9,19 +9,26 @@ use crate::peers::Peer;
 use crate::proc::Talker;
 
 /// The row.
-pub(crate) struct Idle;
+pub(crate) struct Idle {
+    name: &'static str,
+    torrents: usize,
+}
 
-const TORRENTS: usize = 10_000;
+/// A thousand, as many a user has.
+pub(crate) const THOUSAND: Idle = Idle { name: "idle-1000", torrents: 1_000 };
+/// Ten thousand, as an archive has.
+pub(crate) const TEN_THOUSAND: Idle = Idle { name: "idle-10000", torrents: 10_000 };
+
 /// Long enough for a percent to be seen.
 const WATCH: Duration = Duration::from_secs(8);
 
 impl Row for Idle {
     fn name(&self) -> &'static str {
-        "idle-10000"
+        self.name
     }
 
     fn about(&self) -> String {
-        "10,000 torrents of 64 pieces added to one client and started, no trackers, no peers".into()
+        format!("{} torrents of 64 pieces added to one client and started, no trackers, no peers", self.torrents)
     }
 
     fn columns(&self) -> &'static [Column] {
@@ -37,7 +44,7 @@ impl Row for Idle {
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {
         let place = bench.place()?;
-        let Some(command) = peer.idle(TORRENTS, &place.sub("data")?)? else { return Ok(None) };
+        let Some(command) = peer.idle(self.torrents, &place.sub("data")?)? else { return Ok(None) };
         let mut client = Talker::start(command)?;
         let added: f64 = client.wait("added", Duration::from_secs(120))?.parse()?;
         // What starting left behind is not idling.

@@ -66,6 +66,7 @@ pub struct ClientBuilder {
     pub(crate) download_rate: Option<u64>,
     pub(crate) upload_rate: Option<u64>,
     pub(crate) limiter: Option<Limiter>,
+    pub(crate) limit_payload_only: bool,
     pub(crate) connections: u32,
     pub(crate) max_peers: u32,
     pub(crate) blocklist: Option<Arc<dyn AddressFilter>>,
@@ -117,6 +118,7 @@ impl Default for ClientBuilder {
             download_rate: None,
             upload_rate: None,
             limiter: None,
+            limit_payload_only: false,
             connections: 500,
             max_peers: types::DEFAULT_MAX_PEERS,
             blocklist: None,
@@ -214,6 +216,14 @@ impl ClientBuilder {
     /// A limit that it shares with other clients; its own rates hold besides. Default: none.
     pub fn limiter(mut self, limiter: &Limiter) -> Self {
         self.limiter = Some(limiter.clone());
+        self
+    }
+
+    /// Whether upload limits count payload alone: its own, its torrents', and those it shares. Protocol messages then
+    /// neither wait nor count, and a limit that is meant for a line is passed by as much as they need. Default no: every
+    /// byte counts that a socket takes.
+    pub fn limit_payload_only(mut self, payload_only: bool) -> Self {
+        self.limit_payload_only = payload_only;
         self
     }
 

@@ -110,6 +110,7 @@ impl Client {
         let engine = Arc::new(engine_config(&settings, listening.port(), &mut rng)?);
         let mut shard_config = shard::Config::new(engine.clone());
         shard_config.gate_dials = true;
+        shard_config.limit_payload_only = settings.limit_payload_only;
         let runtime = control_runtime().map_err(|e| Error::system("start the control thread", e))?;
         let (from_shards, told) = mpsc::unbounded_channel();
         let guests = settings.seams.has_guests().then(Guests::start).transpose()?;

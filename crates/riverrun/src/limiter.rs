@@ -13,7 +13,8 @@ use engine::Usage;
 ///
 /// Members ask for their share four times a second: one that has use for more gets what the others leave.
 /// What a member is granted is taken from the others first, so that the sum is never more than the limit.
-/// All bytes that sockets move count, protocol included. Other limits hold besides.
+/// All bytes that sockets move count, protocol included, unless the client says otherwise
+/// ([`ClientBuilder::limit_payload_only`](crate::ClientBuilder::limit_payload_only)). Other limits hold besides.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     state: Arc<Mutex<State>>,

@@ -4,7 +4,7 @@ mod support;
 
 use metainfo::Version;
 use riverrun::{AddTorrent, Client, Limiter, PeerSource, Source};
-use support::{Payload, addr, complete, guard, seeder, settings};
+use support::{Payload, addr, complete, guard, seeder, seeder_with, settings};
 
 #[tokio::test]
 async fn a_torrent_that_is_there_takes_peers_trackers_and_a_name() {
@@ -97,6 +97,25 @@ async fn torrents_that_share_a_limit_are_a_class() {
     complete(&torrent).await;
     torrent.set_limiter(None);
     member.remove(false).await.unwrap();
+    assert!(client.close().await && seed.close().await);
+    payload.assert_at(&ours.path().join("data"));
+}
+
+#[tokio::test]
+async fn where_payload_alone_counts_a_limit_of_0_lets_the_protocol_pass() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::single(300_000);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let builder = settings(theirs.path()).limit_payload_only(true).upload_rate(0);
+    let (seed, seeding) = seeder_with(builder, theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).build().unwrap();
+    let link = AddTorrent::new(Source::Magnet(Box::new(seeding.magnet()))).peers([addr(&seed)]);
+    let torrent = client.add(link).await.unwrap();
+    // The metadata is protocol.
+    guard(torrent.wait_metadata()).await.unwrap();
+    assert_eq!(seeding.snapshot().await.unwrap().session_uploaded, 0);
+    seed.set_rates(None, None);
+    complete(&torrent).await;
     assert!(client.close().await && seed.close().await);
     payload.assert_at(&ours.path().join("data"));
 }

@@ -216,6 +216,17 @@ impl Outbound {
         }
     }
 
+    /// Bytes of protocol messages that leave before the next block.
+    pub(crate) fn protocol_ahead(&self) -> usize {
+        let messages = self.queue.iter().map_while(|segment| match segment {
+            Segment::Bytes(bytes) => Some(bytes.len()),
+            Segment::Mark => Some(0),
+            Segment::Block(_) => None,
+        });
+        // What has left of the first segment is a block's where that is the first.
+        messages.sum::<usize>().saturating_sub(self.sent)
+    }
+
     /// How many buffers it holds.
     pub(crate) fn buffers(&self) -> usize {
         self.buffers

@@ -38,12 +38,20 @@ pub struct Config {
     pub send_blocks: usize,
     /// Whether dials wait for [`Shard::allow_dials`]. Default no.
     pub gate_dials: bool,
+    /// Whether upload limits count blocks alone: protocol messages neither wait for them nor are counted. Default no.
+    pub limit_payload_only: bool,
 }
 
 impl Config {
     /// The defaults.
     pub fn new(engine: Arc<engine::Config>) -> Config {
-        Config { engine, receive_blocks: 2_048, send_blocks: 1_024, gate_dials: false }
+        Config {
+            engine,
+            receive_blocks: 2_048,
+            send_blocks: 1_024,
+            gate_dials: false,
+            limit_payload_only: false,
+        }
     }
 }
 

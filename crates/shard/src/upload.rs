@@ -88,14 +88,18 @@ impl Shard {
             entry.sender = Sender::Idle;
             return SendOutcome::Idle;
         }
-        let allowed = self.upload.gates.allow(now, conn, entry.torrent(), &mut entry.upload_turns);
+        let free = if self.config.limit_payload_only { entry.outbound.protocol_ahead() } else { 0 };
+        let allowed = match free {
+            0 => self.upload.gates.allow(now, conn, entry.torrent(), &mut entry.upload_turns),
+            _ => free,
+        };
         if allowed == 0 {
             entry.sender = Sender::Parked;
             return SendOutcome::Paused;
         }
         entry.sender = Sender::Told;
         match entry.outbound.offer(allowed, write) {
-            Ok(bytes @ 1..) => self.has_sent(now, conn, bytes),
+            Ok(bytes @ 1..) => self.has_sent(now, conn, bytes, free == 0),
             Err(error) if error.kind() == ErrorKind::WouldBlock => SendOutcome::Full,
             Err(error) if error.kind() == ErrorKind::Interrupted => SendOutcome::More,
             Ok(0) | Err(_) => {
@@ -105,9 +109,11 @@ impl Shard {
         }
     }
 
-    fn has_sent(&mut self, now: Time, conn: ConnId, bytes: usize) -> SendOutcome {
+    fn has_sent(&mut self, now: Time, conn: ConnId, bytes: usize, counts: bool) -> SendOutcome {
         let Some(entry) = self.conns.get_mut(conn) else { return SendOutcome::Closed };
-        self.upload.gates.passed(now, entry.torrent(), bytes, &mut entry.upload_turns);
+        if counts {
+            self.upload.gates.passed(now, entry.torrent(), bytes, &mut entry.upload_turns);
+        }
         let member = match entry.stage {
             Stage::Open(id) => self.members.touch(id),
             Stage::Handshake(_) => None,

@@ -210,9 +210,8 @@ struct Job<'a> {
 
 /// Lists or downloads, with one client for all of it.
 async fn work(job: Job<'_>, ready: Ready<'_>, found: Vec<Found>) -> Result<(), Failure> {
-    let status = job.options.status.open()?;
-    let (client, each) = ready.start()?;
-    let _status = status.serve(&client, job.options.json, job.global.quiet)?;
+    let (client, each, _status) =
+        session::begin(ready, &job.options.status, job.options.json, job.global.quiet)?;
     let events = client.events();
     let begun = if job.options.list {
         job.list(&client, &each, found).await.map(|()| Vec::new())

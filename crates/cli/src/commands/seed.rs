@@ -8,7 +8,7 @@ use riverrun::{AddTorrent, Existing, Torrent};
 
 use crate::exit::{Code, Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, GoalOptions, Ready, StatusOptions, Stop, Until, Watch};
+use crate::session::{self, ClientOptions, GoalOptions, Ready, StatusOptions, Stop};
 use crate::{data, source};
 
 /// Seed torrents from data that is on the disk
@@ -65,15 +65,13 @@ async fn seed(
     sources: Vec<(Metainfo, PathBuf)>,
     stop: Stop,
 ) -> Result<(), Failure> {
-    let status = options.status.open()?;
-    let (client, dress) = ready.start()?;
-    let _status = status.serve(&client, options.json, global.quiet)?;
+    let (client, each, _status) = session::begin(ready, &options.status, options.json, global.quiet)?;
     let events = client.events();
     let existing = if options.no_verify { Existing::Auto } else { Existing::Check };
     let goal = options.goal.goal();
     let mut torrents: Vec<Torrent> = Vec::new();
     for (metainfo, root) in sources {
-        let mut add = dress.on(AddTorrent::metainfo(metainfo));
+        let mut add = each.on(AddTorrent::metainfo(metainfo));
         add = add.output(root).existing(existing).read_only();
         if let Some(goal) = goal {
             add = add.seed_goal(goal);
@@ -88,7 +86,6 @@ async fn seed(
         session::checked(torrent, options.partial).await?;
         session::announce_start(&client, torrent, global.quiet || options.json);
     }
-    let until = if goal.is_some() { Until::Goal } else { Until::Interrupted };
-    let watch = Watch::new(client, torrents, until, stop).repair(session::PUT_BACK);
+    let watch = session::watch_seeds(client, torrents, goal, stop);
     watch.json(options.json).quiet(global.quiet).run(events).await
 }

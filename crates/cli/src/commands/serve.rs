@@ -10,7 +10,7 @@ use storage::{Effort, Progress, WalkOptions, make_torrent, walk};
 
 use crate::exit::{Complaints, Failure};
 use crate::global::Global;
-use crate::session::{self, ClientOptions, GoalOptions, Ready, StatusOptions, Stop, Until, Watch};
+use crate::session::{self, ClientOptions, GoalOptions, Ready, StatusOptions, Stop};
 use crate::{describe, output, work};
 
 /// Make a torrent of each path in memory, seed it, and print its magnet link
@@ -84,14 +84,12 @@ async fn seed(
     sources: Vec<(Metainfo, PathBuf)>,
     stop: Stop,
 ) -> Result<(), Failure> {
-    let status = options.status.open()?;
-    let (client, dress) = ready.start()?;
-    let _status = status.serve(&client, options.json, global.quiet)?;
+    let (client, each, _status) = session::begin(ready, &options.status, options.json, global.quiet)?;
     let events = client.events();
     let goal = options.goal.goal();
     let mut torrents = Vec::new();
     for (metainfo, dir) in sources {
-        let mut add = dress.on(AddTorrent::metainfo(metainfo)).output(dir).read_only();
+        let mut add = each.on(AddTorrent::metainfo(metainfo)).output(dir).read_only();
         if let Some(goal) = goal {
             add = add.seed_goal(goal);
         }
@@ -103,7 +101,6 @@ async fn seed(
         session::announce_start(&client, &torrent, global.quiet || options.json);
         torrents.push(torrent);
     }
-    let until = if goal.is_some() { Until::Goal } else { Until::Interrupted };
-    let watch = Watch::new(client, torrents, until, stop).repair(session::PUT_BACK);
+    let watch = session::watch_seeds(client, torrents, goal, stop);
     watch.json(options.json).quiet(global.quiet).run(events).await
 }

@@ -13,10 +13,12 @@ pub(crate) use fetch::metadata;
 pub(crate) use options::{ClientOptions, PerTorrent, Ready};
 pub(crate) use seeding::{GoalOptions, announce_start, checked};
 pub(crate) use signals::Stop;
-pub(crate) use status::StatusOptions;
+pub(crate) use status::{StatusOptions, StatusServer};
 pub(crate) use watch::{Until, Watch};
 
 use std::future::Future;
+
+use riverrun::{Client, SeedGoal, Torrent};
 
 use crate::exit::{Code, Failure};
 
@@ -37,6 +39,30 @@ where
             done = work(stop) => done,
         }
     })
+}
+
+/// Begins a client, with its status where that is to be served.
+pub(crate) fn begin(
+    ready: Ready<'_>,
+    status: &StatusOptions,
+    json: bool,
+    quiet: bool,
+) -> Result<(Client, PerTorrent, StatusServer), Failure> {
+    let socket = status.open()?;
+    let (client, each) = ready.start()?;
+    let server = socket.serve(&client, json, quiet)?;
+    Ok((client, each, server))
+}
+
+/// Seeds until a goal is reached, where there is one, or the user has enough.
+pub(crate) fn watch_seeds(
+    client: Client,
+    torrents: Vec<Torrent>,
+    goal: Option<SeedGoal>,
+    stop: Stop,
+) -> Watch {
+    let until = if goal.is_some() { Until::Goal } else { Until::Interrupted };
+    Watch::new(client, torrents, until, stop).repair(PUT_BACK)
 }
 
 /// A library error with its exit code.
