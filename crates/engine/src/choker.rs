@@ -265,8 +265,6 @@ mod tests {
         assert_eq!(chosen[0], ConnId::new(1, 0));
     }
 
-    /// libtorrent row 15: one slot, 20 peers that want everything and give nothing, some of which take more
-    /// in a round.
     #[test]
     fn the_generous_serve_in_turn_whatever_they_get() {
         let config =
@@ -284,6 +282,8 @@ mod tests {
         );
     }
 
+    /// libtorrent row 15: one slot, 20 peers that want everything and give nothing, some of which take more
+    /// in a round.
     #[test]
     fn row_15_twenty_idle_peers_share_a_slot_to_within_two_percent() {
         let mut choker = choker(1, SeedPolicy::RoundRobin);

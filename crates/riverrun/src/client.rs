@@ -137,7 +137,7 @@ impl Client {
             listening: addrs,
             ending: Ending::default(),
             tasks: Tasks::new(runtime),
-            limited: settings.limiter.as_ref().map(Limiter::join),
+            limited: Mutex::new(settings.limiter.as_ref().map(Limiter::join)),
             guests,
             accepting: Mutex::default(),
             settings,

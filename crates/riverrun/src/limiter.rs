@@ -63,6 +63,11 @@ impl Limiter {
         (state.download.limit, state.upload.limit)
     }
 
+    /// How many clients and torrents share it now.
+    pub fn members(&self) -> usize {
+        self.state().download.clients.len()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics half-way.
         self.state.lock().unwrap_or_else(|e| e.into_inner())

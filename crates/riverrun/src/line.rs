@@ -1,5 +1,8 @@
 //! The line of torrents that want to be active, where only so many may.
 
+/// So many torrents may be active for nothing beside those that count: each has its connections and announces.
+pub(crate) const MOST_IDLE: usize = 500;
+
 /// How many torrents may be active at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Active {
@@ -30,11 +33,15 @@ impl Active {
         self.downloads.is_some() || self.seeds.is_some()
     }
 
-    /// Who may be active, of those in line in its order. The urgent and the idle take nobody's place.
+    /// Who may be active, of those in line in its order. The urgent take nobody's place, and neither do the first
+    /// [`MOST_IDLE`] of the idle.
     pub(crate) fn choose(self, line: impl IntoIterator<Item = InLine>) -> Vec<bool> {
-        let mut left = self;
+        let (mut left, mut idle) = (self, 0);
         let mut may = |torrent: InLine| {
-            if torrent.urgent || torrent.idle {
+            if torrent.idle && !torrent.urgent {
+                idle += 1;
+            }
+            if torrent.urgent || torrent.idle && idle <= MOST_IDLE {
                 return true;
             }
             let places = match torrent.wish {
@@ -70,5 +77,7 @@ mod tests {
         assert_eq!(none.choose([down, seed, seed, urgent]), [false, true, true, true]);
         assert!(none.is_limited() && !Active::default().is_limited());
         assert_eq!(Active::default().choose([down; 9]), [true; 9]);
+        let may = active.choose(vec![idle; MOST_IDLE + 5]);
+        assert_eq!(may.iter().filter(|may| **may).count(), MOST_IDLE + 2);
     }
 }

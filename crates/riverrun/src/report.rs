@@ -112,9 +112,21 @@ impl TorrentReport {
 fn without_key(mut status: TrackerStatus) -> TrackerStatus {
     let key = status.url;
     status.url = TrackerUrl::parse(&key).map_or_else(|_| "invalid".to_owned(), |url| url.origin().to_owned());
-    // A tracker may quote what it was asked.
-    status.last_error = status.last_error.map(|error| error.replace(&key, &status.url));
+    // A tracker may quote what it was asked, or a part of it.
+    status.last_error = status.last_error.map(|error| {
+        let whole = error.replace(&key, &status.url);
+        secrets(&key).fold(whole, |error, secret| error.replace(secret, "[...]"))
+    });
     status
+}
+
+/// The parts of a tracker's address that may stand for a user: those long enough to be a key.
+fn secrets(url: &str) -> impl Iterator<Item = &str> {
+    let behind_host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, path) = behind_host.split_once(['/', '?']).unwrap_or((behind_host, ""));
+    let user = host.rsplit_once('@').map_or("", |(user, _)| user);
+    let parts = user.split(':').chain(path.split(['/', '?', '&', '=', ';']));
+    parts.filter(|part| part.len() >= 6 && !["announce", "announce.php", "passkey"].contains(part))
 }
 
 /// Bytes for people, in powers of 1024.
@@ -301,7 +313,7 @@ mod tests {
     #[test]
     fn a_report_has_no_passkeys() {
         for url in ["http://t.example:80/s3cret/announce", "https://u:s3cret@t.example/a?passkey=s3cret"] {
-            let error = Some(format!("`{url}` is not known here"));
+            let error = Some(format!("`{url}` is not known here, nor is s3cret"));
             let status = TrackerStatus { url: url.to_owned(), last_error: error, ..TrackerStatus::default() };
             let shown = format!("{:?}", without_key(status));
             assert!(shown.contains("t.example") && !shown.contains("s3cret"), "{shown}");

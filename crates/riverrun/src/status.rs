@@ -134,8 +134,13 @@ pub struct Snapshot {
 impl Snapshot {
     /// Sent for each byte of the wanted pieces, over all runs.
     pub fn ratio(&self) -> f64 {
-        if self.bytes_wanted == 0 { 0.0 } else { self.uploaded as f64 / self.bytes_wanted as f64 }
+        ratio(self.uploaded, self.bytes_wanted)
     }
+}
+
+/// Bytes sent for each byte that is wanted; 0 where nothing is.
+pub(crate) fn ratio(sent: u64, wanted: u64) -> f64 {
+    if wanted == 0 { 0.0 } else { sent as f64 / wanted as f64 }
 }
 
 /// Payload bytes received in vain.

@@ -73,16 +73,34 @@ async fn who_never_uploads_or_only_meanwhile_serves_nobody_as_a_seed() {
     let payload = Payload::single(60_000);
     let metainfo = payload.metainfo(Version::V1, 16_384, None);
     let (seed, serving) = seeder(theirs.path(), &payload, &metainfo).await;
+    let mut events = serving.events();
+    serving.set_upload_mode(UploadMode::Never);
     let client = settings(ours.path()).build().unwrap();
     let torrent = client.add(AddTorrent::metainfo(metainfo).peers([addr(&seed)])).await;
     let torrent = torrent.unwrap();
-    for mode in [UploadMode::Never, UploadMode::WhileDownloading] {
-        serving.set_upload_mode(mode);
-        torrent.add_peers([addr(&seed)]).unwrap();
-        assert_eq!(serving.snapshot().await.unwrap().session_uploaded, 0, "{mode:?}");
-    }
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::PeerConnected { .. }) {}
+    // A connection, and no slot; in the other mode not even that.
+    assert!(serving.peers().await.unwrap().iter().all(|peer| !peer.flags().contains('U')));
+    serving.set_upload_mode(UploadMode::WhileDownloading);
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::PeerDisconnected { .. }) {}
+    assert_eq!(serving.snapshot().await.unwrap().session_uploaded, 0);
     serving.set_upload_mode(UploadMode::Seed);
     torrent.add_peers([addr(&seed)]).unwrap();
     complete(&torrent).await;
     assert!(client.close().await && seed.close().await);
+}
+
+#[tokio::test]
+async fn who_leaves_a_shared_limit_takes_nothing_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let class = riverrun::Limiter::new(Some(1_000_000), None);
+    let client = settings(dir.path()).limiter(&class).build().unwrap();
+    let metainfo = Payload::single(60_000).metainfo(Version::V1, 16_384, None);
+    let torrent = client.add(AddTorrent::metainfo(metainfo).limiter(&class)).await.unwrap();
+    assert_eq!(class.members(), 2);
+    torrent.clone().remove(false).await.unwrap();
+    assert_eq!(class.members(), 1);
+    let other = client.clone();
+    assert!(client.close().await);
+    assert_eq!(class.members(), 0, "though handles are left: {:?}", (torrent.name(), other.peer_id()));
 }

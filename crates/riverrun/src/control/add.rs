@@ -7,10 +7,9 @@ use std::sync::Arc;
 use metainfo::{FileIndex, Info, Limits, Magnet, Metainfo, Node};
 use shard::Command;
 use storage::{Op, OpenRequest, ResumeData};
-use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::{announce, assign, change, data, files, magnet, names};
+use super::{announce, assign, change, data, end, files, magnet, names, swarm};
 use crate::add::{Existing, Source};
 use crate::entry::{Entry, Home, NewEntry, Settings, Stage, Turn, Waiting};
 use crate::inner::Inner;
@@ -214,7 +213,7 @@ pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringU
     let unhashed = match open(&inner, &entry, saved.map(|saved| *saved)).await {
         Ok(unhashed) => unhashed,
         Err(error) => {
-            entry.fail(crate::Trouble::new(error.code(), error.to_string()));
+            end::give_up(&inner, &entry, crate::Trouble::new(error.code(), error.to_string()));
             return Err(error);
         }
     };
@@ -273,13 +272,8 @@ pub(crate) fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, unhashed: Vec<(Piece
             entry.demand_again(shard, state);
             state.place.has_content = true;
         }
-        if !state.rests() {
-            if is_new {
-                inner.trackers.tell(entry.id, AnnouncerInput::Start);
-            }
-            inner.local.enter(entry);
-        }
         state.stage = Stage::Running;
+        swarm::join(inner, entry, state);
     });
     super::upkeep::review(inner, entry);
 }

@@ -82,7 +82,7 @@ pub(super) fn lose(inner: &Inner, entry: &Entry, message: &str) {
         state.place.on_shard = false;
     });
     if entry.fail(entry.panic_trouble(message)) {
-        super::end::leave_swarm(inner, entry);
+        super::swarm::be_silent(inner, entry);
     }
 }
 

@@ -12,6 +12,7 @@ use types::{Bitfield, PeerSource, PieceIndex};
 
 use super::data;
 use super::hold::{hold, release};
+use super::swarm;
 use super::upkeep::review;
 use crate::entry::{Entry, Stage, State};
 use crate::inner::Inner;
@@ -82,7 +83,7 @@ pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     let running = entry.change(|state| {
         state.paused = true;
         state.kept.change();
-        stop(inner, entry, state);
+        swarm::leave(inner, entry, state);
         state.place.on_shard
     });
     review(inner, entry);
@@ -97,31 +98,9 @@ pub(crate) fn resume(inner: &Arc<Inner>, entry: &Arc<Entry>) {
         state.paused = false;
         state.seeding.restart();
         state.kept.change();
-        start(inner, entry, state);
+        swarm::join(inner, entry, state);
     });
     review(inner, entry);
-}
-
-/// Lets it take part in its swarm, where nothing holds it.
-pub(super) fn start(inner: &Inner, entry: &Arc<Entry>, state: &State) {
-    if !state.rests()
-        && state.place.on_shard
-        && !state.place.held
-        && matches!(state.stage, Stage::Running | Stage::Metadata)
-    {
-        inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
-        inner.trackers.tell(entry.id, AnnouncerInput::Start);
-        inner.local.enter(entry);
-    }
-}
-
-/// Takes it out of its swarm.
-pub(super) fn stop(inner: &Inner, entry: &Entry, state: &State) {
-    if state.place.on_shard {
-        inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
-        inner.trackers.tell(entry.id, AnnouncerInput::Stop);
-        inner.local.leave(entry);
-    }
 }
 
 /// Sets when it pauses after its download.
@@ -259,8 +238,10 @@ pub(crate) async fn set_wanted(inner: Arc<Inner>, entry: Arc<Entry>, wanted: Vec
 
 /// Tells the shard which pieces are wanted, and how much.
 fn tell_wanted(inner: &Inner, entry: &Entry) {
-    let (pieces, shard) = (entry.to_be_fetched(), inner.shard(entry));
+    let shard = inner.shard(entry);
+    // Under one lock: whoever changes it meanwhile tells the shard later.
     let state = entry.state();
+    let pieces = entry.to_be_fetched(&state);
     shard.command(Command::Torrent(entry.id, Brain::Want(pieces)));
     let graded = entry.graded(&state);
     if !graded.is_empty() {
@@ -352,7 +333,7 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
         Ok(have) => have,
         Err(error) => {
             entry.state().place.held = false;
-            entry.fail(crate::disk::trouble(&error).into());
+            super::end::give_up(&inner, &entry, crate::disk::trouble(&error).into());
             return Err(error.into());
         }
     };

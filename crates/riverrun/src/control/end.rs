@@ -6,10 +6,10 @@ use std::time::Duration;
 use engine::Command as Brain;
 use shard::Command;
 use tokio::time::timeout;
-use tracker::AnnouncerInput;
 
 use super::data;
 use super::hold::barrier;
+use super::swarm;
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::Question;
@@ -75,15 +75,8 @@ async fn quiet(inner: &Inner) {
 
 /// A torrent that can't go on: it leaves its swarm and rests in its failure.
 pub(super) fn give_up(inner: &Inner, entry: &Entry, why: Trouble) {
-    inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
-    leave_swarm(inner, entry);
+    swarm::leave(inner, entry, &entry.state());
     entry.fail(why);
-}
-
-/// Trackers and neighbours hear no more of a torrent.
-pub(super) fn leave_swarm(inner: &Inner, entry: &Entry) {
-    inner.trackers.tell(entry.id, AnnouncerInput::Stop);
-    inner.local.leave(entry);
 }
 
 /// Takes a torrent out.
@@ -92,6 +85,8 @@ pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bo
     if removed {
         return Err(Error::Removed);
     }
+    // Those that it shared a limit with have its part from now on.
+    entry.state().place.rates.share(None);
     entry.data.cancel();
     inner.trackers.remove(entry.id);
     inner.local.leave(&entry);

@@ -1,9 +1,12 @@
 //! Keeping a torrent's shard from its data while somebody else looks at it.
 
+use std::sync::Arc;
+
 use engine::Command as Brain;
 use shard::Command;
 use types::Bitfield;
 
+use super::swarm;
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::{FromShard, Question};
@@ -26,31 +29,27 @@ pub(crate) async fn hold(inner: &Inner, entry: &Entry) {
 
 /// Tells the shard which pieces are there, and lets it go on. False where it does not have the torrent (any
 /// more).
-pub(crate) fn release(inner: &Inner, entry: &Entry, have: Bitfield) -> bool {
-    let wanted = entry.to_be_fetched();
+pub(crate) fn release(inner: &Inner, entry: &Arc<Entry>, have: Bitfield) -> bool {
     let shard = inner.shard(entry);
     entry.change(|state| {
         state.place.held = false;
         if !state.place.on_shard || state.stage == Stage::Removed {
             return false;
         }
+        let wanted = entry.to_be_fetched(state);
         shard.command(Command::Torrent(entry.id, Brain::Want(wanted)));
         shard.command(Command::Torrent(entry.id, Brain::Have(have)));
         entry.demand_again(shard, state);
-        if !state.rests() {
-            shard.command(Command::Torrent(entry.id, Brain::Start));
-        }
+        swarm::join(inner, entry, state);
         true
     })
 }
 
 /// Lets the shard go on after a [`hold`] in which no piece came or went. A client that closes stays at rest.
-pub(crate) fn let_go(inner: &Inner, entry: &Entry) {
+pub(crate) fn let_go(inner: &Inner, entry: &Arc<Entry>) {
     entry.change(|state| {
         state.place.held = false;
-        if state.takes_part() && state.stage == Stage::Running && !inner.is_closing() {
-            inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
-        }
+        swarm::join(inner, entry, state);
     });
 }
 

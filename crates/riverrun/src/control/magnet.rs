@@ -11,7 +11,7 @@ use tracker::AnnouncerInput;
 use types::{InfoHashes, PeerSource};
 
 use super::add::{BringUp, add_metainfo, bring_up, insert, merge, read_file, wanted_files};
-use super::{announce, assign, change, data, end, names};
+use super::{announce, assign, change, data, end, names, swarm};
 use crate::entry::{Entry, Stage, Waiting};
 use crate::inner::Inner;
 use crate::{AddTorrent, Error, EventKind, Trouble};
@@ -65,10 +65,7 @@ fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     announce::enter(inner, entry);
     entry.change(|state| {
         assign::give(inner, entry, state, None);
-        if !state.rests() {
-            inner.trackers.tell(entry.id, AnnouncerInput::Start);
-            inner.local.enter(entry);
-        }
+        swarm::join(inner, entry, state);
     });
 }
 
@@ -213,11 +210,8 @@ pub(crate) async fn download(
     let start = BringUp::new(waiting.add, waiting.saved);
     let (to, of) = (inner.clone(), entry.clone());
     inner.spawn_for(&entry, async move {
-        // What went wrong is in the torrent's state. A torrent that its shard knew before was at rest there.
-        if bring_up(to.clone(), of.clone(), start).await.is_ok() && !of.state().rests() {
-            to.shard(&of).command(Command::Torrent(of.id, Brain::Start));
-            to.trackers.tell(of.id, AnnouncerInput::Start);
-        }
+        // What goes wrong is in the torrent's state.
+        drop(bring_up(to, of, start).await);
     });
     Ok(())
 }

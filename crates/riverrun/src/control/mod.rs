@@ -14,6 +14,7 @@ mod names;
 mod neighbours;
 mod pump;
 mod queue;
+mod swarm;
 mod upkeep;
 
 pub(crate) use add::{add, wanted_files};

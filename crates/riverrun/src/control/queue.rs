@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use types::Time;
 
-use super::change;
+use super::swarm;
 use crate::entry::{Entry, Stage, State};
 use crate::inner::Inner;
 use crate::line::{InLine, Wish};
@@ -12,7 +12,7 @@ use crate::line::{InLine, Wish};
 /// Lets those be active that may, in the order of the line. Costs nothing where there is no limit.
 pub(super) fn take_turns(inner: &Arc<Inner>) {
     let active = inner.settings.active;
-    if !active.is_limited() {
+    if !active.is_limited() || inner.is_closing() {
         return;
     }
     let now = inner.shared.clock.now();
@@ -48,8 +48,8 @@ fn set(inner: &Inner, entry: &Arc<Entry>, waits: bool, now: Time) {
     entry.change(|state| {
         state.turn.set(waits, now);
         match waits {
-            true => change::stop(inner, entry, state),
-            false => change::start(inner, entry, state),
+            true => swarm::leave(inner, entry, state),
+            false => swarm::join(inner, entry, state),
         }
     });
 }

@@ -3,9 +3,9 @@ use std::path::Path;
 use engine::Phase;
 use types::PeerSource;
 
-use super::{announce, change, data};
+use super::{announce, change, data, hold};
 use crate::runtime::Question;
-use crate::{AddTorrent, Client};
+use crate::{AddTorrent, Client, EventKind};
 
 const TORRENT: &[u8] = b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
 
@@ -49,6 +49,29 @@ async fn a_switch_of_trackers_forgets_peers_and_wakes_nobody() {
     announce::switched(&inner, &entry);
     let live = inner.shard(&entry).ask(|to| Question::Snapshot(entry.id, to)).await.flatten().unwrap();
     assert_eq!((live.phase, live.known), (Phase::Paused, 1));
+    drop(inner);
+    assert!(client.close().await);
+}
+
+#[tokio::test]
+async fn who_is_resumed_while_something_holds_it_is_announced_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Client::builder().listen(["127.0.0.1:0".parse().unwrap()]).ipv4_only().shards(1);
+    let settings = settings.allow_local_trackers(true).download_dir(dir.path()).state_dir(dir.path());
+    let client = settings.build().unwrap();
+    let add = AddTorrent::bytes(TORRENT).paused(true).trackers(["http://127.0.0.1:1/announce"]);
+    let torrent = client.add(add).await.unwrap();
+    torrent.wait_checked().await.unwrap();
+    let inner = client.inner_for_tests();
+    let entry = inner.entry(torrent.id_for_tests()).unwrap();
+    hold::hold(&inner, &entry).await;
+    let mut events = torrent.events();
+    torrent.resume().unwrap();
+    hold::let_go(&inner, &entry);
+    let mut told = false;
+    while !told {
+        told = matches!(events.recv().await.unwrap().kind, EventKind::TrackerFailed { .. });
+    }
     drop(inner);
     assert!(client.close().await);
 }

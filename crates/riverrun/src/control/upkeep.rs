@@ -95,14 +95,15 @@ fn note(inner: &Arc<Inner>, id: TorrentId, live: Figures) {
 
 /// Pauses a torrent that has reached its seed goal; lists when it will by time alone.
 pub(crate) fn review(inner: &Arc<Inner>, entry: &Arc<Entry>) {
-    let (reached, next, action) = {
+    let (reached, action) = {
         let mut state = entry.state();
         let ((_, sent), wanted) = (state.totals.over_all(None), state.pieces.bytes_wanted());
         let seeds = state.seeds(entry.settings.read_only);
         let (reached, next) = state.seeding.review(inner.shared.clock.now(), seeds, sent, wanted);
-        (reached, next, state.seeding.action())
+        // Under the lock: the last to look says when to look again.
+        inner.torrents.agenda.set(entry.id, Chore::Goal, next);
+        (reached, state.seeding.action())
     };
-    inner.torrents.agenda.set(entry.id, Chore::Goal, next);
     if reached {
         change::pause(inner, entry);
         entry.tell(EventKind::GoalReached);

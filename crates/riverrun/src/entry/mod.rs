@@ -270,9 +270,9 @@ impl Entry {
         }
     }
 
-    /// The pieces that its shard is to fetch.
-    pub(crate) fn to_be_fetched(&self) -> Bitfield {
-        self.state().to_be_fetched(self.info(), self.settings.read_only)
+    /// The pieces that its shard is to fetch. `state` is its own.
+    pub(crate) fn to_be_fetched(&self, state: &State) -> Bitfield {
+        state.to_be_fetched(self.info(), self.settings.read_only)
     }
 
     /// The priorities that are not the normal one, of pieces that are fetched. `state` is its own.

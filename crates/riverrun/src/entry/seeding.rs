@@ -52,7 +52,8 @@ impl Seeding {
         };
         let idle = goal.idle.map_or(Time::NEVER, |time| since.max(self.sent.1) + time);
         let at = goal.time.map_or(Time::NEVER, |time| since + time).min(idle);
-        self.reached = at.is_due(now) || goal.ratio.is_some_and(|ratio| sent as f64 >= ratio * wanted as f64);
+        self.reached =
+            at.is_due(now) || goal.ratio.is_some_and(|ratio| crate::status::ratio(sent, wanted) >= ratio);
         (self.reached, if self.reached { Time::NEVER } else { at })
     }
 }
@@ -73,6 +74,13 @@ mod tests {
         assert_eq!(seeding.review(at(123), true, 116, 100), (false, at(124)));
         assert_eq!(seeding.review(at(124), true, 116, 100), (true, Time::NEVER));
         assert_eq!((seeding.action(), Seeding::new(None).action()), (GoalAction::Remove, GoalAction::Pause));
+    }
+
+    #[test]
+    fn where_nothing_is_wanted_no_ratio_is_reached() {
+        let mut seeding = Seeding::new(Some(SeedGoal::none().ratio(1.0).action(GoalAction::RemoveWithData)));
+        assert_eq!(seeding.review(Time::from_secs(5), true, 0, 0), (false, Time::NEVER));
+        assert_eq!(seeding.review(Time::from_secs(5), true, 900, 0), (false, Time::NEVER));
     }
 
     #[test]

@@ -168,9 +168,10 @@ impl State {
     }
 
     /// Whether it has all that will ever come, and serves it: all that is wanted, or where nothing may be written what is
-    /// there.
+    /// there. Where nothing is wanted it only waits for readers.
     pub(crate) fn seeds(&self, read_only: bool) -> bool {
-        self.takes_part() && (read_only || self.pieces.missing() == 0) && self.stage == Stage::Running
+        let complete = self.pieces.missing() == 0 && self.pieces.wanted().count() > 0;
+        self.takes_part() && (read_only || complete) && self.stage == Stage::Running
     }
 
     /// Changes what is wanted.

@@ -43,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) ending: Ending,
     pub(crate) tasks: Tasks,
     /// Its part in a limit that it shares with other clients.
-    pub(crate) limited: Option<Membership>,
+    pub(crate) limited: Mutex<Option<Membership>>,
     /// What runs the embedder's code, where there is any.
     pub(crate) guests: Option<Guests>,
     /// The tasks that accept peers beside the shards' listeners, until the client closes.
@@ -60,10 +60,17 @@ impl Inner {
     /// Ends all threads without waiting for them.
     pub(crate) fn abandon(&self) {
         self.ending.end();
+        // Those that it shared a limit with have its part from now on.
+        self.limited().take();
         self.all().iter().for_each(|entry| entry.data.release());
         self.shards.stop();
         self.guests.iter().for_each(|guests| guests.tasks.shut_down());
         self.tasks.shut_down();
+    }
+
+    fn limited(&self) -> MutexGuard<'_, Option<Membership>> {
+        // Nothing panics half-way.
+        self.limited.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// The shard that takes everyone in.
@@ -168,7 +175,7 @@ impl Inner {
 
     /// Gives each shard its part of the client's budget.
     pub(crate) fn lease(&self, usage: &[engine::Usage]) {
-        let granted = self.limited.as_ref().map(|part| part.grant(usage));
+        let granted = self.limited().as_ref().map(|part| part.grant(usage));
         let leases = {
             let mut session = self.session();
             if let Some((download, upload)) = granted {
