@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use types::{PeerId, PeerSource, Rng, Time};
 
+use crate::KnownPeer;
+
 /// What is known of one address.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     source: PeerSource,
     failures: u8,
+    /// When it was last dialed, by this torrent in this run.
+    tried: Option<Time>,
     state: State,
     /// Breaks ties, by BEP 40 or at random, so that a swarm does not rush at one peer.
     lot: u32,
@@ -111,7 +115,14 @@ impl Book {
         if self.entries.len() >= self.limits.entries && !self.make_room(source) {
             return;
         }
-        let entry = Entry { source, failures: 0, state: State::Waiting(now), lot: rng.next_u32(), due: None };
+        let entry = Entry {
+            source,
+            failures: 0,
+            tried: None,
+            state: State::Waiting(now),
+            lot: rng.next_u32(),
+            due: None,
+        };
         self.entries.insert(addr, entry);
         self.reindex(addr);
     }
@@ -145,7 +156,8 @@ impl Book {
         let ready = self.due.iter().take_while(|(at, _)| at.is_due(now)).map(|(_, addr)| *addr);
         let rank = |addr: &SocketAddr| self.entries.get(addr).map(|e| (e.failures, e.source, e.lot));
         let addr = ready.min_by_key(rank)?;
-        self.entries.get_mut(&addr)?.state = State::Dialing;
+        let entry = self.entries.get_mut(&addr)?;
+        (entry.state, entry.tried) = (State::Dialing, Some(now));
         self.reindex(addr);
         self.dialing += 1;
         Some(addr)
@@ -159,7 +171,7 @@ impl Book {
         let free = self.dialing < self.limits.half_open && ban_end(&self.banned, addr, None).is_due(now);
         let entry = self.entries.get_mut(&addr).filter(|e| free && matches!(e.state, State::Waiting(_)));
         let Some(entry) = entry else { return false };
-        entry.state = State::Dialing;
+        (entry.state, entry.tried) = (State::Dialing, Some(now));
         self.reindex(addr);
         self.dialing += 1;
         true
@@ -369,10 +381,22 @@ impl Book {
         all.into_iter().take(most).map(|(addr, _)| *addr).collect()
     }
 
-    /// Every address that is of use: with its source, its failures in a row, and whether it is connected.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketAddr, PeerSource, u8, bool)> {
+    /// Every address that is of use, with what is known of it.
+    pub(crate) fn listed(&self, now: Time) -> impl Iterator<Item = KnownPeer> {
         let useful = self.entries.iter().filter(|(_, entry)| entry.state != State::Abandoned);
-        useful.map(|(addr, e)| (*addr, e.source, e.failures, e.state == State::Connected))
+        useful.map(move |(addr, e)| KnownPeer {
+            addr: *addr,
+            source: e.source,
+            failures: e.failures,
+            tried: e.tried.map(|tried| now.since(tried)),
+            connected: e.state == State::Connected,
+        })
+    }
+
+    /// Where every address that is of use was learned.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = PeerSource> {
+        let useful = self.entries.values().filter(|entry| entry.state != State::Abandoned);
+        useful.map(|entry| entry.source)
     }
 
     /// Where an address was learned.
@@ -491,6 +515,22 @@ mod tests {
         assert_eq!((book.next(Time::ZERO), book.next_due()), (None, Time::NEVER));
         book.connected(addr(3));
         assert_eq!(book.next(Time::ZERO), Some(addr(1)));
+    }
+
+    #[test]
+    fn the_last_try_is_remembered_with_its_age() {
+        let (mut book, mut rng) = (book(10, 5), Rng::from_number(1));
+        (1..=2).for_each(|n| book.add(Time::ZERO, addr(n), PeerSource::Tracker, &mut rng));
+        let tried = |book: &Book, now| book.listed(now).map(|known| known.tried).collect::<Vec<_>>();
+        assert_eq!(tried(&book, Time::ZERO + RETRY), [None, None]);
+        book.prefer(addr(1), u32::MAX);
+        assert_eq!(book.next(Time::ZERO), Some(addr(1)));
+        book.failed(Time::ZERO, addr(1));
+        let second = Duration::from_secs(1);
+        assert_eq!(tried(&book, Time::ZERO + second), [Some(second), None]);
+        // A relay says that it calls us.
+        assert!(book.call(Time::ZERO + second, addr(1), &mut rng));
+        assert_eq!(tried(&book, Time::ZERO + second * 4), [Some(second * 3), None]);
     }
 
     #[test]

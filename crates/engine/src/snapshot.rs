@@ -112,6 +112,8 @@ pub struct KnownPeer {
     pub source: PeerSource,
     /// Failures in a row.
     pub failures: u8,
+    /// How long ago a dial of it began last, well or not; one that waits for its place has begun. None where it has not been dialed since the torrent was added.
+    pub tried: Option<Duration>,
     /// Whether it is connected.
     pub connected: bool,
 }

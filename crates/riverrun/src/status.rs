@@ -219,16 +219,20 @@ pub struct KnownPeer {
     /// The best source that named it.
     #[cfg_attr(feature = "serde", serde(serialize_with = "json::source"))]
     pub source: PeerSource,
-    /// Failures in a row.
+    /// Failures in a row: of dials, or of what the peer did. A connection that ended well begins the count anew.
     pub failures: u8,
+    /// How long ago a dial of it began last, well or not; one that waits for its place has begun. None where it has not been dialed since the torrent was added to
+    /// this client. Serialised in whole seconds.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::seconds_if_any"))]
+    pub tried: Option<Duration>,
     /// Whether it is connected.
     pub connected: bool,
 }
 
 impl From<engine::KnownPeer> for KnownPeer {
     fn from(known: engine::KnownPeer) -> KnownPeer {
-        let engine::KnownPeer { addr, source, failures, connected, .. } = known;
-        KnownPeer { addr, source, failures, connected }
+        let engine::KnownPeer { addr, source, failures, tried, connected, .. } = known;
+        KnownPeer { addr, source, failures, tried, connected }
     }
 }
 

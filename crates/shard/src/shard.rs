@@ -372,8 +372,8 @@ impl Shard {
     }
 
     /// At most so many addresses of a torrent's swarm, with what is known of each.
-    pub fn known_peers(&mut self, torrent: TorrentId, most: usize) -> Vec<KnownPeer> {
-        let known = |member: &mut Member| member.brain.as_ref().map(|brain| brain.known_peers(most));
+    pub fn known_peers(&mut self, now: Time, torrent: TorrentId, most: usize) -> Vec<KnownPeer> {
+        let known = |member: &mut Member| member.brain.as_ref().map(|brain| brain.known_peers(now, most));
         self.ask(torrent, known).flatten().unwrap_or_default()
     }
 

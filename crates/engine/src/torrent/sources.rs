@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use types::PeerSource;
+use types::{PeerSource, Time};
 
 use super::Torrent;
 use crate::book::Book;
@@ -22,17 +22,14 @@ impl Torrent {
     /// How many peers each source brought.
     pub(super) fn sources(&self) -> Vec<SourceCount> {
         let mut counts: BTreeMap<PeerSource, (u32, u32)> = BTreeMap::new();
-        self.book.iter().for_each(|(_, source, ..)| counts.entry(source).or_default().0 += 1);
+        self.book.sources().for_each(|source| counts.entry(source).or_default().0 += 1);
         self.peers.values().for_each(|peer| counts.entry(of(&self.book, peer)).or_default().1 += 1);
         let count = |(source, (known, connected))| SourceCount { source, known, connected };
         counts.into_iter().map(count).collect()
     }
 
     /// The addresses of its swarm that are known, at most so many, in the order of the addresses.
-    pub fn known_peers(&self, most: usize) -> Vec<KnownPeer> {
-        let known = self.book.iter().take(most);
-        known
-            .map(|(addr, source, failures, connected)| KnownPeer { addr, source, failures, connected })
-            .collect()
+    pub fn known_peers(&self, now: Time, most: usize) -> Vec<KnownPeer> {
+        self.book.listed(now).take(most).collect()
     }
 }

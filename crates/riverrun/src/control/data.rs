@@ -228,20 +228,26 @@ pub(crate) async fn prepare(
 
 /// Data that was verified is gone: says so, and stops serving and fetching the pieces of that file until it
 /// is back. A recheck by the user gives it up and fetches it anew.
-pub(crate) async fn lost(inner: Arc<Inner>, entry: Arc<Entry>, offset: u64, error: StorageError) {
+///
+/// It is noted at once, in the order of what shards tell: a recheck waits for all of that before it looks at the
+/// files. Noted later, a loss from before the recheck would count after it, and nobody would fetch the file.
+pub(crate) fn lost(inner: &Arc<Inner>, entry: &Arc<Entry>, offset: u64, error: &StorageError) {
     // A write may run across several files: the path says which one it is about.
     let named = error.path().and_then(|path| entry.home.file_at(entry.plan(), path));
     let at_offset = || entry.info().layout().file_at(offset);
     let Some(file) = named.or_else(at_offset) else { return };
     let Some(storage) = entry.data.storage().cloned() else { return };
-    let trouble = Trouble::from(crate::disk::trouble(&error));
-    let Some(first) = entry.change(|state| state.obstacles.lose(file, trouble.clone())) else { return };
+    let trouble = Trouble::from(crate::disk::trouble(error));
+    let Some(first) = entry.change(|state| state.lose(file, trouble.clone())) else { return };
     tracing::warn!(torrent = %entry.hashes, %trouble, "verified data is gone");
     entry.tell(EventKind::Stalled(trouble));
-    recount(&inner, &entry, storage.clone(), file).await;
-    if first {
-        look_for_lost(&inner, &entry, storage).await;
-    }
+    let (to, of) = (inner.clone(), entry.clone());
+    inner.tasks.spawn(async move {
+        recount(&to, &of, storage.clone(), file).await;
+        if first {
+            look_for_lost(&to, &of, storage).await;
+        }
+    });
 }
 
 /// Looks for the files that are gone, all of them together, until each is back or given up.

@@ -30,7 +30,7 @@ pub(crate) async fn pump(inner: Arc<Inner>, mut told: mpsc::UnboundedReceiver<Fr
             }
             FromShard::DataLost(id, offset, error) => {
                 if let Some(entry) = inner.entry(id) {
-                    inner.tasks.spawn(data::lost(inner.clone(), entry, offset, error));
+                    data::lost(&inner, &entry, offset, &error);
                 }
             }
         }

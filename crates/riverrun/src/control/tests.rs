@@ -1,10 +1,12 @@
 use std::path::Path;
 
 use engine::Phase;
+use storage::StorageError;
 use types::PeerSource;
 
-use super::{announce, change, data, hold};
-use crate::runtime::Question;
+use super::{announce, barrier, change, data, hold};
+use crate::entry::Stage;
+use crate::runtime::{FromShard, Question, ToShard};
 use crate::{AddTorrent, Client, EventKind};
 
 const TORRENT: &[u8] = b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
@@ -31,6 +33,43 @@ async fn a_late_save_brings_no_state_back() {
     // A save that had begun to wait for its turn before.
     data::save(&inner, &entry).await.unwrap();
     assert_eq!(saved(), 0);
+    drop(inner);
+    assert!(client.close().await);
+}
+
+#[tokio::test]
+async fn what_was_lost_before_a_recheck_is_not_lost_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = client(dir.path());
+    let torrent = client.add(AddTorrent::bytes(TORRENT)).await.unwrap();
+    torrent.wait_checked().await.unwrap();
+    let inner = client.inner_for_tests();
+    let entry = inner.entry(torrent.id_for_tests()).unwrap();
+    let lose = || {
+        let error = StorageError::NotFound { path: dir.path().join("data/a") };
+        inner.shards.report(FromShard::DataLost(entry.id, 0, error))
+    };
+    let lost = || entry.state().obstacles.lost.len();
+    let (go_on, until) = std::sync::mpsc::channel();
+    inner.shard(&entry).tell(ToShard::StandStill(until));
+    let mut recheck = Box::pin(change::recheck(inner.clone(), entry.clone()));
+    // Up to where it waits for its shard: what the disk threads tell now, they found before.
+    while !matches!(entry.state().stage, Stage::Checking { .. }) {
+        tokio::select! {
+            biased;
+            result = &mut recheck => panic!("{result:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    assert!(lose());
+    drop(go_on);
+    recheck.await.unwrap();
+    barrier(&inner).await;
+    assert_eq!((lost(), entry.to_be_fetched(&entry.state()).count()), (0, 1));
+    // Noted in the line of what shards tell, and not by a task that may come late.
+    assert!(lose());
+    barrier(&inner).await;
+    assert_eq!((lost(), entry.to_be_fetched(&entry.state()).count()), (1, 0));
     drop(inner);
     assert!(client.close().await);
 }

@@ -181,6 +181,15 @@ impl State {
         self.kept.change();
     }
 
+    /// A file is gone, as [`Obstacles::lose`] has it. None as well while everything is checked: a check takes the
+    /// files as they are, and what it does not find is fetched anew.
+    pub(crate) fn lose(&mut self, file: FileIndex, trouble: Trouble) -> Option<bool> {
+        match self.stage {
+            Stage::Checking { .. } => None,
+            _ => self.obstacles.lose(file, trouble),
+        }
+    }
+
     /// Whether a reader waits for a piece.
     pub(crate) fn is_demanded(&self, piece: PieceIndex) -> bool {
         !self.pieces.has(piece.0) && self.demands.contains(piece)

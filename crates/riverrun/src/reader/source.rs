@@ -157,7 +157,10 @@ impl Source {
             match inner.shared.disk.read(storage, at, (ready - at) as usize).await {
                 Ok(bytes) => Ok(bytes),
                 Err(error) => {
-                    if error.kind().is_data_lost() {
+                    // A recheck may have given the piece up meanwhile: then nothing is lost any more.
+                    let piece = entry.info().geometry().piece_at(at);
+                    let counts = piece.is_some_and(|piece| entry.state().pieces.has(piece.0));
+                    if counts && error.kind().is_data_lost() {
                         // The torrent learns of it as it does where a peer asks for the block.
                         inner.shards.report(FromShard::DataLost(entry.id, at, error.clone()));
                     }

@@ -215,6 +215,8 @@ impl Driver {
             ToShard::Trap(id, trap) => {
                 self.with_shard(|shard, _| shard.set_trap(id, trap));
             }
+            #[cfg(test)]
+            ToShard::StandStill(until) => drop(until.recv()),
         }
     }
 
@@ -247,7 +249,7 @@ impl Driver {
                 let _ = to.send(addrs.unwrap_or_default());
             }
             Question::Known(id, most, to) => {
-                let known = self.with_shard(|shard, _| shard.known_peers(id, most));
+                let known = self.with_shard(|shard, now| shard.known_peers(now, id, most));
                 let _ = to.send(known.unwrap_or_default());
             }
             Question::Unhashed(id, to) => {

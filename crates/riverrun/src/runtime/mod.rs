@@ -80,6 +80,9 @@ pub(crate) enum ToShard {
     /// Lets a torrent's code panic.
     #[cfg(test)]
     Trap(TorrentId, shard::Trap),
+    /// Stands still until the other end of this is dropped.
+    #[cfg(test)]
+    StandStill(std::sync::mpsc::Receiver<()>),
 }
 
 /// Something a shard thread answers. The answer is lost where the shard is gone.
