@@ -6,11 +6,12 @@
 //! whoever has had least.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use types::Time;
 
-use crate::{Config, ConnId};
+use crate::{Config, ConnId, Host};
 
 /// Which interested peers a seed serves first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -81,6 +82,8 @@ pub enum SlotPolicy {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     pub(crate) conn: ConnId,
+    /// Where it is.
+    pub(crate) host: Host,
     pub(crate) interested: bool,
     pub(crate) snubbed: bool,
     pub(crate) unchoked: bool,
@@ -163,7 +166,7 @@ impl Choker {
             (true, SeedPolicy::AntiLeech) => ranked.sort_by_key(|p| (std::cmp::Reverse(edge(p)), p.since)),
             (true, SeedPolicy::RoundRobin) => ranked.sort_by_key(|p| place_in_line(p, now, turn)),
         }
-        let mut chosen: Vec<ConnId> = ranked.iter().take(self.slots).map(|p| p.conn).collect();
+        let mut chosen: Vec<ConnId> = hosts_first(&ranked).take(self.slots).map(|p| p.conn).collect();
         self.choose_optimistic(&ranked, &chosen, seeding);
         chosen.extend(&self.optimistic);
         self.rounds = self.rounds.wrapping_add(1);
@@ -184,6 +187,20 @@ impl Choker {
         let room = slots - self.optimistic.len();
         self.optimistic.extend(waiting.into_iter().take(room).map(|p| p.conn));
     }
+}
+
+/// The same peers, but the first of each host before the second of any: many connections of one host do not keep the
+/// slots from the others. They come in order among themselves, and have what is left.
+fn hosts_first<'a>(ranked: &[&'a Candidate]) -> impl Iterator<Item = &'a Candidate> {
+    let mut seen: BTreeMap<Host, usize> = BTreeMap::new();
+    let mut order: Vec<(usize, &Candidate)> = Vec::with_capacity(ranked.len());
+    for candidate in ranked {
+        let nth = seen.entry(candidate.host).or_default();
+        order.push((*nth, candidate));
+        *nth += 1;
+    }
+    order.sort_by_key(|(nth, _)| *nth);
+    order.into_iter().map(|(_, candidate)| candidate)
 }
 
 /// The order of two rates.
@@ -225,6 +242,7 @@ mod tests {
     fn peer(slot: u32) -> Candidate {
         Candidate {
             conn: ConnId::new(slot, 0),
+            host: Host::of(std::net::Ipv4Addr::from(0x0a00_0000 + slot).into()),
             interested: true,
             snubbed: false,
             unchoked: false,
@@ -263,6 +281,22 @@ mod tests {
         let fast = Candidate { gives: 1e6, snubbed: true, ..peer(0) };
         let chosen = choker.round(Time::ZERO, false, 1, &[fast, Candidate { gives: 1.0, ..peer(1) }]);
         assert_eq!(chosen[0], ConnId::new(1, 0));
+    }
+
+    #[test]
+    fn a_crowd_at_one_host_leaves_slots_to_others() {
+        for policy in [SeedPolicy::RoundRobin, SeedPolicy::FastestUpload, SeedPolicy::AntiLeech] {
+            let mut choker = choker(3, policy);
+            let crowd = Host::of("10.9.9.9".parse().unwrap());
+            // They take fast, they have had nothing, they have just begun: whatever counts, they come first.
+            let pest = |n| Candidate { host: crowd, takes: 1e6, has: 0, ..peer(n) };
+            let honest = |n| Candidate { level: 1_000_000, takes: 10.0, has: 500, ..peer(n) };
+            let mut peers: Vec<Candidate> = (0..50).map(pest).collect();
+            peers.extend([honest(60), honest(61)]);
+            let chosen = choker.round(Time::ZERO, true, 100, &peers);
+            let chosen = slot_numbers(&chosen[..3]);
+            assert!(chosen.contains(&60) && chosen.contains(&61), "{policy:?}: {chosen:?}");
+        }
     }
 
     #[test]

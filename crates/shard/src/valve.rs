@@ -38,6 +38,7 @@ impl Valve {
         if available == usize::MAX {
             return available;
         }
+        let named = *turn > 0;
         if *turn == 0 && self.line.is_empty() {
             *turn = TURN;
         }
@@ -45,9 +46,12 @@ impl Valve {
         // than comes in a millisecond is left to gather.
         let drop = (self.bucket.limit().unwrap_or(0) / 1_000) as usize;
         if available == 0 || *turn == 0 || self.bucket.ready_at(now, drop.min(*turn)) > now {
-            *turn = 0;
+            // Who was named and found nothing left, since others took it first, is next: its turn is still to come.
+            match std::mem::take(turn) {
+                TURN if named => self.line.push_front(conn),
+                _ => self.line.push_back(conn),
+            }
             self.held_back = true;
-            self.line.push_back(conn);
             return 0;
         }
         available.min(*turn)
@@ -95,6 +99,30 @@ impl Valve {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_named_and_finds_nothing_left_is_next() {
+        let (mut valve, now) = (Valve::new(Time::ZERO), Time::from_secs(1));
+        valve.set_limit(Some(100_000), Time::ZERO);
+        let [a, b] = [0, 1].map(|slot| ConnId::new(slot, 0));
+        let mut turns = [0, 0];
+        valve.bucket.take(30_000);
+        assert_eq!(
+            (valve.allow(Time::ZERO, a, &mut turns[0]), valve.allow(Time::ZERO, b, &mut turns[1])),
+            (0, 0)
+        );
+        // Both are named in one pass, with bytes for one; who comes first takes them all.
+        assert_eq!(valve.next(now), [a]);
+        assert_eq!(valve.next(now), [b]);
+        turns = [Valve::turn(); 2];
+        while valve.allow(now, a, &mut turns[0]) > 0 || turns[0] > 0 {
+            let n = valve.bucket.available(now);
+            valve.passed(now, n, &mut turns[0]);
+        }
+        assert_eq!(valve.allow(now, b, &mut turns[1]), 0);
+        let later = Time::from_secs(2);
+        assert_eq!(valve.next(later)[0], b);
+    }
 
     #[test]
     fn a_limit_is_kept_and_shared_in_turns() {

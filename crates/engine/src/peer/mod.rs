@@ -13,7 +13,7 @@ use wire::Reserved;
 use crate::choker::Candidate;
 use crate::extension::{Heard, Ration, Theirs, Told, serve};
 use crate::picker::Pieces;
-use crate::{ConnId, Origin, PeerSnapshot, Speed};
+use crate::{ConnId, Host, Origin, PeerSnapshot, Speed};
 
 pub(crate) use early::Early;
 pub(crate) use fast::Fast;
@@ -163,6 +163,7 @@ impl Peer {
         Candidate {
             has: has as u32,
             conn: self.who.conn,
+            host: Host::of(self.who.addr.ip()),
             interested: self.wants_slot(),
             snubbed: self.requests.is_snubbed(),
             unchoked: !self.uploads.is_choked(),
