@@ -43,6 +43,7 @@ impl Selection {
             }
             if !fits.contains(&true) {
                 let problem = match range(part, names.len()) {
+                    Some((first, last)) if first > last => "runs backwards; the lower number comes first",
                     Some((first, last)) if first.max(last) >= names.len() => "goes beyond the last file",
                     _ => "fits no file",
                 };
