@@ -43,8 +43,8 @@ impl Selection {
             }
             if !fits.contains(&true) {
                 let problem = match range(part, names.len()) {
-                    Some((first, last)) if first > last => "runs backwards; the lower number comes first",
                     Some((first, last)) if first.max(last) >= names.len() => "goes beyond the last file",
+                    Some((first, last)) if first > last => "runs backwards; the lower number comes first",
                     _ => "fits no file",
                 };
                 return Err(format!("`{part}` {problem}; the files are:\n{}", listing(info)));

@@ -70,7 +70,7 @@ rows! {
     selection_out_of_range: "verify data.torrent --select 9" => 2, "", "`9` goes beyond the last file; the files are:\n     0  data/a.bin";
     range_out_of_range: "verify data.torrent --select 0-3000" => 2, "", "`0-3000` goes beyond the last file; the files are:\n     0  data/a.bin";
     download_out_of_range: "download data.torrent --select 1,2-9 --list" => 2, "", "--select: `2-9` goes beyond the last file; the files are:\n     0  data/a.bin";
-    range_backwards: "verify data.torrent --select 2-1" => 2, "", "`2-1` fits no file";
+    range_backwards: "verify data.torrent --select 2-1" => 2, "", "`2-1` runs backwards; the lower number comes first";
     open_range_out_of_range: "verify data.torrent --select 4-" => 2, "", "`4-` goes beyond the last file; the files are:\n     0  data/a.bin";
     wrong_tracker_url: "announce nonsense aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" => 2, "", "the tracker's URL";
     wrong_address: "blocklist lookup data.torrent 1.2.3" => 2, "", "invalid value '1.2.3'";
