@@ -253,8 +253,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
     }
 
     /// Brings together what a move left in two places. A fence. A file that is below `from` and not here is moved here; one
-    /// that is in both places was copied, and goes from there; so do unfinished copies. Only for a `from` that a move went
-    /// to or came from.
+    /// that is in both places with the same bytes was copied, and goes from there; so do unfinished copies. One with
+    /// other bytes is somebody else's and stays. Only for a `from` that a move went to or came from.
     ///
     /// # Errors
     /// The first thing that can't be brought or removed; the rest is done all the same.

@@ -1,6 +1,7 @@
 //! Where the bytes of each file are: at its path, or in the part file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::parts::PartFile;
@@ -21,6 +22,15 @@ pub(super) struct Homes {
     pub(super) in_parts: Vec<bool>,
     pub(super) selection: Selection,
     pub(super) parts: Mutex<Option<PartFile>>,
+    /// What the last move left as copies, until it is gathered.
+    pub(super) left: Left,
+}
+
+/// Files that were copied away from a place by this very storage: it needs no proof that they are copies.
+#[derive(Default, Debug)]
+pub(super) struct Left {
+    pub(super) root: PathBuf,
+    pub(super) paths: BTreeSet<String>,
 }
 
 impl Homes {

@@ -126,6 +126,7 @@ impl FileStorage {
                 in_parts: Vec::new(),
                 selection: request.selection.clone(),
                 parts: Mutex::new(None),
+                left: homes::Left::default(),
             }),
             written: Tracked::default(),
             created: Tracked::default(),

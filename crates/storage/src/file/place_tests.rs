@@ -320,11 +320,15 @@ fn after_a_kill_in_a_move_the_old_place_holds_and_after_its_end_the_new_one() {
     storage.gather(from.path()).unwrap();
     assert_eq!((below(from.path()).len(), below(to.path()).len()), (0, 3));
     assert_eq!(read(&storage, 0, 300).unwrap(), payload());
-    // A file of another length is nobody's copy.
+    // A file of another length is nobody's copy, and neither is one of other bytes.
     fs::create_dir_all(from.path().join("t")).unwrap();
-    fs::write(from.path().join("t/a"), "mine").unwrap();
-    storage.gather(from.path()).unwrap();
-    assert_eq!(below(from.path()), ["t/a"]);
+    let mut other = fs::read(to.path().join("t/a")).unwrap();
+    *other.last_mut().unwrap() ^= 1;
+    for mine in [b"mine", &other[..]] {
+        fs::write(from.path().join("t/a"), mine).unwrap();
+        storage.gather(from.path()).unwrap();
+        assert!(fs::read(from.path().join("t/a")).unwrap() == mine);
+    }
 }
 
 #[cfg(target_os = "linux")]

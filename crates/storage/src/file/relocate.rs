@@ -6,12 +6,13 @@
 //! everything right, [`FileStorage::bring_together`].
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-use super::homes::Homes;
+use super::homes::{Homes, Left};
 use super::parts::PartFile;
 use super::remove::forgive;
 use super::root::Root;
@@ -84,6 +85,9 @@ impl FileStorage {
             Ok(parts) => {
                 let old = std::mem::replace(&mut homes.root, target);
                 homes.parts = Mutex::new(parts);
+                let copied = items.iter().filter(|item| item.copied);
+                let paths = copied.map(|item| item.path.clone()).collect();
+                homes.left = Left { root: old.path().to_owned(), paths };
                 items.iter().for_each(|item| old.remove_empty_dirs(&item.path));
                 self.handles.forget_all(self.owner);
                 self.device.store(sys::device_of(to).0, Ordering::Relaxed);
@@ -155,10 +159,14 @@ impl FileStorage {
             return Ok(());
         }
         let items = self.items(homes);
+        let mut left = std::mem::take(&mut homes.left);
+        if left.root != other.path() {
+            left.paths.clear();
+        }
         let mut result = Ok(());
         for item in &items {
             result = result.and(forgive(other.remove(&item.temporary)));
-            result = result.and(bring(&homes.root, other, item));
+            result = result.and(bring(&homes.root, other, item, left.paths.contains(&item.path)));
         }
         for (path, text) in self.links(homes) {
             result = result.and(forgive(other.remove_symlink(&path, &text)));
@@ -241,8 +249,9 @@ fn copy(from: &Root, to: &Root, item: &Item, progress: &Progress) -> Result<(), 
     target.sync_all().map_err(|e| StorageError::from_io(to.full(&item.path), Op::Sync, e))
 }
 
-/// A file that is at `other` and not here comes here; a copy of what is here goes.
-fn bring(here: &Root, other: &Root, item: &Item) -> Result<(), StorageError> {
+/// A file that is at `other` and not here comes here; a copy of what is here goes. Where it is not `known` to be one it has
+/// the same bytes, all of them: a file of the same name and length may be anybody's.
+fn bring(here: &Root, other: &Root, item: &Item, known: bool) -> Result<(), StorageError> {
     let there = match other.stat(&item.path) {
         Ok(there) => there,
         Err(error) => return forgive(Err(error)),
@@ -254,7 +263,8 @@ fn bring(here: &Root, other: &Root, item: &Item) -> Result<(), StorageError> {
             // One file under two names is no copy either, and this may be its only one.
             let same = sys::UNLINKS_OPEN_FILES
                 && sys::is_at(&ours, &path).map_err(|e| StorageError::from_io(&path, Op::Stat, e))?;
-            return if same { Ok(()) } else { other.remove(&item.path) };
+            let copy = !same && (known || is_copy(here, other, item)?);
+            return if copy { other.remove(&item.path) } else { Ok(()) };
         }
         // Somebody else's: copies are whole before they have this name.
         Ok(_) => return Ok(()),
@@ -270,6 +280,29 @@ fn bring(here: &Root, other: &Root, item: &Item) -> Result<(), StorageError> {
         }
         Ok(()) => here.sync_dirs(&item.path),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether the files below both roots have the same bytes.
+fn is_copy(here: &Root, other: &Root, item: &Item) -> Result<bool, StorageError> {
+    let (ours, theirs) =
+        (here.open(&item.path, Access::Read)?.file, other.open(&item.path, Access::Read)?.file);
+    let read = |root: &Root, file: &File, buffer: &mut [u8], offset| {
+        let got = sys::read_full(file, offset, &mut [IoSliceMut::new(buffer)]);
+        got.map_err(|e| StorageError::from_io(root.full(&item.path), Op::Read, e))
+    };
+    let (mut one, mut two, mut offset) = (vec![0; CHUNK], vec![0; CHUNK], 0);
+    loop {
+        let (got, other_got) =
+            (read(here, &ours, &mut one, offset)?, read(other, &theirs, &mut two, offset)?);
+        let len = usize::try_from(got).unwrap_or(CHUNK).min(CHUNK);
+        if got != other_got || one[..len] != two[..len] {
+            return Ok(false);
+        }
+        if len == 0 {
+            return Ok(true);
+        }
+        offset += got;
     }
 }
 
