@@ -67,7 +67,7 @@ pub(crate) struct Book {
 const GIVEN_UP: Duration = Duration::from_secs(3600);
 /// Most addresses shut out at once; beyond it the ban that ends first makes room.
 const MAX_BANS: usize = 1_000;
-/// So many different peers shut out at one address shut out the address.
+/// So many different peers shut out at one address shut out the address, where it is one.
 const BANS_OF_AN_ADDRESS: usize = 4;
 /// Most of our own addresses that are remembered: more than any host has ways to itself.
 const MAX_OURSELVES: usize = 64;
@@ -457,7 +457,9 @@ fn ban_end(banned: &BTreeMap<(IpAddr, Identity), Time>, addr: SocketAddr, id: Op
             (ports, last) = (ports + 1, last.min(*until));
         }
     }
-    if ports >= BANS_OF_AN_ADDRESS { end.max(last) } else { end }
+    // All that came through one door have the same name, and nothing else in common.
+    let nameless = matches!(addr.ip(), IpAddr::V6(ip) if is_nowhere(ip));
+    if ports >= BANS_OF_AN_ADDRESS && !nameless { end.max(last) } else { end }
 }
 
 /// The first wait before an address is tried again. One that the user named, or his link, is about to be there: it is
@@ -614,6 +616,14 @@ mod tests {
             book.ban(addr(n), PeerId([n as u8; 20]), Time::from_secs(10));
         }
         assert!(book.is_banned(Time::ZERO, addr(99), PeerId([99; 20])));
+        // But not all who came through one door.
+        let door = |port| SocketAddr::new("100::1".parse().unwrap(), port);
+        (0..9).for_each(|n| book.ban(door(n), PeerId([n as u8; 20]), Time::from_secs(10)));
+        assert!(!book.is_banned(Time::ZERO, door(99), PeerId([99; 20])));
+        assert!(
+            book.is_banned(Time::ZERO, door(99), PeerId([8; 20])),
+            "whoever comes back is known by his id"
+        );
     }
 
     #[test]

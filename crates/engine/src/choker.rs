@@ -242,7 +242,7 @@ mod tests {
     fn peer(slot: u32) -> Candidate {
         Candidate {
             conn: ConnId::new(slot, 0),
-            host: Host::of(std::net::Ipv4Addr::from(0x0a00_0000 + slot).into()),
+            host: Host::of((std::net::Ipv4Addr::from(0x0a00_0000 + slot), 1).into()),
             interested: true,
             snubbed: false,
             unchoked: false,
@@ -287,7 +287,7 @@ mod tests {
     fn a_crowd_at_one_host_leaves_slots_to_others() {
         for policy in [SeedPolicy::RoundRobin, SeedPolicy::FastestUpload, SeedPolicy::AntiLeech] {
             let mut choker = choker(3, policy);
-            let crowd = Host::of("10.9.9.9".parse().unwrap());
+            let crowd = Host::of("10.9.9.9:1".parse().unwrap());
             // They take fast, they have had nothing, they have just begun: whatever counts, they come first.
             let pest = |n| Candidate { host: crowd, takes: 1e6, has: 0, ..peer(n) };
             let honest = |n| Candidate { level: 1_000_000, takes: 10.0, has: 500, ..peer(n) };

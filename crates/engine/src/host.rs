@@ -1,28 +1,36 @@
 //! Who stands behind an address, and how many places he may hold when places are scarce.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use crate::book::is_nowhere;
 
 /// A party of the swarm, as far as addresses tell them apart: an IPv4 address, or the /64 of an IPv6 one, of which
-/// one customer has every address.
+/// one customer has every address. Peers that have no address and are named from `100::/64` (RFC 6666) are a host each,
+/// by whole address and port: nothing is known of who stands behind them.
 ///
 /// Many honest clients may share one behind a NAT. So nothing is refused for sharing while there are places; only
 /// where there are none, hosts with many connections make room for hosts with fewer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Host(IpAddr);
+pub struct Host {
+    network: IpAddr,
+    /// Of those that have no address, otherwise 0.
+    port: u16,
+}
 
 impl Host {
     /// Connections that no host loses to another.
     pub const KEEPS: usize = 4;
 
     /// The host of an address. IPv4 mapped into IPv6 is IPv4.
-    pub fn of(addr: IpAddr) -> Host {
-        Host(match addr.to_canonical() {
+    pub fn of(addr: SocketAddr) -> Host {
+        match addr.ip().to_canonical() {
+            IpAddr::V6(v6) if is_nowhere(v6) => Host { network: IpAddr::V6(v6), port: addr.port() },
             IpAddr::V6(v6) => {
                 let network = v6.to_bits() & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from_bits(network))
+                Host { network: IpAddr::V6(Ipv6Addr::from_bits(network)), port: 0 }
             }
-            v4 => v4,
-        })
+            v4 => Host { network: v4, port: 0 },
+        }
     }
 
     /// Whether a host with `held` connections gives one up for a newcomer of a host with `has`, where each may
@@ -38,11 +46,20 @@ mod tests {
 
     #[test]
     fn an_ipv6_customer_is_one_host_and_an_ipv4_address_is_one_however_it_is_written() {
-        let host = |addr: &str| Host::of(addr.parse().unwrap());
+        let of = |addr: &str, port| Host::of(SocketAddr::new(addr.parse().unwrap(), port));
+        let host = |addr: &str| of(addr, 1);
         assert_eq!(host("2001:db8:1:2::1"), host("2001:db8:1:2:ffff:ffff:ffff:ffff"));
         assert_ne!(host("2001:db8:1:2::1"), host("2001:db8:1:3::1"));
         assert_eq!(host("::ffff:10.0.0.1"), host("10.0.0.1"));
         assert_ne!(host("10.0.0.1"), host("10.0.0.2"));
+        for addr in ["10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "::1"] {
+            assert_eq!(of(addr, 1), of(addr, 2));
+        }
+        // Those that have no address are one each.
+        assert_eq!(of("100::1", 1), of("100::1", 1));
+        assert_ne!(of("100::1", 1), of("100::1", 2));
+        assert_ne!(of("100::1", 1), of("100::2", 1));
+        assert_eq!(of("100:0:0:1::1", 1), of("100:0:0:1::2", 2));
     }
 
     #[test]

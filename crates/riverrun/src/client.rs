@@ -231,7 +231,8 @@ impl Client {
 
     /// Takes in a peer that connected to you: the client speaks with it as with one that came to a listener of its
     /// own. `from` is what it is called everywhere, to the blocklist too; a peer without an address may be given
-    /// one of a private network, or of `100::/64` (RFC 6666), which no other peer is told of.
+    /// one of a private network, or of `100::/64` (RFC 6666), which no other peer is told of; there each address and port
+    /// is a host of its own.
     ///
     /// Returns at once. The stream is closed where the blocklist refuses it or the client has no room.
     ///

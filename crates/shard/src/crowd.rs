@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_host_with_most_is_found_as_they_come_and_go() {
-        let host = |n: u8| Host::of([10, 0, 0, n].into());
+        let host = |n: u8| Host::of(([10, 0, 0, n], 1).into());
         let mut crowd = Crowd::new();
         let mut rng = types::Rng::from_number(1);
         let mut model: Vec<(u8, usize)> = Vec::new();

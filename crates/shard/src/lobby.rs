@@ -67,7 +67,7 @@ pub(crate) struct Guest {
 
 impl Guest {
     fn host(&self) -> Host {
-        Host::of(self.addr.ip())
+        Host::of(self.addr)
     }
 }
 
@@ -111,7 +111,7 @@ impl Lobby {
 
     /// Whether one more may be accepted.
     pub(crate) fn door(&self, addr: SocketAddr) -> Door {
-        let has = self.accepted.of(Host::of(addr.ip()));
+        let has = self.accepted.of(Host::of(addr));
         let all = self.accepted.len() + self.places.len();
         if has >= MAX_ACCEPTED_OF_A_HOST {
             return Door::Shut;
@@ -128,7 +128,7 @@ impl Lobby {
         if self.places.len() < self.limit {
             return Place::Free;
         }
-        let crowd = self.places.yielding(self.places.of(Host::of(addr.ip())), Host::KEEPS);
+        let crowd = self.places.yielding(self.places.of(Host::of(addr)), Host::KEEPS);
         self.refused |= crowd.is_none();
         crowd.map_or(Place::None, Place::OneOf)
     }

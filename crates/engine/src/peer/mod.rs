@@ -163,7 +163,7 @@ impl Peer {
         Candidate {
             has: has as u32,
             conn: self.who.conn,
-            host: Host::of(self.who.addr.ip()),
+            host: Host::of(self.who.addr),
             interested: self.wants_slot(),
             snubbed: self.requests.is_snubbed(),
             unchoked: !self.uploads.is_choked(),

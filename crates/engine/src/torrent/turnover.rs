@@ -102,7 +102,7 @@ impl Torrent {
     /// Of the host with the most connections the one that is worth least, where that host has many more than the
     /// newcomer's.
     fn least_of_a_crowd(&self, newcomer: &Who) -> Option<ConnId> {
-        let host = |who: &Who| Host::of(who.addr.ip());
+        let host = |who: &Who| Host::of(who.addr);
         let mut sizes: BTreeMap<Host, usize> = BTreeMap::new();
         self.peers.values().for_each(|peer| *sizes.entry(host(&peer.who)).or_default() += 1);
         let has = sizes.get(&host(newcomer)).copied().unwrap_or_default();
