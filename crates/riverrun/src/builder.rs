@@ -15,7 +15,8 @@ use crate::{Error, Limiter};
 
 /// Which addresses must not be talked to.
 ///
-/// Asked for every connection, on the threads that move data: it must answer at once.
+/// Asked for every connection and every address that is learned, on the threads that move data: it must answer at once.
+/// An address at which it panics is blocked.
 pub trait AddressFilter: Send + Sync + 'static {
     /// Whether connections from and to this address are refused.
     fn blocks(&self, addr: IpAddr) -> bool;
