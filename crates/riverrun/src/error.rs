@@ -103,10 +103,11 @@ pub enum Error {
     NotReady,
     /// Bytes that a responsive reader gave out before they were verified are wrong, or may be: their piece failed its hash
     /// or had to begin anew. It is fetched again; seek back and read them again.
-    #[error("bytes {} to {} were read before they were verified, and are wrong; read them again", .bytes.start, .bytes.end)]
+    #[error("bytes {} were read before they were verified, and are wrong; read them again", Ranges(.bytes))]
     Retracted {
-        /// Which, from the start of what the reader reads.
-        bytes: std::ops::Range<u64>,
+        /// All that was given out of that piece, from the start of what the reader reads: at least one range, in order,
+        /// with something between any two.
+        bytes: Vec<std::ops::Range<u64>>,
     },
     /// The call was cancelled from elsewhere.
     #[error("cancelled")]
@@ -128,6 +129,19 @@ pub enum Error {
         /// What the system said.
         message: Arc<str>,
     },
+}
+
+/// Ranges for a sentence.
+struct Ranges<'a>(&'a [std::ops::Range<u64>]);
+
+impl fmt::Display for Ranges<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, range) in self.0.iter().enumerate() {
+            let between = if n > 0 { ", " } else { "" };
+            write!(f, "{between}{} to {}", range.start, range.end)?;
+        }
+        Ok(())
+    }
 }
 
 impl Error {

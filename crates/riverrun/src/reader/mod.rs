@@ -104,11 +104,15 @@ impl Reader {
     /// where pieces are large. **What is read so may be anything that a peer cares to send**, so only for readers that
     /// survive any bytes, as players do. Peers never get such bytes.
     ///
-    /// When a piece fails its hash of which something was given out, the next read ends with [`Error::Retracted`], once,
-    /// which names the bytes; the piece is fetched again, and reads go on at the same position. Whoever has read to the
-    /// end asks [`Reader::confirm`]. [`Reader::read_at`] always waits for verified bytes.
+    /// When a piece fails its hash of which something was given out, the next read ends with [`Error::Retracted`], once
+    /// for each such piece, which names the bytes; the piece is fetched again, and reads go on at the same position.
+    /// Whoever has read to the end asks [`Reader::confirm`]. [`Reader::read_at`] always waits for verified bytes.
+    ///
+    /// Holds from the next byte on: what was read ahead of the position under the other rule is forgotten.
     pub fn set_responsive(&mut self, on: bool) {
-        self.responsive = on;
+        if std::mem::replace(&mut self.responsive, on) != on {
+            self.turn();
+        }
         // While something is not confirmed, it is to be heard of.
         self.source.set_watching(on || !self.early.is_empty());
     }
@@ -118,19 +122,24 @@ impl Reader {
     /// Cancel safe.
     ///
     /// # Errors
-    /// [`Error::Retracted`], once for each piece of which something was read that is wrong; the torrent failed or was
-    /// removed, or the client is closed.
+    /// [`Error::Retracted`], once for each piece of which something was read that is wrong: ask again until it is Ok. The
+    /// torrent failed or was removed, or the client is closed.
     pub async fn confirm(&mut self) -> Result<(), Error> {
         let result = self.source.confirm(&self.early).await;
-        if result.is_ok() {
-            self.early.clear();
-        } else {
-            self.retracted();
+        match &result {
+            Ok(()) => self.early.clear(),
+            // What is told is what is forgotten, though more may have failed in between.
+            Err(Error::Retracted { .. }) => {
+                if let Some(error) = self.retracted() {
+                    return Err(error);
+                }
+            }
+            Err(_) => {}
         }
         result
     }
 
-    /// Whether bytes that were given out turned out wrong. What was read ahead is forgotten then.
+    /// Whether bytes that were given out turned out wrong: those of one piece, which is not told again. What was read ahead is forgotten then.
     fn retracted(&mut self) -> Option<Error> {
         if self.early.is_empty() {
             return None;

@@ -81,11 +81,16 @@ impl Source {
         }
     }
 
-    /// The first bytes of `taken` that turned out wrong, of the whole payload. Forgets those that were verified.
+    /// What of `taken` turned out wrong, of the first such piece: that is forgotten, and so is what was verified. Other
+    /// pieces have their turn at the next call.
     pub(super) fn retracted(&self, taken: &mut Vec<Taken>) -> Option<Error> {
         let state = self.entry.state();
-        let error = taken_back(&state, taken, self.range.start);
-        taken.retain(|taken| !state.pieces.has(taken.piece.0) && !state.unverified.is_taken_back(taken));
+        let wrong = first_wrong(&state, taken);
+        let error = wrong.map(|piece| retraction(&state, taken, piece, self.range.start));
+        taken.retain(|taken| match state.unverified.is_taken_back(taken) {
+            true => wrong != Some(taken.piece),
+            false => !state.pieces.has(taken.piece.0),
+        });
         error
     }
 
@@ -93,8 +98,8 @@ impl Source {
     pub(super) async fn confirm(&self, taken: &[Taken]) -> Result<(), Error> {
         let start = self.range.start;
         until(&self.inner, &self.entry, |state| {
-            if let Some(error) = taken_back(state, taken, start) {
-                return Err(error);
+            if let Some(piece) = first_wrong(state, taken) {
+                return Err(retraction(state, taken, piece, start));
             }
             match &state.stage {
                 Stage::Failed(trouble) => Err(Error::Failed(trouble.clone())),
@@ -119,8 +124,8 @@ impl Source {
         async move {
             let most = at + end.saturating_sub(at).min(most.min(CHUNK) as u64);
             let early = until(&inner, &entry, |state| {
-                if let Some(error) = taken_back(state, &taken, start) {
-                    return Err(error);
+                if let Some(piece) = first_wrong(state, &taken) {
+                    return Err(retraction(state, &taken, piece, start));
                 }
                 let here = most == at || look(&entry, state, at..most)?.is_some();
                 let early = || state.unverified.take(entry.info().geometry(), at..most);
@@ -180,10 +185,25 @@ async fn verified(inner: &Arc<Inner>, entry: &Arc<Entry>, bytes: Range<u64>) -> 
     until(inner, entry, |state| look(entry, state, bytes.clone())).await
 }
 
-/// The first of these that turned out wrong, counted from payload byte `start`.
-fn taken_back(state: &State, taken: &[Taken], start: u64) -> Option<Error> {
-    let wrong = taken.iter().find(|taken| state.unverified.is_taken_back(taken))?;
-    Some(Error::Retracted { bytes: wrong.bytes.start - start..wrong.bytes.end - start })
+/// The piece of the first of these that turned out wrong.
+fn first_wrong(state: &State, taken: &[Taken]) -> Option<PieceIndex> {
+    taken.iter().find(|taken| state.unverified.is_taken_back(taken)).map(|taken| taken.piece)
+}
+
+/// Everything of a piece among these that turned out wrong, counted from payload byte `start`.
+fn retraction(state: &State, taken: &[Taken], piece: PieceIndex, start: u64) -> Error {
+    let wrong = taken.iter().filter(|taken| taken.piece == piece && state.unverified.is_taken_back(taken));
+    let mut ranges: Vec<Range<u64>> =
+        wrong.map(|taken| taken.bytes.start - start..taken.bytes.end - start).collect();
+    ranges.sort_by_key(|range| range.start);
+    let mut bytes: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match bytes.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => bytes.push(range),
+        }
+    }
+    Error::Retracted { bytes }
 }
 
 /// Waits until `ready` answers something, or the client closes.
