@@ -7,8 +7,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use metainfo::{Metainfo, Version};
@@ -215,8 +215,13 @@ async fn half_open_connections_are_bounded_and_functions_may_block() {
     let (seed, _) = seeder(stage.seed.path(), &stage.payload, &stage.metainfo).await;
     let (target, open, most) = (addr(&seed), AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let seen = most.clone();
+    // The first two wait for each other.
+    let (begun, both) = (AtomicUsize::new(0), Barrier::new(2));
     let dialer = blocking_dialer(move |to| {
         seen.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        if begun.fetch_add(1, Ordering::SeqCst) < 2 {
+            both.wait();
+        }
         std::thread::sleep(Duration::from_millis(20));
         open.fetch_sub(1, Ordering::SeqCst);
         match to.addr() == far(100) {
@@ -239,14 +244,21 @@ async fn clients_share_one_budget_and_none_starves() {
     let (open, done) = (Arc::new(AtomicUsize::new(0)), [0; 2].map(|_| Arc::new(AtomicUsize::new(0))));
     let (watched, most) = (budget.clone(), Arc::new(AtomicUsize::new(0)));
     let dirs = [0; 2].map(|_| tempfile::tempdir().unwrap());
+    // The first two of all wait for each other.
+    let first = Arc::new((AtomicUsize::new(0), tokio::sync::Barrier::new(2)));
     let mut clients = Vec::new();
     for (dir, done) in dirs.iter().zip(&done) {
         let (open, done, most, watched) = (open.clone(), done.clone(), most.clone(), watched.clone());
+        let first = first.clone();
         let dialer = move |_: DialRequest| {
             let (open, done, most, watched) = (open.clone(), done.clone(), most.clone(), watched.clone());
+            let first = first.clone();
             async move {
                 let now = open.fetch_add(1, Ordering::SeqCst) + 1;
                 most.fetch_max(now, Ordering::SeqCst);
+                if first.0.fetch_add(1, Ordering::SeqCst) < 2 {
+                    first.1.wait().await;
+                }
                 assert!(watched.half_open() >= now);
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 open.fetch_sub(1, Ordering::SeqCst);
