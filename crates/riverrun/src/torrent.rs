@@ -279,7 +279,8 @@ impl Torrent {
     /// The place is kept over restarts: a torrent that is added with the same directory as before comes up where its
     /// data is; one that is added with another is looked for there. A process that is killed in a move finds all
     /// of the data at the next start: until the move was whole the old directory holds, and what had gone comes back;
-    /// then the new one does.
+    /// then the new one does. Where the state can't be saved then, that is no error of the move: it is tried again with
+    /// the next saving, and a process that is killed before brings the data back to the old directory when it starts.
     ///
     /// Cancel safe: the move goes on in the background.
     ///

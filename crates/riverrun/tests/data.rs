@@ -2,16 +2,12 @@
 
 mod support;
 
-use std::io::{IoSlice, IoSliceMut};
-use std::ops::Range;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use metainfo::Version;
-use riverrun::storage::{
-    Capabilities, FileFactory, FileState, OpenRequest, Plan, Storage, StorageError, StorageFactory,
-};
 use riverrun::{AddTorrent, EventKind, TorrentState};
+use support::hooked::hooked;
 use support::{Payload, addr, complete, guard, seeder, settings};
 
 const PIECE: usize = 32_768;
@@ -78,58 +74,6 @@ async fn removing_with_data_leaves_nothing() {
     assert!(client.close().await);
 }
 
-/// Files whose `prepare` waits at a gate.
-#[derive(Debug)]
-struct Gated {
-    files: Arc<dyn Storage>,
-    arrived: Sender<()>,
-    gate: Mutex<Receiver<()>>,
-    log: Arc<Mutex<Vec<&'static str>>>,
-}
-
-impl Storage for Gated {
-    fn plan(&self) -> &Arc<Plan> {
-        self.files.plan()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.files.capabilities()
-    }
-    fn read(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), StorageError> {
-        self.files.read(offset, bufs)
-    }
-    fn write(&self, offset: u64, bufs: &[IoSlice<'_>]) -> Result<(), StorageError> {
-        self.files.write(offset, bufs)
-    }
-    fn sync(&self, ranges: &[Range<u64>]) -> Result<(), StorageError> {
-        self.files.sync(ranges)
-    }
-    fn probe(&self) -> Result<Vec<FileState>, StorageError> {
-        self.files.probe()
-    }
-    fn prepare(&self) -> Result<(), StorageError> {
-        self.arrived.send(()).unwrap();
-        self.gate.lock().unwrap().recv().unwrap();
-        let result = self.files.prepare();
-        self.log.lock().unwrap().push("prepared");
-        result
-    }
-    fn delete(&self) -> Result<(), StorageError> {
-        self.log.lock().unwrap().push("deleted");
-        self.files.delete()
-    }
-}
-
-/// Hands its parts to the one storage that it opens.
-struct Gate(FileFactory, Mutex<Option<(Sender<()>, Receiver<()>)>>, Arc<Mutex<Vec<&'static str>>>);
-
-impl StorageFactory for Gate {
-    fn open(&self, request: &OpenRequest) -> Result<Arc<dyn Storage>, StorageError> {
-        let files = self.0.open(request)?;
-        let (arrived, gate) = self.1.lock().unwrap().take().unwrap();
-        Ok(Arc::new(Gated { files, arrived, gate: Mutex::new(gate), log: self.2.clone() }))
-    }
-}
-
 #[tokio::test]
 async fn removing_a_torrent_that_is_coming_up_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -138,9 +82,18 @@ async fn removing_a_torrent_that_is_coming_up_leaves_nothing() {
     let ((arrived, came), (open, gate)) = (channel(), channel());
     let log = Arc::new(Mutex::new(Vec::new()));
     let data = dir.path().join("data");
-    let factory = Arc::new(Gate(FileFactory::new(&data), Mutex::new(Some((arrived, gate))), log.clone()));
-    let at = move |_: &std::path::Path| -> Arc<dyn StorageFactory> { factory.clone() };
-    let client = settings(dir.path()).storage(at).build().unwrap();
+    let (told, ends) = (log.clone(), Mutex::new((arrived, gate)));
+    let hook = move |what| {
+        if what == "prepare" {
+            let ends = ends.lock().unwrap();
+            ends.0.send(()).unwrap();
+            ends.1.recv().unwrap();
+        } else {
+            told.lock().unwrap().push(what);
+        }
+        Ok(())
+    };
+    let client = hooked(settings(dir.path()), hook).build().unwrap();
     let torrent = client.add(metainfo).await.unwrap();
     tokio::task::spawn_blocking(move || came.recv().unwrap()).await.unwrap();
     let removing = tokio::spawn({
@@ -155,7 +108,7 @@ async fn removing_a_torrent_that_is_coming_up_leaves_nothing() {
     guard(removed).await;
     open.send(()).unwrap();
     guard(removing).await.unwrap().unwrap();
-    assert_eq!(*log.lock().unwrap(), ["prepared", "deleted"]);
+    assert_eq!(*log.lock().unwrap(), ["prepared", "delete"]);
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
     assert!(client.close().await);
 }

@@ -2,18 +2,14 @@
 
 mod support;
 
-use std::io::{IoSlice, IoSliceMut};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
 
-use metainfo::{FileIndex, Metainfo, Version};
-use riverrun::storage::{
-    Capabilities, FileFactory, FileState, OpenRequest, Plan, Progress, Selection, Storage, StorageError,
-    StorageFactory,
-};
+use metainfo::{Metainfo, Version};
+use riverrun::storage::StorageError;
 use riverrun::{AddTorrent, Client, ClientBuilder, Error, EventKind, Events, Torrent, TorrentState};
+use support::hooked::hooked;
 use support::{Payload, addr, complete, guard, seeder, settings};
 use tokio::io::AsyncReadExt;
 
@@ -44,88 +40,6 @@ fn below(dir: &Path) -> Vec<String> {
 
 async fn until(events: &mut Events, is_it: impl Fn(&EventKind) -> bool) {
     guard(async { while !is_it(&events.recv().await.unwrap().kind) {} }).await;
-}
-
-/// What a hook is told: before or after which call.
-type Hook = Box<dyn Fn(&'static str) -> Result<(), StorageError> + Send + Sync>;
-
-/// Files, with a hook around renaming and moving.
-struct Hooked {
-    files: Arc<dyn Storage>,
-    hook: Arc<Hook>,
-}
-
-impl std::fmt::Debug for Hooked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.files.fmt(f)
-    }
-}
-
-impl Storage for Hooked {
-    fn plan(&self) -> &Arc<Plan> {
-        self.files.plan()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.files.capabilities()
-    }
-    fn read(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), StorageError> {
-        self.files.read(offset, bufs)
-    }
-    fn write(&self, offset: u64, bufs: &[IoSlice<'_>]) -> Result<(), StorageError> {
-        self.files.write(offset, bufs)
-    }
-    fn sync(&self, ranges: &[Range<u64>]) -> Result<(), StorageError> {
-        self.files.sync(ranges)
-    }
-    fn probe(&self) -> Result<Vec<FileState>, StorageError> {
-        self.files.probe()
-    }
-    fn prepare(&self) -> Result<(), StorageError> {
-        self.files.prepare()
-    }
-    fn set_wanted(&self, selection: &Selection) -> Result<(), StorageError> {
-        self.files.set_wanted(selection)
-    }
-    fn file_path(&self, file: FileIndex) -> Box<str> {
-        self.files.file_path(file)
-    }
-    fn rename_file(&self, file: FileIndex, path: &str) -> Result<(), StorageError> {
-        (self.hook)("rename")?;
-        self.files.rename_file(file, path)?;
-        (self.hook)("renamed")
-    }
-    fn check_move(&self, to: &Path) -> Result<(), StorageError> {
-        self.files.check_move(to)
-    }
-    fn move_to(&self, to: &Path, progress: &Progress) -> Result<(), StorageError> {
-        (self.hook)("move")?;
-        self.files.move_to(to, progress)?;
-        (self.hook)("moved")
-    }
-    fn gather(&self, from: &Path) -> Result<(), StorageError> {
-        self.files.gather(from)
-    }
-    fn delete(&self) -> Result<(), StorageError> {
-        self.files.delete()
-    }
-}
-
-struct HookedFactory(FileFactory, Arc<Hook>);
-
-impl StorageFactory for HookedFactory {
-    fn open(&self, request: &OpenRequest) -> Result<Arc<dyn Storage>, StorageError> {
-        Ok(Arc::new(Hooked { files: self.0.open(request)?, hook: self.1.clone() }))
-    }
-}
-
-fn hooked(
-    settings: ClientBuilder,
-    hook: impl Fn(&'static str) -> Result<(), StorageError> + Send + Sync + 'static,
-) -> ClientBuilder {
-    let hook: Arc<Hook> = Arc::new(Box::new(hook));
-    settings.storage(move |root: &Path| -> Arc<dyn StorageFactory> {
-        Arc::new(HookedFactory(FileFactory::new(root), hook.clone()))
-    })
 }
 
 /// A client that has the whole payload, checked.
@@ -397,6 +311,50 @@ async fn closing_ends_a_move_and_the_old_place_holds() {
     let (client, torrent) = owner(settings(dir.path()), dir.path(), &metainfo).await;
     assert_eq!((torrent.output(), torrent.bytes_completed()), (dir.path().join("data"), payload.len()));
     assert!(client.close().await);
+}
+
+#[tokio::test]
+async fn a_move_whose_end_can_not_be_saved_is_done_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (payload, metainfo) = three();
+    let (old, new) = (dir.path().join("data"), dir.path().join("to"));
+    payload.write(&old);
+    let name = format!("{}.resume", metainfo.info_hashes().primary());
+    let (saved, kept) = (dir.path().join("state").join(name), dir.path().join("kept"));
+    // When all has moved, a directory is where the state is to be saved.
+    let (at, aside) = (saved.clone(), kept.clone());
+    let hook = move |what| {
+        if what == "moved" {
+            std::fs::rename(&at, &aside).unwrap();
+            std::fs::create_dir_all(at.join("in the way")).unwrap();
+        }
+        Ok(())
+    };
+    let (client, torrent) = owner(hooked(settings(dir.path()), hook), dir.path(), &metainfo).await;
+    let mut events = torrent.events();
+    guard(torrent.move_data(&new)).await.unwrap();
+    let end = |kind: &EventKind| match kind {
+        EventKind::Moved { output } => *output == new,
+        EventKind::MoveFailed(why) => panic!("{why}"),
+        _ => false,
+    };
+    until(&mut events, end).await;
+    assert_eq!((torrent.output(), torrent.state()), (new.clone(), TorrentState::Seeding));
+    assert!(below(&old).is_empty());
+    payload.assert_at(&new);
+    std::fs::remove_dir_all(&saved).unwrap();
+    assert!(client.close().await);
+    // It was saved in the end.
+    let (client, torrent) = owner(settings(dir.path()), dir.path(), &metainfo).await;
+    assert_eq!(torrent.output(), new);
+    assert!(client.close().await);
+    // Where it never was, the data is brought back.
+    std::fs::rename(&kept, &saved).unwrap();
+    let (client, torrent) = owner(settings(dir.path()), dir.path(), &metainfo).await;
+    assert_eq!((torrent.output(), torrent.bytes_completed()), (old.clone(), payload.len()));
+    assert!(client.close().await);
+    payload.assert_at(&old);
+    assert!(below(&new).is_empty());
 }
 
 #[tokio::test]

@@ -134,8 +134,9 @@ async fn move_held(
         Ok(()) => {
             let from = entry.home.at();
             entry.home.moved(to.to_owned());
-            // Where this is not saved, what was copied stays at both places until the next start.
-            data::save(inner, entry).await.inspect_err(|_| entry.change(|state| state.kept.change()))?;
+            // The new place holds whether this is saved or not; it is tried again with the next saving. What was saved
+            // before knows both places: a start that finds no more than that brings the data back to the old one.
+            write_down(inner, entry).await;
             from
         }
         Err(_) => to.to_owned(),

@@ -1,6 +1,8 @@
 //! Torrents made on the spot, and clients on loopback.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod hooked;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
