@@ -255,10 +255,14 @@ impl AsyncRead for Reader {
             let Some(fetch) = &mut this.fetch else { return Poll::Ready(Ok(())) };
             let result = ready!(fetch.as_mut().poll(cx));
             this.fetch = None;
-            if let (Err(Error::Retracted { .. }), Some(error)) = (&result, this.retracted()) {
-                return Poll::Ready(Err(error.into()));
-            }
-            let (bytes, early) = result?;
+            let (bytes, early) = match result {
+                // What is told is what is forgotten, and is asked for here alone: what fails beside a read that went well
+                // is told by the next one.
+                Err(error @ Error::Retracted { .. }) => {
+                    return Poll::Ready(Err(this.retracted().unwrap_or(error).into()));
+                }
+                result => result?,
+            };
             early.into_iter().for_each(|taken| this.note(taken));
             (this.buffer, this.taken) = (bytes, 0);
         }
