@@ -6,11 +6,19 @@
 //! lied, so that each later round is one peer's alone, until one passes: by what is right then, whoever sent
 //! something else is convicted too. A liar costs one round.
 //!
+//! # Who is asked
+//! Those that answered before, then those that were never asked, then those that failed least often; one piece of
+//! each, then a second. A piece that does not come is asked of one more peer after [`STEP`], and of twice as many
+//! with each further one, so that peers that stay silent hide an honest one among N of them for about log2(N)
+//! seconds. In the same way peers that claim other sizes are probed while nothing comes of the size that is agreed
+//! on, and whoever answers has the next round.
+//!
 //! # What is bounded
 //! The size is checked by whoever decodes the claim ([`types::limits::METADATA_LEN`]), memory is taken piece
-//! by piece as data comes, one round exists at a time, and no more than [`OUTSTANDING`] pieces are asked of
-//! one peer.
+//! by piece as data comes, one round exists at a time, no more than [`OUTSTANDING`] pieces are asked of
+//! one peer, and one piece of no more peers than the seconds that it is late allow.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,8 +36,17 @@ const OUTSTANDING: usize = 2;
 const ONE_AT_A_TIME: &[u8] = b"-lt";
 /// A request that is not answered by then is void.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// What another peer owes for so long an idle peer is asked for as well.
-const WORTH_A_COPY: Duration = Duration::from_secs(3);
+/// A piece that does not come is asked of one more peer after so long, and of twice as many after each further such
+/// time.
+const STEP: Duration = Duration::from_secs(1);
+/// Most doublings.
+const MAX_DOUBLINGS: u32 = 8;
+/// So long a peer that is asked alone may take for its next piece at first; twice as long after each failure, up to
+/// [`PATIENCE`].
+const ALONE: Duration = Duration::from_secs(3);
+/// A round of which there is something gives way to another size after so long without more; twice as long for each
+/// time that this other size led nowhere, up to [`STALLED`].
+const GIVES_WAY: Duration = Duration::from_secs(3);
 /// First rest of a peer that refused or did not answer; each time it doubles, up to [`LONGEST_REST`].
 const REST: Duration = Duration::from_secs(5);
 const LONGEST_REST: Duration = Duration::from_secs(300);
@@ -77,8 +94,20 @@ struct Source {
     who: Sender,
     size: u32,
     asked: Vec<(u32, Time)>,
+    standing: Standing,
     failures: u32,
     rests_until: Time,
+}
+
+/// What is known of a peer, the best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Standing {
+    /// It has sent a piece, and has not failed since.
+    Answers,
+    /// It was never asked.
+    New,
+    /// It was asked.
+    Doubtful,
 }
 
 #[derive(Debug)]
@@ -103,8 +132,26 @@ struct Suspect {
 impl Source {
     fn fail(&mut self, now: Time) {
         let rest = REST.saturating_mul(1 << self.failures.min(10)).min(LONGEST_REST);
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         self.rests_until = now + rest;
+        self.standing = Standing::Doubtful;
+    }
+
+    fn ask(&mut self, now: Time, piece: u32) {
+        self.asked.push((piece, now));
+        if self.standing == Standing::New {
+            self.standing = Standing::Doubtful;
+        }
+    }
+
+    /// The best has the least.
+    fn rank(&self) -> (Standing, u32, usize, ConnId) {
+        (self.standing, self.failures, self.asked.len(), self.who.conn)
+    }
+
+    /// How long it may take for the next piece where it alone is asked.
+    fn alone_patience(&self) -> Duration {
+        ALONE.saturating_mul(1 << self.failures.min(10)).min(PATIENCE)
     }
 
     fn is_ready(&self, now: Time) -> bool {
@@ -120,7 +167,68 @@ impl Round {
     }
 
     fn asks(&self, source: &Source) -> bool {
-        source.size == self.size && self.alone.is_none_or(|only| only == source.who.conn)
+        self.takes(source.who.conn, source.size)
+    }
+
+    fn takes(&self, conn: ConnId, size: u32) -> bool {
+        size == self.size && self.alone.is_none_or(|only| only == conn)
+    }
+}
+
+/// How many peers may owe the same thing that was asked for so long ago.
+fn copies(waited: Duration) -> usize {
+    let steps = (waited.as_millis() / STEP.as_millis()).min(u128::from(MAX_DOUBLINGS));
+    1 << steps
+}
+
+/// The pieces that may be asked of one more peer.
+struct Open {
+    /// By how many peers owe them.
+    pieces: BTreeSet<(usize, u32)>,
+    /// Of those that somebody owes, how many may.
+    most: BTreeMap<u32, usize>,
+    /// The others that are late, and owed by none that answers: whoever answers may be asked for them at once.
+    late: BTreeSet<(usize, u32)>,
+}
+
+impl Open {
+    fn of(now: Time, round: &Round, sources: &BTreeMap<ConnId, Source>) -> Open {
+        // How many owe a piece, since when, and whether one of them answers.
+        let mut owed: BTreeMap<u32, (usize, Time, bool)> = BTreeMap::new();
+        // What was asked of one that is not asked any more comes to nothing.
+        for source in sources.values().filter(|source| round.asks(source)) {
+            for (piece, at) in &source.asked {
+                let (owing, first, answers) = owed.entry(*piece).or_insert((0, *at, false));
+                (*owing, *first) = (*owing + 1, (*first).min(*at));
+                *answers |= source.standing == Standing::Answers;
+            }
+        }
+        let missing = (0..).zip(&round.pieces).filter(|(_, came)| came.is_none()).map(|(piece, _)| piece);
+        let owing = |piece: u32| (owed.get(&piece).map_or(0, |(owing, ..)| *owing), piece);
+        let most: BTreeMap<u32, usize> =
+            owed.iter().map(|(piece, (_, first, _))| (*piece, copies(now.since(*first)))).collect();
+        let free = |(owing, piece): &(usize, u32)| most.get(piece).is_none_or(|most| owing < most);
+        let late = |(_, piece): &(usize, u32)| {
+            owed.get(piece).is_some_and(|(_, first, answers)| !answers && now.since(*first) >= STEP)
+        };
+        let (pieces, others): (BTreeSet<_>, BTreeSet<_>) = missing.map(owing).partition(free);
+        Open { pieces, late: others.into_iter().filter(late).collect(), most }
+    }
+
+    /// A piece for a peer: one that it does not owe and that fewest others do.
+    fn take(&mut self, source: &Source) -> Option<u32> {
+        let mine = |piece: u32| source.asked.iter().any(|(asked, _)| *asked == piece);
+        let first = |of: &BTreeSet<(usize, u32)>| of.iter().find(|(_, piece)| !mine(*piece)).copied();
+        let Some((owing, piece)) = first(&self.pieces) else {
+            let (owing, piece) = first(&self.late).filter(|_| source.standing == Standing::Answers)?;
+            self.late.remove(&(owing, piece));
+            return Some(piece);
+        };
+        self.pieces.remove(&(owing, piece));
+        if self.most.get(&piece).is_some_and(|most| owing + 1 < *most) {
+            self.pieces.insert((owing + 1, piece));
+        }
+        Some(piece)
     }
 }
 
@@ -151,7 +259,14 @@ impl Fetch {
             Some(known) if known.size != size => return Err(Fault::BadMetadata),
             Some(_) => {}
             None => {
-                let source = Source { who, size, asked: Vec::new(), failures: 0, rests_until: Time::ZERO };
+                let source = Source {
+                    who,
+                    size,
+                    asked: Vec::new(),
+                    standing: Standing::New,
+                    failures: 0,
+                    rests_until: Time::ZERO,
+                };
                 self.sources.insert(who.conn, source);
             }
         }
@@ -189,12 +304,14 @@ impl Fetch {
         if data.len() != metadata_piece_len(source.size, piece) as usize {
             return Err(Fault::BadMetadata);
         }
-        (source.failures, source.rests_until) = (0, now);
-        let Some(round) = self.round.as_mut().filter(|round| round.asks(source)) else {
+        (source.standing, source.failures, source.rests_until) = (Standing::Answers, 0, now);
+        let (who, size) = (source.who, source.size);
+        self.go_over(now, size);
+        let Some(round) = self.round.as_mut().filter(|round| round.takes(conn, size)) else {
             return Ok(Came::Taken);
         };
         let Some(slot @ None) = round.pieces.get_mut(piece as usize) else { return Ok(Came::Taken) };
-        *slot = Some((source.who, data.into()));
+        *slot = Some((who, data.into()));
         round.left -= 1;
         round.bytes += data.len() as u32;
         round.progress = now;
@@ -202,6 +319,30 @@ impl Fetch {
             return Ok(Came::Taken);
         }
         Ok(self.judge())
+    }
+
+    /// Somebody answered for a whole of this size: the round is of it now, where nothing comes of another.
+    fn go_over(&mut self, now: Time, size: u32) {
+        let Some(round) = self.round.as_ref().filter(|round| round.alone.is_none() && round.size != size)
+        else {
+            return;
+        };
+        let fruitless = self.fruitless.get(&size).copied().unwrap_or_default();
+        let patience = match round.bytes {
+            0 => STEP,
+            _ => GIVES_WAY.saturating_mul(1 << fruitless.min(10)).min(STALLED),
+        };
+        if now.since(round.progress) >= patience {
+            self.count_fruitless(round.size);
+            self.round = Some(Round::new(now, size, None));
+        }
+    }
+
+    fn count_fruitless(&mut self, size: u32) {
+        if self.fruitless.len() < SIZES || self.fruitless.contains_key(&size) {
+            let times = self.fruitless.entry(size).or_default();
+            *times = times.saturating_add(1);
+        }
     }
 
     /// A peer refuses a piece. Whether it was asked for it.
@@ -218,35 +359,44 @@ impl Fetch {
         self.expire(now);
         self.review_round(now);
         let Some(round) = &self.round else { return Vec::new() };
+        let mut open = Open::of(now, round, &self.sources);
         let mut out = Vec::new();
-        // Asked once: at this time. Asked of two: never again.
-        let mut asked: BTreeMap<u32, Time> = BTreeMap::new();
-        for (piece, at) in self.sources.values().flat_map(|source| &source.asked) {
-            asked.entry(*piece).and_modify(|at| *at = Time::NEVER).or_insert(*at);
-        }
-        for source in self.sources.values_mut().filter(|source| round.asks(source)) {
-            while source.is_ready(now) {
-                let open = |piece: &u32| {
-                    let mine = source.asked.iter().any(|(asked, _)| asked == piece);
-                    !mine && matches!(round.pieces.get(*piece as usize), Some(None))
-                };
-                let worth = |piece: &u32| match asked.get(piece).copied() {
-                    None => true,
-                    Some(Time::NEVER) => false,
-                    Some(at) => now.since(at) >= WORTH_A_COPY,
-                };
-                let all = 0..round.pieces.len() as u32;
-                let fresh = all.clone().find(|piece| open(piece) && !asked.contains_key(piece));
-                let Some(piece) = fresh.or_else(|| all.clone().find(|piece| open(piece) && worth(piece)))
-                else {
-                    break;
-                };
-                source.asked.push((piece, now));
-                asked.entry(piece).and_modify(|at| *at = Time::NEVER).or_insert(now);
+        for _ in 0..OUTSTANDING {
+            let asked = self.sources.values_mut().filter(|source| round.asks(source) && source.is_ready(now));
+            let mut asked: Vec<&mut Source> = asked.collect();
+            asked.sort_by_key(|source| source.rank());
+            for source in asked {
+                let Some(piece) = open.take(source) else { continue };
+                source.ask(now, piece);
                 out.push((source.who.conn, piece));
             }
         }
+        self.probe(now, &mut out);
         out
+    }
+
+    /// Asks those that claim another size for its first piece, as long as nothing comes of this one.
+    fn probe(&mut self, now: Time, out: &mut Vec<(ConnId, u32)>) {
+        let Some(round) = self.round.as_ref().filter(|round| round.alone.is_none()) else { return };
+        let others = || self.sources.values().filter(|source| source.size != round.size);
+        let owed = others().filter(|source| !source.asked.is_empty()).count();
+        let most = copies(now.since(round.progress)) - 1;
+        if owed >= most {
+            return;
+        }
+        let mut claims: BTreeMap<u32, usize> = BTreeMap::new();
+        others().for_each(|source| *claims.entry(source.size).or_default() += 1);
+        let size = round.size;
+        let idle = self.sources.values_mut().filter(|source| source.size != size && source.asked.is_empty());
+        let mut idle: Vec<&mut Source> = idle.filter(|source| source.is_ready(now)).collect();
+        idle.sort_by_key(|source| {
+            let (standing, failures, ..) = source.rank();
+            (standing, failures, Reverse(claims.get(&source.size).copied()), source.who.conn)
+        });
+        for source in idle.into_iter().take(most - owed) {
+            source.ask(now, 0);
+            out.push((source.who.conn, 0));
+        }
     }
 
     /// Gives up on what is owed for too long.
@@ -263,7 +413,10 @@ impl Fetch {
     /// Begins a round where there is none, and ends one that leads nowhere.
     fn review_round(&mut self, now: Time) {
         if let Some(round) = &self.round {
-            let working = |source: &Source| round.asks(source) && source.rests_until.is_due(now);
+            let working = |source: &Source| {
+                let late = now.since(round.progress) >= source.alone_patience();
+                round.asks(source) && source.rests_until.is_due(now) && !(round.alone.is_some() && late)
+            };
             let others =
                 self.sources.values().any(|source| !round.asks(source) && source.rests_until.is_due(now));
             let stalled = match round.alone {
@@ -273,8 +426,11 @@ impl Fetch {
             if self.sources.values().any(working) || !others || !stalled {
                 return;
             }
-            if self.fruitless.len() < SIZES || self.fruitless.contains_key(&round.size) {
-                *self.fruitless.entry(round.size).or_default() += 1;
+            let (size, alone) = (round.size, round.alone);
+            match alone.and_then(|conn| self.sources.get_mut(&conn)) {
+                Some(source) if source.rests_until.is_due(now) => source.fail(now),
+                Some(_) => {}
+                None => self.count_fruitless(size),
             }
             self.round = None;
         }
@@ -282,7 +438,7 @@ impl Fetch {
             self.agreed_size().map(|size| Round::new(now, size, None))
         } else {
             let ready = self.sources.values().filter(|source| source.rests_until.is_due(now));
-            let next = ready.min_by_key(|source| (source.failures, source.who.conn));
+            let next = ready.min_by_key(|source| source.rank());
             next.map(|source| Round::new(now, source.size, Some(source.who.conn)))
         };
     }
@@ -292,10 +448,7 @@ impl Fetch {
         let mut claims: BTreeMap<u32, u32> = BTreeMap::new();
         self.sources.values().for_each(|source| *claims.entry(source.size).or_default() += 1);
         let fruitless = |size: &u32| self.fruitless.get(size).copied().unwrap_or_default();
-        claims
-            .into_iter()
-            .min_by_key(|(size, n)| (fruitless(size), std::cmp::Reverse(*n), *size))
-            .map(|(size, _)| size)
+        claims.into_iter().min_by_key(|(size, n)| (fruitless(size), Reverse(*n), *size)).map(|(size, _)| size)
     }
 
     /// Every piece is here.
@@ -450,8 +603,7 @@ mod tests {
     #[test]
     fn among_several_a_liar_costs_one_round_and_honest_peers_nothing() {
         let right = info(LEN);
-        // With two pieces asked of each the fourth peer gives nothing in the first round.
-        for liar in 1..=3 {
+        for liar in 1..=4 {
             let mut fetch = Fetch::new(names(&right));
             (1..=4).for_each(|n| fetch.offer(who(n), LEN).unwrap());
             let mut answers = 0;
@@ -525,18 +677,94 @@ mod tests {
     }
 
     #[test]
-    fn what_a_slow_peer_owes_is_asked_of_another_once() {
+    fn what_a_slow_peer_owes_is_asked_of_twice_as_many_each_second() {
         let right = info(100);
         let mut fetch = Fetch::new(names(&right));
-        (1..=3).for_each(|n| fetch.offer(who(n), 100).unwrap());
-        assert_eq!(fetch.ask(Time::ZERO).len(), 1);
-        assert!(fetch.ask(Time::from_secs(2)).is_empty());
-        assert_eq!(fetch.ask(Time::from_secs(3)).len(), 1);
-        assert!(fetch.ask(Time::from_secs(10)).is_empty());
+        (1..=9).for_each(|n| fetch.offer(who(n), 100).unwrap());
+        let new: Vec<usize> = (0..10).map(|half| fetch.ask(Time::from_millis(half * 500)).len()).collect();
+        assert_eq!(new, [1, 0, 1, 0, 2, 0, 4, 0, 1, 0]);
         let came = fetch.data(Time::from_secs(11), who(2).conn, 0, None, &right).unwrap();
         assert!(matches!(came, Came::Passed { .. }));
         let late = fetch.data(Time::from_secs(12), who(1).conn, 0, None, &right).unwrap();
         assert_eq!(late, Came::Taken, "late data is no offence");
+    }
+
+    /// Asks once a second, as a torrent does, where only `answers` ever answers, with `right`; when it has all.
+    fn wait_for(fetch: &mut Fetch, from: Time, answers: u32, right: &[u8]) -> Option<u64> {
+        (0..200).find(|second| {
+            let now = from + Duration::from_secs(*second);
+            let mut asked = fetch.ask(now);
+            while let Some((conn, piece)) = asked.pop() {
+                if conn != who(answers).conn {
+                    continue;
+                }
+                let data = part(right, piece);
+                if let Came::Passed { .. } = fetch.data(now, conn, piece, None, &data).unwrap() {
+                    return true;
+                }
+                asked.extend(fetch.ask(now));
+            }
+            false
+        })
+    }
+
+    #[test]
+    fn one_honest_peer_is_found_among_silent_ones_whatever_size_they_claim() {
+        for (silent, most) in [(8, 4), (60, 6)] {
+            for len in [100, LEN] {
+                // The same size, a wrong one, and each another.
+                for claim in [|len: u32, _: u32| len, |len, _| len + 1, |len, n| len + n] {
+                    let right = info(len);
+                    let mut fetch = Fetch::new(names(&right));
+                    (1..=silent).for_each(|n| fetch.offer(who(n), claim(len, n)).unwrap());
+                    fetch.offer(who(99), len).unwrap();
+                    let took = wait_for(&mut fetch, Time::ZERO, 99, &right);
+                    assert!(took.is_some_and(|took| took <= most), "{silent} of {len}: {took:?} s");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_was_never_asked_comes_before_those_that_did_not_answer() {
+        let right = info(100);
+        for arrives in [5, 14, 15, 19, 20, 21, 35, 36, 50, 100] {
+            let mut fetch = Fetch::new(names(&right));
+            (1..=8).for_each(|n| fetch.offer(who(n), 100).unwrap());
+            (0..arrives).for_each(|second| {
+                fetch.ask(Time::from_secs(second));
+            });
+            fetch.offer(who(99), 100).unwrap();
+            let took = wait_for(&mut fetch, Time::from_secs(arrives), 99, &right);
+            assert!(took.is_some_and(|took| took <= 1), "after {arrives} s: {took:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_lie_silent_peers_do_not_get_a_round_each() {
+        let right = info(LEN);
+        let mut fetch = Fetch::new(names(&right));
+        (1..=10).for_each(|n| fetch.offer(who(n), LEN).unwrap());
+        // The last two answer, and one of them lies: it is not known which.
+        let mut asked: Vec<_> = (0..5).flat_map(|second| fetch.ask(Time::from_secs(second))).collect();
+        let now = Time::from_secs(5);
+        while let Some((conn, piece)) = asked.pop() {
+            let data = match conn.slot() {
+                9 => vec![7; part(&right, piece).len()],
+                10 => part(&right, piece),
+                _ => continue,
+            };
+            // Now the liar is silent too.
+            if conn.slot() == 10 || fetch.suspects.is_empty() {
+                fetch.data(now, conn, piece, None, &data).unwrap();
+            }
+            if fetch.suspects.is_empty() {
+                asked.extend(fetch.ask(now));
+            }
+        }
+        assert!(!fetch.suspects.is_empty());
+        let took = wait_for(&mut fetch, now, 10, &right);
+        assert!(took.is_some_and(|took| took <= 4), "{took:?} s");
     }
 
     #[test]

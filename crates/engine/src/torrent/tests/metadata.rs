@@ -152,6 +152,31 @@ fn liars_are_banned_and_honest_peers_are_not() {
 }
 
 #[test]
+fn eight_silent_peers_hide_an_honest_one_for_seconds_only() {
+    for len in [LEN, 10] {
+        let (info, silent) = (info()[..len].to_vec(), 1..9);
+        let names = InfoHashes::v1(InfoHash(hash::sha1(&info)));
+        let mut t = Torrent::new(Params::magnet(config(), names), Time::ZERO, Rng::from_number(1));
+        t.handle(Time::ZERO, Input::Command(Command::Start)).unwrap();
+        silent.for_each(|n| {
+            offer(&mut t, Time::ZERO, n, len);
+        });
+        let mut pieces = offer(&mut t, Time::ZERO, 10, len);
+        let mut now = Time::ZERO;
+        while pieces.is_empty() {
+            now += Duration::from_secs(1);
+            assert!(now <= Time::from_secs(4), "not asked yet");
+            t.handle(now, Input::Timer).unwrap();
+            pieces = asked(&t.drain(now), 10);
+        }
+        assert!(
+            give_all(&mut t, now, 10, &info, pieces) == [Event::Metadata(info.into())],
+            "all at once then"
+        );
+    }
+}
+
+#[test]
 fn a_peer_that_changes_its_mind_about_the_size_is_at_fault() {
     let now = Time::ZERO;
     let mut t = magnet();
