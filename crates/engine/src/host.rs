@@ -33,6 +33,16 @@ impl Host {
         }
     }
 
+    /// Whether two hosts are of one network, as far as addresses tell: the /16 of IPv4, the /32 of IPv6. In the order of
+    /// hosts those of one network follow each other.
+    pub fn is_near(self, other: Host) -> bool {
+        match (self.network, other.network) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => a.to_bits() >> 16 == b.to_bits() >> 16,
+            (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() >> 96 == b.to_bits() >> 96,
+            _ => false,
+        }
+    }
+
     /// Whether a host with `held` connections gives one up for a newcomer of a host with `has`, where each may
     /// keep `keeps`. What was given up is never taken back by the same rule.
     pub fn yields(held: usize, has: usize, keeps: usize) -> bool {
@@ -43,6 +53,17 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_are_wider_than_hosts() {
+        let near = |a: &str, b: &str| {
+            let host = |ip: &str| Host::of(SocketAddr::new(ip.parse().unwrap(), 1));
+            host(a).is_near(host(b))
+        };
+        assert!(near("10.1.0.1", "10.1.255.255") && !near("10.1.0.1", "10.2.0.1"));
+        assert!(near("2001:db8:1::1", "2001:db8:ffff::1") && !near("2001:db8::1", "2001:db9::1"));
+        assert!(!near("::1", "0.0.0.1"));
+    }
 
     #[test]
     fn an_ipv6_customer_is_one_host_and_an_ipv4_address_is_one_however_it_is_written() {

@@ -1,5 +1,6 @@
 //! Connections by the host at their other end, so that none holds the places of all.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::Host;
@@ -53,6 +54,24 @@ impl<T: Ord> Crowd<T> {
         true
     }
 
+    /// The first of the network that has most, of its host with most; of those that are alike whoever is first.
+    pub(crate) fn first_of_the_most(&self) -> Option<&T> {
+        let mut best: Option<(usize, Reverse<&T>)> = None;
+        // Of the network that is gone through: its last host, what it has, and its greatest host.
+        let (mut last, mut held, mut most) = (None::<Host>, 0, None);
+        // Hosts of a network follow each other.
+        for (host, all) in &self.hosts {
+            let one = all.first().map(|first| (all.len(), Reverse(first)));
+            (held, most) = match last {
+                Some(last) if last.is_near(*host) => (held + all.len(), most.max(one)),
+                _ => (all.len(), one),
+            };
+            last = Some(*host);
+            best = best.max(most.map(|(_, first)| (held, first)));
+        }
+        best.map(|(_, first)| first.0)
+    }
+
     /// All of the host that has most, where it has to make room for one more of a host with `has`, and each may
     /// keep `keeps`.
     pub(crate) fn yielding(&self, has: usize, keeps: usize) -> Option<&BTreeSet<T>> {
@@ -64,6 +83,23 @@ impl<T: Ord> Crowd<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_goes_first_is_of_the_greatest_network_and_its_greatest_host() {
+        let host = |net: u8, n: u8| Host::of(([10, net, 0, n], 1).into());
+        let mut crowd = Crowd::new();
+        assert_eq!(crowd.first_of_the_most(), None);
+        for (one, net) in [(5, 1), (3, 2), (4, 3)] {
+            crowd.insert(host(net, 1), one);
+        }
+        assert_eq!(crowd.first_of_the_most(), Some(&3), "all are alike");
+        crowd.insert(host(3, 2), 9);
+        assert_eq!(crowd.first_of_the_most(), Some(&4), "the second network has two");
+        (6..8).for_each(|one| crowd.insert(host(1, 1), one));
+        assert_eq!(crowd.first_of_the_most(), Some(&5));
+        [8, 10].into_iter().for_each(|one| crowd.insert(host(3, 2), one));
+        assert_eq!(crowd.first_of_the_most(), Some(&8), "of four its host with three");
+    }
 
     #[test]
     fn the_host_with_most_is_found_as_they_come_and_go() {

@@ -89,7 +89,7 @@ impl Shard {
     /// A connection that was accepted. Err where there is no room for one more handshake: drop the socket.
     ///
     /// Handshakes are bounded in all, 200, and for one host, 100, with few beyond the places of the lease; where the
-    /// bound is reached, the longest of the host with most makes room for a newcomer of a host with fewer. Whether there
+    /// bound is reached, the longest makes room for a newcomer: of the network with most, of its host with most. Whether there
     /// is a place is decided when the handshake is done: see [`engine::Host`].
     pub fn accept(&mut self, now: Time, addr: SocketAddr) -> Result<ConnId, Disconnect> {
         match self.lobby.door(addr) {

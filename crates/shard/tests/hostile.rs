@@ -423,6 +423,42 @@ fn slow_loris_handshakes_end_in_time_however_they_drip() {
 }
 
 #[test]
+fn half_handshakes_from_hundreds_of_addresses_keep_no_newcomer_out() {
+    // Of one network, and each of another.
+    let near = |n: u32| SocketAddr::from(([127, 1, (n >> 8) as u8, n as u8], 1_000));
+    let far = |n: u32| SocketAddr::from(([11 + (n >> 8) as u8, n as u8, 1, 1], 1_000));
+    for from in [near as fn(u32) -> SocketAddr, far] {
+        let (mut shard, name) = shard(8);
+        let slow = hello(name, 9);
+        let mut attackers = 0..;
+        let mut flood = |shard: &mut Shard, now, most: usize| {
+            for n in attackers.by_ref().take(most) {
+                if let Ok(conn) = shard.accept(now, from(n % 360)) {
+                    feed(shard, now, conn, &mut &slow[..40]);
+                }
+            }
+            drain(shard, now);
+        };
+        flood(&mut shard, NOW, 360);
+        for n in 0..40 {
+            let now = Time::from_millis(250 * u64::from(n));
+            let conn =
+                shard.accept(now, SocketAddr::from(([127, 2, 0, n], 1_000))).expect("a newcomer is heard");
+            // A round trip later the attacker has come back a hundred times.
+            flood(&mut shard, now, 100);
+            assert_eq!(
+                feed(&mut shard, now, conn, &mut &hello(name, 50 + n)[..]),
+                RecvOutcome::Empty,
+                "the {n}th"
+            );
+            drain(&mut shard, now);
+            assert!(shard.usage(now).handshakes <= 200);
+            assert_eq!(shard.peers(now, TORRENT).len(), usize::from(n) + 1);
+        }
+    }
+}
+
+#[test]
 fn ten_thousand_connections_of_one_address_leave_places_for_others() {
     let (mut shard, name) = shard(8);
     let lease = Lease { connections: 100, ..Lease::default() };
