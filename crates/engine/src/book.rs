@@ -7,12 +7,15 @@ use std::time::Duration;
 use types::{PeerId, PeerSource, Rng, Time};
 
 use crate::KnownPeer;
+use crate::tellers::{NOBODY, PerTeller, Tellers};
 
 /// What is known of one address.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     source: PeerSource,
     failures: u8,
+    /// Which peer named it, while nobody else did than peers.
+    teller: u8,
     /// When it was last dialed, by this torrent in this run.
     tried: Option<Time>,
     state: State,
@@ -59,6 +62,7 @@ pub(crate) struct Book {
     banned: BTreeMap<(IpAddr, Identity), Time>,
     /// Where we answered ourselves, the latest last. They are in no list of addresses again.
     ourselves: VecDeque<SocketAddr>,
+    tellers: Tellers,
     dialing: usize,
     limits: Limits,
 }
@@ -79,6 +83,7 @@ impl Book {
             due: BTreeSet::new(),
             banned: BTreeMap::new(),
             ourselves: VecDeque::new(),
+            tellers: Tellers::default(),
             dialing: 0,
             limits,
         }
@@ -97,14 +102,38 @@ impl Book {
     /// Learns an address. Known ones keep the better source. When the book is full, a failed address makes
     /// room.
     pub(crate) fn add(&mut self, now: Time, addr: SocketAddr, source: PeerSource, rng: &mut Rng) {
+        self.take(now, addr, (source, NOBODY), rng);
+    }
+
+    /// Learns an address from the peer at `by`. When the book is full, whoever named most of it makes room for those
+    /// who named less.
+    pub(crate) fn tell(&mut self, now: Time, addr: SocketAddr, by: SocketAddr, rng: &mut Rng) {
+        let held = || per_teller(&self.entries, |_| true);
+        let teller = self.tellers.number(canonical(by), held);
+        self.take(now, addr, (PeerSource::Pex, teller), rng);
+    }
+
+    fn take(&mut self, now: Time, addr: SocketAddr, (source, teller): (PeerSource, u8), rng: &mut Rng) {
         let addr = canonical(addr);
         if addr.port() == 0 || !is_dialable(addr.ip()) || self.is_ourselves(addr) {
             return;
         }
+        // Whoever named many is not to delay what another names as well.
+        let less = |known: u8| {
+            let held = per_teller(&self.entries, |_| true);
+            held[usize::from(teller)] < held[usize::from(known)]
+        };
+        let known = self.entries.get(&addr).map(|entry| entry.teller).filter(|known| *known != teller);
+        let is_less = teller != NOBODY && known.is_some_and(less);
         if let Some(entry) = self.entries.get_mut(&addr) {
             entry.source = entry.source.min(source);
+            entry.teller = match entry.source {
+                PeerSource::Pex if is_less || entry.teller == NOBODY => teller,
+                PeerSource::Pex => entry.teller,
+                _ => NOBODY,
+            };
             if entry.state == State::Abandoned {
-                (entry.source, entry.state) = (source, State::Dialing);
+                (entry.source, entry.teller, entry.state) = (source, teller, State::Dialing);
             }
             // The user, or a tracker, names it anew: it deserves a try now.
             if source == PeerSource::Manual && matches!(entry.state, State::Waiting(_)) {
@@ -112,12 +141,13 @@ impl Book {
             }
             return self.reindex(addr);
         }
-        if self.entries.len() >= self.limits.entries && !self.make_room(source) {
+        if self.entries.len() >= self.limits.entries && !self.make_room(source, teller) {
             return;
         }
         let entry = Entry {
             source,
             failures: 0,
+            teller,
             tried: None,
             state: State::Waiting(now),
             lot: rng.next_u32(),
@@ -134,14 +164,19 @@ impl Book {
         }
     }
 
-    /// Drops the least promising address that is not in use, where it is worth less than one from `source`.
-    fn make_room(&mut self, source: PeerSource) -> bool {
+    /// Drops the least promising address that is not in use, where it is worth less than one from `source`, or its
+    /// teller named more than this one.
+    fn make_room(&mut self, source: PeerSource, teller: u8) -> bool {
+        let held = per_teller(&self.entries, |_| true);
+        let named = |teller: u8| held[usize::from(teller)];
+        let unfair =
+            |e: &Entry| teller != NOBODY && e.source == source && named(e.teller) > named(teller) + 1;
         let worst = self
             .entries
             .iter()
             .filter(|(_, e)| matches!(e.state, State::Waiting(_)))
-            .max_by_key(|(_, e)| (e.failures, e.source, e.lot))
-            .map(|(addr, e)| (*addr, e.failures > 0 || e.source > source));
+            .max_by_key(|(_, e)| (e.failures, e.source, named(e.teller), e.lot))
+            .map(|(addr, e)| (*addr, e.failures > 0 || e.source > source || unfair(e)));
         match worst {
             Some((addr, true)) => self.remove(addr),
             _ => false,
@@ -154,20 +189,28 @@ impl Book {
             return None;
         }
         let ready = self.due.iter().take_while(|(at, _)| at.is_due(now)).map(|(_, addr)| *addr);
-        let rank = |addr: &SocketAddr| self.entries.get(addr).map(|e| (e.failures, e.source, e.lot));
+        let dialing = match self.tellers.is_empty() {
+            true => [0; _],
+            false => per_teller(&self.entries, |entry| entry.state == State::Dialing),
+        };
+        let rank = |addr: &SocketAddr| {
+            let teller = |e: &Entry| self.tellers.rank(e.teller, &dialing);
+            self.entries.get(addr).map(|e| (e.failures, e.source, teller(e), e.lot))
+        };
         let addr = ready.min_by_key(rank)?;
         let entry = self.entries.get_mut(&addr)?;
         (entry.state, entry.tried) = (State::Dialing, Some(now));
+        self.tellers.dialed(entry.teller);
         self.reindex(addr);
         self.dialing += 1;
         Some(addr)
     }
 
-    /// A third peer says that this one calls us: whether it may be dialed at once. It then counts as being
+    /// A third peer, at `by`, says that this one calls us: whether it may be dialed at once. It then counts as being
     /// dialed.
-    pub(crate) fn call(&mut self, now: Time, addr: SocketAddr, rng: &mut Rng) -> bool {
+    pub(crate) fn call(&mut self, now: Time, addr: SocketAddr, by: SocketAddr, rng: &mut Rng) -> bool {
         let addr = canonical(addr);
-        self.add(now, addr, PeerSource::Pex, rng);
+        self.tell(now, addr, by, rng);
         let free = self.dialing < self.limits.half_open && ban_end(&self.banned, addr, None).is_due(now);
         let entry = self.entries.get_mut(&addr).filter(|e| free && matches!(e.state, State::Waiting(_)));
         let Some(entry) = entry else { return false };
@@ -226,6 +269,10 @@ impl Book {
 
     /// A dial succeeded, or the peer came by itself from a port that may not be its listening one.
     pub(crate) fn connected(&mut self, addr: SocketAddr) {
+        let dialed = self.entries.get(&canonical(addr)).filter(|entry| entry.state == State::Dialing);
+        if let Some(entry) = dialed {
+            self.tellers.answered(entry.teller);
+        }
         self.leave_dialing(addr);
         if let Some(entry) = self.entries.get_mut(&canonical(addr)) {
             entry.state = State::Connected;
@@ -295,6 +342,7 @@ impl Book {
         self.leave_dialing(addr);
         let addr = canonical(addr);
         let Some(entry) = self.entries.get_mut(&addr) else { return };
+        self.tellers.failed(entry.teller);
         entry.failures = entry.failures.saturating_add(1);
         let longest = self.limits.retry_after * u32::from(self.limits.max_failures);
         let wait = patience(self.limits.retry_after, entry.source) * u32::from(entry.failures);
@@ -444,6 +492,16 @@ impl Book {
     }
 }
 
+/// How many such addresses each teller named.
+fn per_teller(entries: &BTreeMap<SocketAddr, Entry>, such: impl Fn(&Entry) -> bool) -> PerTeller {
+    let mut all: PerTeller = [0; _];
+    for entry in entries.values().filter(|entry| entry.teller != NOBODY && such(entry)) {
+        let named = &mut all[usize::from(entry.teller)];
+        *named = named.saturating_add(1);
+    }
+    all
+}
+
 /// When a peer may come again: at once where nothing is known against it.
 fn ban_end(banned: &BTreeMap<(IpAddr, Identity), Time>, addr: SocketAddr, id: Option<PeerId>) -> Time {
     let at_address =
@@ -531,7 +589,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(tried(&book, Time::ZERO + second), [Some(second), None]);
         // A relay says that it calls us.
-        assert!(book.call(Time::ZERO + second, addr(1), &mut rng));
+        assert!(book.call(Time::ZERO + second, addr(1), addr(9), &mut rng));
         assert_eq!(tried(&book, Time::ZERO + second * 4), [Some(second * 3), None]);
     }
 
@@ -662,6 +720,84 @@ mod tests {
         assert_eq!(book.known(), 2);
         book.add(Time::ZERO, addr(4), PeerSource::Tracker, &mut rng);
         assert_eq!((book.known(), book.next(Time::ZERO)), (2, Some(addr(4))));
+    }
+
+    fn dead(teller: u8, n: u16) -> SocketAddr {
+        SocketAddr::from(([20 + teller, 1, (n >> 8) as u8, n as u8], 6881))
+    }
+
+    /// A full book, and how many dials fail before the address that the fourth teller names.
+    fn poisoned(tellers: u8, before: u16) -> (Book, usize) {
+        let (mut book, mut rng) = (book(1_000, 25), Rng::from_number(1));
+        let by = |teller: u8| SocketAddr::from(([8, 8, 8, teller], 1));
+        for teller in 0..tellers {
+            (0..400).for_each(|n| book.tell(Time::ZERO, dead(teller, n), by(teller), &mut rng));
+        }
+        for _ in 0..before {
+            let dialed = book.next(Time::ZERO).unwrap();
+            book.failed(Time::ZERO, dialed);
+        }
+        book.tell(Time::ZERO, addr(1), by(99), &mut rng);
+        assert_eq!(book.known(), 1_000);
+        let all = std::iter::from_fn(|| {
+            let dialed = book.next(Time::ZERO)?;
+            book.failed(Time::ZERO, dialed);
+            Some(dialed)
+        });
+        let dials = all.take(1_000).position(|dialed| dialed == addr(1));
+        (book, dials.unwrap_or(usize::MAX))
+    }
+
+    #[test]
+    fn what_an_honest_peer_names_is_dialed_soon_however_many_dead_ones_others_name() {
+        for before in [0, 25, 300] {
+            let (_, dials) = poisoned(3, before);
+            assert!(dials <= 3, "after {dials} others");
+        }
+    }
+
+    #[test]
+    fn tellers_that_failed_alike_take_turns() {
+        let (mut book, mut rng) = (book(1_000, 25), Rng::from_number(1));
+        let by = |teller: u8| SocketAddr::from(([8, 8, 8, teller], 1));
+        for teller in 0..4 {
+            let many = if teller == 3 { 50 } else { 200 };
+            (0..many).for_each(|n| book.tell(Time::ZERO, dead(teller, n), by(teller), &mut rng));
+        }
+        let mut turns = [0; 4];
+        for _ in 0..120 {
+            let dialed = book.next(Time::ZERO).unwrap();
+            let IpAddr::V4(ip) = dialed.ip() else { panic!("{dialed}") };
+            turns[usize::from(ip.octets()[0] - 20)] += 1;
+            book.failed(Time::ZERO, dialed);
+        }
+        assert_eq!(turns, [30; 4]);
+        // And while nothing has failed yet, as dials under way.
+        let (mut book, mut rng) = (self::book(1_000, 8), Rng::from_number(1));
+        for teller in 0..4 {
+            (0..200).for_each(|n| book.tell(Time::ZERO, dead(teller, n), by(teller), &mut rng));
+        }
+        let hosts: Vec<IpAddr> = (0..4).map(|_| book.next(Time::ZERO).unwrap().ip()).collect();
+        let nets = hosts.iter().map(|ip| ip.to_string()[..2].to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(nets.len(), 4);
+    }
+
+    #[test]
+    fn no_teller_has_more_than_his_part_of_a_full_book() {
+        let (mut book, mut rng) = (book(1_000, 25), Rng::from_number(1));
+        let by = |teller: u8| SocketAddr::from(([8, 8, 8, teller], 1));
+        for teller in 0..4 {
+            (0..400).for_each(|n| book.tell(Time::ZERO, dead(teller, n), by(teller), &mut rng));
+        }
+        let held = per_teller(&book.entries, |_| true);
+        assert!(held[..4].iter().all(|held| (249..=251).contains(held)), "{:?}", &held[..4]);
+        // What a tracker names too is nobody's, and what one with fewer names is his.
+        book.tell(Time::ZERO, dead(0, 399), by(9), &mut rng);
+        let known: Vec<SocketAddr> = book.entries.keys().copied().collect();
+        book.tell(Time::ZERO, known[0], by(9), &mut rng);
+        book.add(Time::ZERO, known[1], PeerSource::Tracker, &mut rng);
+        let teller = |book: &Book, addr| book.entries.get(&addr).map(|entry: &Entry| entry.teller);
+        assert_eq!((teller(&book, known[0]), teller(&book, known[1])), (Some(4), Some(NOBODY)));
     }
 
     #[test]

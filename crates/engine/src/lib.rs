@@ -31,6 +31,7 @@ mod rate;
 mod session;
 mod snapshot;
 mod superseed;
+mod tellers;
 mod torrent;
 mod votes;
 

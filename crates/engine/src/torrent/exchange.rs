@@ -58,7 +58,8 @@ impl Torrent {
         // Whoever has all that he wants is of no use to us when we have, too.
         let useful = taken.iter().filter(|p| !(complete && p.flags.contains(PexFlags::UPLOAD_ONLY)));
         let useful: Vec<SocketAddr> = useful.map(|peer| peer.addr).collect();
-        useful.into_iter().for_each(|addr| self.learn(now, addr, PeerSource::Pex));
+        let by = peer.who.reachable_at().unwrap_or(peer.who.addr);
+        useful.into_iter().for_each(|addr| self.learn_from(now, addr, PeerSource::Pex, Some(by)));
         self.dial(now);
         // Addresses that nobody can have from there are patience spent, an honest message is not.
         if refused > 0 { self.without_effect(conn) } else { Ok(()) }

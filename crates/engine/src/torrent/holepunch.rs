@@ -85,7 +85,9 @@ impl Torrent {
     fn punch(&mut self, now: Time, conn: ConnId, target: SocketAddr) {
         let near = self.peers.get(&conn).is_some_and(|peer| may_speak_of(peer.who.addr.ip(), target));
         let here = self.peers.values().any(|peer| peer.who.reachable_at() == Some(target));
-        if near && !here && self.has_room() && self.book.call(now, target, &mut self.rng) {
+        let by = self.peers.get(&conn).map(|peer| peer.who.reachable_at().unwrap_or(peer.who.addr));
+        let Some(by) = by.filter(|_| near && !here && self.has_room()) else { return };
+        if self.book.call(now, target, by, &mut self.rng) {
             self.out.push_back(Output::Punch { addr: target });
         }
     }

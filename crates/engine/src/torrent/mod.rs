@@ -509,11 +509,19 @@ impl Torrent {
     /// Takes an address into the book. A private torrent dials only whom its tracker or its user named
     /// (BEP 27).
     fn learn(&mut self, now: Time, addr: SocketAddr, source: PeerSource) {
+        self.learn_from(now, addr, source, None);
+    }
+
+    /// The same, where a peer named it: who.
+    fn learn_from(&mut self, now: Time, addr: SocketAddr, source: PeerSource, by: Option<SocketAddr>) {
         if self.is_ours(addr) || self.leads_to_ourselves(addr, source) {
             return;
         }
         if !self.state.private || source.serves_private() {
-            self.book.add(now, addr, source, &mut self.rng);
+            match by {
+                Some(by) => self.book.tell(now, addr, by, &mut self.rng),
+                None => self.book.add(now, addr, source, &mut self.rng),
+            }
             // Both ends of a connection agree on what it is worth (BEP 40), so that nobody is rushed at by
             // all.
             if let Some(ours) = self.own_address(addr) {

@@ -73,6 +73,36 @@ fn peers_are_told_of_those_whose_port_is_known_with_their_flags() {
 }
 
 #[test]
+fn a_seed_that_one_peer_names_is_dialed_soon_however_many_dead_addresses_three_others_named() {
+    let (mut t, mut now) = (torrent(|_| {}), Time::ZERO);
+    for n in 1..=4 {
+        meet(&mut t, now, n, &format!("8.8.8.{n}:6881"), Origin::Dialed, "");
+    }
+    let mut outputs = Vec::new();
+    for n in 1..=3u8 {
+        for message in 0..4u8 {
+            let dead: Vec<String> =
+                (0..100).map(|host| format!("{}.{message}.{host}.1:6881", 20 + n)).collect();
+            let dead: Vec<&str> = dead.iter().map(String::as_str).collect();
+            tell(&mut t, now, n.into(), 2, &naming(&dead)).unwrap();
+            outputs.extend(t.drain(now));
+        }
+    }
+    assert_eq!((t.snapshot(now).known, dials(&outputs).len()), (1_000, 25));
+    let seed: SocketAddr = "9.9.9.9:6881".parse().unwrap();
+    tell(&mut t, now, 4, 2, &naming(&["9.9.9.9:6881"])).unwrap();
+    outputs.extend(t.drain(now));
+    while !dials(&outputs).contains(&seed) {
+        now += Duration::from_secs(1);
+        assert!(now <= Time::from_secs(2), "not dialed yet");
+        for addr in dials(&std::mem::take(&mut outputs)) {
+            t.handle(now, Input::DialFailed { addr, why: Disconnect::Network }).unwrap();
+        }
+        outputs.extend(tick(&mut t, now));
+    }
+}
+
+#[test]
 fn named_peers_are_dialed_and_lan_addresses_only_when_named_from_the_lan() {
     let names = ["1.2.3.4:5", "10.0.0.99:6", "127.0.0.1:7", "[fe80::1]:8", "0.0.0.0:9", "1.2.3.4:0"];
     for (from, expected) in [(FAR, 1), ("10.0.0.7:1", 3), ("127.0.0.1:1", 4)] {
