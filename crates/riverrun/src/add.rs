@@ -148,6 +148,8 @@ pub struct AddTorrent {
     pub(crate) trackers: Vec<String>,
     /// Those of its magnet link, each a tier of its own.
     pub(crate) link_trackers: Vec<String>,
+    /// Its magnet link names trackers, used or not.
+    pub(crate) link_is_tracked: bool,
     pub(crate) own_trackers: bool,
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) named_peers: Vec<Node>,
@@ -180,6 +182,7 @@ impl AddTorrent {
             all_files: false,
             trackers: Vec::new(),
             link_trackers: Vec::new(),
+            link_is_tracked: false,
             own_trackers: true,
             peers: Vec::new(),
             named_peers: Vec::new(),

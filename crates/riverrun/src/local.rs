@@ -11,6 +11,7 @@ use net::portmap::{self, PortMapper, Protocol};
 use tokio::sync::watch;
 
 use crate::ClientBuilder;
+use crate::Reach;
 use crate::entry::Entry;
 use crate::transport::Discoveries;
 
@@ -62,14 +63,14 @@ impl Local {
         (Local { discovery, mapper: Mutex::new(mapper), mapped, discoveries }, events)
     }
 
-    /// A torrent takes part in its swarm. A private one is never spoken of (BEP 27).
+    /// A torrent takes part in its swarm. A private one is never spoken of, and neither is one that may turn out private
+    /// (BEP 27).
     pub(crate) fn enter(&self, entry: &Arc<Entry>) {
         self.discoveries.enter(entry);
-        // Of a magnet link it is not known yet.
-        let privacy = if entry.metainfo().is_none() || entry.info().is_private() {
-            Privacy::Private
-        } else {
-            Privacy::Public
+        let privacy = match entry.reach() {
+            Reach::Public => Privacy::Public,
+            Reach::Unknown => Privacy::Unknown,
+            Reach::Private => Privacy::Private,
         };
         if let (Some(discovery), Some(torrent)) = (&self.discovery, Announceable::new(entry.hashes, privacy))
         {

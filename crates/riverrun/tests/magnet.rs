@@ -94,6 +94,22 @@ async fn a_selection_in_the_link_holds() {
 }
 
 #[tokio::test]
+async fn a_selection_of_no_file_is_no_success() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::files(&[100_000, 200_000]);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _seeding) = seeder(theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).build().unwrap();
+    let mut magnet = link(metainfo.info_hashes(), &seed);
+    magnet.select = vec![7..=8];
+    let torrent = add(&client, magnet).await;
+    let error = guard(torrent.wait_complete()).await.unwrap_err();
+    assert_eq!(error.code(), "no_such_file");
+    assert!(error.to_string().contains("no file 7; its files are numbered from 0 to 1"), "{error}");
+    assert!(client.close().await && seed.close().await);
+}
+
+#[tokio::test]
 async fn a_restart_needs_no_swarm() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let payload = Payload::single(300_001);

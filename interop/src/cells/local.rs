@@ -14,6 +14,7 @@ use crate::counterparts::riverrun;
 use crate::counterparts::transmission::Transmission;
 use crate::counterparts::{Client, Counterpart, Job, wait_complete, wait_ready};
 use crate::data;
+use crate::metainfo;
 use crate::network::{self, Network};
 use crate::ports;
 use crate::process::{Process, until};
@@ -42,8 +43,11 @@ pub(crate) fn cells() -> Vec<Cell> {
     }
     let ours = |name: &str, ipv6| {
         let about = "two of ours, found by BEP 14 alone";
-        Cell::new(name, about, [Need::Networks], move |context| two_of_ours(context, ipv6)).alone()
+        Cell::new(name, about, [Need::Networks], move |context| two_of_ours(context, ipv6, false)).alone()
     };
+    let about = "two of ours, one with an info hash alone, found by BEP 14 alone";
+    let by_hash = |context: &Context<'_>| two_of_ours(context, false, true);
+    cells.push(Cell::new("local/riverrun-to-riverrun/magnet", about, [Need::Networks], by_hash).alone());
     cells.push(ours("local/riverrun-to-riverrun/ipv4", false));
     cells.push(ours("local/riverrun-to-riverrun/ipv6", true));
     cells.push(
@@ -99,7 +103,7 @@ fn pair(context: &Context<'_>, other: &dyn Counterpart, we_seed: bool) -> Result
     finish(&torrent, &dir, leech.as_mut())
 }
 
-fn two_of_ours(context: &Context<'_>, ipv6: bool) -> Result<String> {
+fn two_of_ours(context: &Context<'_>, ipv6: bool, by_hash: bool) -> Result<String> {
     let torrent = context.torrent(data::named("tail-of-1")?, &[])?;
     let street = Street::new(ipv6)?;
     let (dir, scratch) = (context.sub("downloaded")?, context.sub("near")?);
@@ -109,7 +113,9 @@ fn two_of_ours(context: &Context<'_>, ipv6: bool) -> Result<String> {
         &Job { seed: true, ..job(&torrent, &torrent.data.dir, street.there, &[], &scratch) },
     )?;
     wait_ready(seed.as_mut())?;
-    let near = Job { lsd: true, ..job(&torrent, &dir, street.here, &[], &scratch) };
+    let link = metainfo::magnet(&std::fs::read(&torrent.path)?, &[], &[])?;
+    let magnet = by_hash.then_some(&*link);
+    let near = Job { lsd: true, magnet, ..job(&torrent, &dir, street.here, &[], &scratch) };
     let mut leech = riverrun::start(&near, &["--no-port-forward"])?;
     finish(&torrent, &dir, leech.as_mut())
 }

@@ -36,7 +36,7 @@ impl Torrent {
         self.metadata = Metadata::Here(info.or(bytes));
         self.picker = picker(&geometry, have, wanted, &unhashed);
         self.geometry = geometry;
-        self.state.private = private;
+        (self.state.private, self.state.discreet) = (private, false);
         let wishes: Vec<ConnId> = self.peers.keys().copied().collect();
         let mut faults = Vec::new();
         for conn in wishes {

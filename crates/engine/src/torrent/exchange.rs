@@ -14,7 +14,7 @@ use crate::{ConnId, Fault, Origin};
 impl Torrent {
     /// Whether peers may be exchanged at all.
     pub(super) fn exchanges(&self) -> bool {
-        self.config.pex && !self.state.private
+        self.config.pex && !self.state.private && !self.state.discreet
     }
 
     /// Tells everyone whose minute has passed what changed.

@@ -22,7 +22,7 @@ impl Torrent {
             peer,
             metadata_size: self.metadata_bytes().map(|bytes| bytes.len() as u32),
             upload_only: self.state.upload_only && !self.hides(),
-            private: self.state.private,
+            private: self.state.private || self.state.discreet,
         };
         let payload = extension::handshake(&self.config, ours);
         self.send(now, conn, Message::Extended { id: HANDSHAKE_ID, payload: &payload });

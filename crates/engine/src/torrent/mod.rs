@@ -61,6 +61,9 @@ pub struct Params {
     /// Whether, as a seed, it looks as if it had nothing and gives each piece to one peer first (BEP 16).
     /// Default no.
     pub super_seeding: bool,
+    /// Whether, as long as its content is not known, it may turn out to be private: until then peers are not to learn of
+    /// each other through us (BEP 27). Default no.
+    pub discreet: bool,
 }
 
 /// What a torrent is about: known from the start, or learned from its swarm.
@@ -94,12 +97,26 @@ impl Content {
 impl Params {
     /// A torrent with this content.
     pub fn new(config: Arc<Config>, hashes: InfoHashes, content: Content) -> Params {
-        Params { config, hashes, content: Some(content), upload: UploadMode::Seed, super_seeding: false }
+        Params {
+            config,
+            hashes,
+            content: Some(content),
+            upload: UploadMode::Seed,
+            super_seeding: false,
+            discreet: false,
+        }
     }
 
     /// A torrent of which nothing but its names is known.
     pub fn magnet(config: Arc<Config>, hashes: InfoHashes) -> Params {
-        Params { config, hashes, content: None, upload: UploadMode::Seed, super_seeding: false }
+        Params {
+            config,
+            hashes,
+            content: None,
+            upload: UploadMode::Seed,
+            super_seeding: false,
+            discreet: false,
+        }
     }
 }
 
@@ -146,6 +163,8 @@ struct State {
     running: bool,
     upload: UploadMode,
     super_seeding: bool,
+    /// Its content is not known, and may turn out to be private.
+    discreet: bool,
     /// Peers come from its tracker or its user, and it tells nobody of them (BEP 27).
     private: bool,
     /// What peers were told last (BEP 21).
@@ -176,7 +195,7 @@ struct Tally {
 impl Torrent {
     /// A torrent at rest.
     pub fn new(params: Params, now: Time, rng: Rng) -> Torrent {
-        let Params { config, hashes, content, upload, super_seeding } = params;
+        let Params { config, hashes, content, upload, super_seeding, discreet } = params;
         let known = content.is_some();
         // Without content there are no pieces, and every rule about pieces holds of none.
         let content = content.unwrap_or_else(|| Content::new(Geometry::EMPTY));
@@ -209,6 +228,7 @@ impl Torrent {
                 upload,
                 super_seeding,
                 private,
+                discreet,
                 upload_only,
                 upload_only_since: now,
                 trouble: None,

@@ -85,12 +85,13 @@ pub(super) fn insert(
             tiers.push(vec![url.clone()]);
         }
     }
+    let tracked = add.link_is_tracked || !tiers.is_empty() || !add.trackers.is_empty();
     let asked = add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone());
     let new = NewEntry {
         id,
         shard,
         magnet,
-        settings: Settings { metadata_only: add.metadata_only, read_only: add.read_only },
+        settings: Settings { metadata_only: add.metadata_only, read_only: add.read_only, tracked },
         home: Home::new(asked, saved.map(|saved| &saved.whereabouts)),
         paused: add.paused.unwrap_or_else(|| saved.is_some_and(|saved| saved.paused)),
         wanted_files,

@@ -6,6 +6,7 @@ use engine::{Command as Brain, Content};
 use shard::{Added, Command};
 use types::{Bitfield, PieceIndex};
 
+use crate::Reach;
 use crate::entry::{Entry, Stage, State};
 use crate::inner::Inner;
 use crate::runtime::Culprit;
@@ -35,6 +36,7 @@ pub(super) fn give(inner: &Inner, entry: &Entry, state: &mut State, content: Opt
         }
         None => {
             let mut params = engine::Params::magnet(inner.engine.clone(), entry.hashes);
+            params.discreet = entry.reach() != Reach::Public;
             params.upload = state.place.upload;
             Added::magnet(id, params)
         }

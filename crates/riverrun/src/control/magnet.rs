@@ -19,11 +19,14 @@ use crate::{AddTorrent, Error, EventKind, Trouble};
 /// Adds a torrent by its magnet link.
 pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) -> Result<Arc<Entry>, Error> {
     let (peers, name) = (link.peers.clone(), link.name.clone());
+    add.link_is_tracked = !link.trackers.is_empty();
     if add.own_trackers {
         add.link_trackers.clone_from(&link.trackers);
     }
     if let Some(metainfo) = load(&inner, link.hashes).await {
-        add.wanted = add.wanted.or_else(|| selected(&link, metainfo.info()));
+        if add.wanted.is_none() {
+            add.wanted = selected(&link, metainfo.info())?;
+        }
         add.named_peers.extend(peers);
         return add_metainfo(inner, metainfo, add).await;
     }
@@ -116,10 +119,19 @@ fn agree(wanted: InfoHashes, found: InfoHashes) -> bool {
         && wanted.get_v2().is_none_or(|v2| found.get_v2() == Some(v2))
 }
 
-/// The files that a link selects (BEP 53); none means all.
-fn selected(link: &Magnet, info: &Info) -> Option<Vec<u32>> {
-    let files = info.files().len() as u32;
-    (!link.select.is_empty()).then(|| (0..files).filter(|n| link.selects(*n)).collect())
+/// The files that a link selects (BEP 53); none means all. Numbers beyond the last file count for nothing, unless they are
+/// all that is selected.
+fn selected(link: &Magnet, info: &Info) -> Result<Option<Vec<u32>>, Error> {
+    let Some(first) = link.select.first() else { return Ok(None) };
+    let files = info.files();
+    let chosen: Vec<u32> = (0..files.len() as u32).filter(|n| link.selects(*n)).collect();
+    if chosen.iter().any(|n| files[*n as usize].is_stored()) {
+        return Ok(Some(chosen));
+    }
+    Err(Error::NoSuchFile {
+        file: *first.start(),
+        files: files.iter().filter(|file| file.is_stored()).count() as u32,
+    })
 }
 
 /// The metainfo is known: from here on it is a torrent like any other.
@@ -131,11 +143,18 @@ async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
     {
         return fail(inner, entry, &error);
     }
-    let chosen = add.wanted.take().or_else(|| selected(&link, metainfo.info()));
-    let chosen = match chosen.map(|numbers| wanted_files(metainfo.info(), numbers)) {
-        Some(Ok(files)) => files,
-        Some(Err(error)) => return fail(inner, entry, &error),
-        None => vec![true; metainfo.info().files().len()],
+    let chosen = match add.wanted.take() {
+        // Where it is the metainfo alone that is wanted, a selection of nothing keeps nobody from it.
+        None if entry.settings.metadata_only => Ok(selected(&link, metainfo.info()).unwrap_or(None)),
+        None => selected(&link, metainfo.info()),
+        chosen => Ok(chosen),
+    };
+    let all = || Ok(vec![true; metainfo.info().files().len()]);
+    let chosen =
+        chosen.and_then(|chosen| chosen.map_or_else(all, |numbers| wanted_files(metainfo.info(), numbers)));
+    let chosen = match chosen {
+        Ok(files) => files,
+        Err(error) => return fail(inner, entry, &error),
     };
     let (dir, bytes) = (inner.settings.state_dir.clone(), metainfo.to_bytes());
     let start = if entry.settings.metadata_only {

@@ -29,7 +29,7 @@ use types::{Bitfield, InfoHashes, PieceIndex};
 
 use crate::agenda::{Agenda, Chore};
 use crate::runtime::ShardHandle;
-use crate::{Error, Event, EventKind, SeedGoal, Trouble};
+use crate::{Error, Event, EventKind, Reach, SeedGoal, Trouble};
 
 pub(crate) use content::{Content, Waiting};
 pub(crate) use data::Data;
@@ -67,6 +67,9 @@ pub(crate) struct Settings {
     pub(crate) metadata_only: bool,
     /// Its files are never written.
     pub(crate) read_only: bool,
+    /// It was added with trackers. A private torrent has its tracker and nothing else, so that what is added without any
+    /// is public.
+    pub(crate) tracked: bool,
 }
 
 /// What a new entry begins with.
@@ -127,6 +130,15 @@ impl Entry {
     /// Its metainfo, where it is known.
     pub(crate) fn metainfo(&self) -> Option<&Metainfo> {
         self.content.metainfo()
+    }
+
+    /// What is known of its being private (BEP 27): who may be told of it.
+    pub(crate) fn reach(&self) -> Reach {
+        match self.metainfo() {
+            None if self.settings.tracked => Reach::Unknown,
+            Some(_) if self.info().is_private() => Reach::Private,
+            _ => Reach::Public,
+        }
     }
 
     /// The metainfo of a magnet link has come. False where it had come before, or the torrent is gone.

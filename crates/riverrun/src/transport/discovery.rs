@@ -30,7 +30,7 @@ pub enum Reach {
     /// Those that are known to be public.
     #[default]
     Public,
-    /// Magnet links as well, whose metainfo is not known: it may turn out private, and then it was spoken of.
+    /// Magnet links with trackers as well, whose metainfo is not known: it may turn out private, and then it was spoken of.
     Unknown,
     /// All, private ones too: it is run by who runs the private torrent's swarm, as its tracker is.
     Private,
@@ -161,11 +161,7 @@ impl Discoveries {
     /// A torrent takes part in its swarm, or is known better than it was: those that may are told of it, others are
     /// stopped.
     pub(crate) fn enter(&self, entry: &Arc<Entry>) {
-        let needed = match entry.metainfo() {
-            None => Reach::Unknown,
-            Some(_) if entry.info().is_private() => Reach::Private,
-            Some(_) => Reach::Public,
-        };
+        let needed = entry.reach();
         let mut searches = self.searches.lock().unwrap_or_else(|e| e.into_inner());
         for (number, discovery) in self.all.iter().enumerate() {
             let at = (entry.id, number);

@@ -219,7 +219,9 @@ impl Node {
         let config = self.shard_config();
         let info = ctx.payload.info.clone();
         let added = if self.spec.magnet && self.log.metadata_at.is_none() {
-            Added::magnet(TORRENT, Params::magnet(config.engine.clone(), info.info_hashes()))
+            let mut params = Params::magnet(config.engine.clone(), info.info_hashes());
+            params.discreet = info.is_private();
+            Added::magnet(TORRENT, params)
         } else {
             let mut params = Params::new(config.engine.clone(), info.info_hashes(), self.content(&info));
             (params.upload, params.super_seeding) = (self.spec.upload, self.spec.super_seeding);

@@ -170,3 +170,30 @@ fn a_seed_has_no_use_for_seeds() {
     tell(&mut t, Time::ZERO, 1, 2, &Pex { added, ..Pex::default() }.encode()).unwrap();
     assert_eq!(dials(&t.drain(Time::ZERO)), ["1.2.3.5:5".parse().unwrap()]);
 }
+
+/// A magnet link with trackers may turn out private: until that is known nobody is told of others, or learns of them by us.
+#[test]
+fn what_may_turn_out_private_offers_no_exchange_until_it_is_known() {
+    for (discreet, before) in [(true, None), (false, Some(2))] {
+        let mut params = Params::magnet(config(), InfoHashes::v1(InfoHash([1; 20])));
+        params.discreet = discreet;
+        let (mut t, now) = (Torrent::new(params, Time::ZERO, Rng::from_number(1)), Time::ZERO);
+        t.handle(now, Input::Command(Command::Start)).unwrap();
+        let offers = |outputs: &[Output]| {
+            let (_, greeting) = extended(outputs, conn(1)).into_iter().find(|(id, _)| *id == 0).unwrap();
+            let extensions = ExtendedHandshake::decode(&greeting).unwrap().extensions;
+            (extensions.id("ut_pex"), extensions.id("ut_holepunch").is_some())
+        };
+        let greeting = meet_at(&mut t, now, 1, FAR.parse().unwrap(), Origin::Dialed);
+        assert_eq!(offers(&greeting), (before, before.is_some()));
+        tell(&mut t, now, 1, 0, b"d1:md6:ut_pexi33eee").unwrap();
+        t.drain(now);
+        tell(&mut t, now, 1, 2, &naming(&["1.2.3.4:5"])).unwrap();
+        assert_eq!(dials(&t.drain(now)).len(), usize::from(!discreet));
+        let content = Content::new(Geometry::new(1, PIECE).unwrap());
+        t.handle(now, Input::Command(Command::Content(Box::new(content)))).unwrap();
+        assert_eq!(offers(&t.drain(now)), (Some(2), true), "it is public");
+        tell(&mut t, now, 1, 2, &naming(&["1.2.3.4:6"])).unwrap();
+        assert!(!dials(&t.drain(now)).is_empty());
+    }
+}
