@@ -65,6 +65,27 @@ fn a_link_is_listed_saved_and_downloaded_in_part() {
         "",
     );
     assert_eq!(infohash("got.torrent"), infohash("data.torrent"));
+    // What is there is left alone.
+    let again = scene.run(&format!("metainfo fetch {bare} -o got.torrent --state-dir d {words}"));
+    assert_eq!(again.code, Some(2), "{again:?}");
+    assert!(again.stderr.contains("got.torrent") && again.stderr.contains("--force"), "{again:?}");
+    scene.expect(
+        &format!("-q metainfo fetch {bare} -o got.torrent --force --state-dir d {words}"),
+        0,
+        "",
+        "",
+    );
+    // A link that selects no file of the torrent.
+    let none = scene.run(&format!("-q download {bare}&so=70 -o four --state-dir e {words}"));
+    assert_eq!(none.code, Some(2), "{none:?}");
+    assert!(none.stderr.contains("the torrent has no file 70"), "{none:?}");
+}
+
+#[test]
+fn lpd_listens_at_addresses_of_this_machine_alone() {
+    let outcome = Scene::new().run("lpd --interface 192.0.2.1");
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("--interface 192.0.2.1: no interface of this machine"), "{outcome:?}");
 }
 
 #[test]

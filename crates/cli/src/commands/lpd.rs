@@ -52,6 +52,7 @@ async fn listen(options: &Options, global: &Global) -> Result<(), Failure> {
     let mut discovery = Discovery::default();
     discovery.config.monitor = true;
     if !options.interface.is_empty() {
+        options.interface.iter().try_for_each(|addr| check(*addr))?;
         discovery.interfaces = Interfaces::Only(options.interface.clone());
     }
     let (_discovery, events) =
@@ -63,6 +64,16 @@ async fn listen(options: &Options, global: &Global) -> Result<(), Failure> {
         output::say("torrent: listening for announces; Ctrl-C ends it");
     }
     print(options, events).await
+}
+
+/// An error where no interface of this machine has this address: nothing could ever be heard there.
+fn check(addr: IpAddr) -> Result<(), Failure> {
+    match std::net::UdpSocket::bind((addr, 0)) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => Err(Failure::usage(format!(
+            "--interface {addr}: no interface of this machine has this address; `ip addr` lists those it has"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 async fn print(options: &Options, mut events: Events) -> Result<(), Failure> {

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Where to put it, `-` for stdout [default: INFOHASH.torrent]
     #[arg(short, long, value_name = "FILE")]
     output: Option<String>,
+    /// Replace an existing file
+    #[arg(short, long)]
+    force: bool,
     /// Give up after this time (exit code 4)
     #[arg(long, value_name = "TIME", env = "RIVERRUN_TIMEOUT", value_parser = units::parse_time)]
     timeout: Option<Duration>,
@@ -29,7 +32,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
     let ready = options.client.ready()?;
-    let torrent = match source::open(&options.source)? {
+    let source = source::open(&options.source)?;
+    // Said before the swarm is asked, where the name is known.
+    if let Some(path) = &options.output {
+        output::refuse_to_replace(path, options.force)?;
+    }
+    let torrent = match source {
         Source::Torrent(torrent) => *torrent,
         Source::Magnet(link) => session::run(|stop| fetch(options, global, ready, link, stop))?,
     };
@@ -37,7 +45,7 @@ pub(crate) fn run(options: &Options, global: &Global) -> Result<(), Failure> {
         Some(path) => path.clone(),
         None => format!("{}.torrent", torrent.info_hashes()),
     };
-    output::to_file_or_stdout(&path, &torrent.to_bytes())?;
+    output::new_file(&path, &torrent.to_bytes(), options.force)?;
     if global.quiet || path == "-" { Ok(()) } else { output::line(path) }
 }
 

@@ -141,6 +141,11 @@ fn still_there(torrent: &Torrent) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A tracker without the part of its address that says whose client this is.
+fn origin(url: &str) -> String {
+    tracker::TrackerUrl::parse(url).map_or_else(|_| "a tracker".to_owned(), |url| url.origin().to_owned())
+}
+
 /// Why a peer that the user named is of no use, in words that name what the user can do something about.
 fn useless<'a>(code: &str, reason: &'a str) -> &'a str {
     match code {
@@ -214,10 +219,12 @@ impl Rules<'_> {
                 }
             }
             EventKind::Recovered => seen.progress.say(&format!("{}: the disk works again", name())),
-            EventKind::TrackerFailed { url, message, .. } => tracing::warn!("{url}: {message}"),
-            EventKind::TrackerWarning { url, message } => tracing::warn!("{url}: {message}"),
+            EventKind::TrackerFailed { url, message, .. } | EventKind::TrackerWarning { url, message } => {
+                let origin = origin(url);
+                tracing::warn!("{origin}: {}", message.replace(url.as_str(), &origin));
+            }
             EventKind::TrackerAnnounced { url, warning: Some(warning), .. } => {
-                tracing::warn!("{url}: the tracker says: {warning}");
+                tracing::warn!("{}: the tracker says: {warning}", origin(url));
             }
             EventKind::PeerUseless { addr, code, reason, retry } => {
                 if seen.useless.insert((*addr, code)) {
