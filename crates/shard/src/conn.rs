@@ -27,6 +27,8 @@ pub(crate) struct Conn {
     pub(crate) upload_turns: Turns,
     /// It waits in line for a buffer or for rate.
     pub(crate) recv_parked: bool,
+    /// How many blocks the next read may bring, by what the last one brought.
+    pub(crate) reach: usize,
     pub(crate) sender: Sender,
 }
 
@@ -60,6 +62,7 @@ impl Conn {
             download_turns: Turns::default(),
             upload_turns: Turns::default(),
             recv_parked: false,
+            reach: 2,
             sender: Sender::Idle,
         }
     }

@@ -29,6 +29,8 @@ pub(crate) struct Inbound {
     /// The stash holds bytes that were not looked at yet, for want of a buffer.
     held: bool,
     payload: Payload,
+    /// The last message was a block that was taken.
+    after_block: bool,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +77,31 @@ impl Inbound {
         }
     }
 
+    /// Whether a block is likely to come next, after the one in arrival.
+    pub(crate) fn expects_block(&self) -> bool {
+        match &self.payload {
+            Payload::Block { .. } => true,
+            Payload::Skip(_) => false,
+            Payload::None => self.after_block && self.is_between(),
+        }
+    }
+
+    /// The block that these bytes begin, where they are a whole header and nothing else is in arrival.
+    pub(crate) fn whole_header(&self, bytes: &[u8], limits: &FrameLimits) -> Option<BlockRef> {
+        if !self.is_between() || bytes.len() < PIECE_HEADER_LEN {
+            return None;
+        }
+        match FrameHeader::peek(bytes, limits) {
+            Ok(FrameHeader::Piece { block, .. }) => Some(block),
+            _ => None,
+        }
+    }
+
+    /// Whether the last message has come whole, and nothing of the next one.
+    fn is_between(&self) -> bool {
+        matches!(self.payload, Payload::None) && self.stash.is_empty()
+    }
+
     /// The next step. Uses up `bytes` from the front.
     ///
     /// # Errors
@@ -88,6 +115,7 @@ impl Inbound {
             self.stash = Vec::new();
         }
         if let Some((run, block)) = self.payload_step(bytes) {
+            self.after_block = true;
             return Ok(Step::Block(run, block));
         }
         if !matches!(self.payload, Payload::None) {
@@ -112,6 +140,7 @@ impl Inbound {
             self.spent = true;
             &self.stash
         };
+        self.after_block = false;
         Ok(Step::Message(Message::decode(&frame[PREFIX_LEN..])?))
     }
 

@@ -45,6 +45,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod blocks;
 mod conn;
 mod crowd;

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSliceMut};
 
 use engine::{ConnId, Disconnect, Fault, Input};
-use types::Time;
+use types::{BLOCK_LEN, Time};
 
+use crate::ahead::{self, Ahead, Place, Share};
 use crate::conn::{Conn, Stage};
 use crate::gates::Gates;
 use crate::inbound::Step;
@@ -20,6 +21,7 @@ pub(crate) struct Receive {
     pub(crate) pool: Pool,
     pub(crate) gates: Gates,
     scratch: Vec<u8>,
+    ahead: Ahead,
     /// Connections that wait for a buffer.
     line: VecDeque<ConnId>,
 }
@@ -41,6 +43,7 @@ impl Receive {
             pool: Pool::new(blocks),
             gates: Gates::new(now),
             scratch: vec![0; SCRATCH],
+            ahead: Ahead::default(),
             line: VecDeque::new(),
         }
     }
@@ -107,21 +110,34 @@ impl Shard {
         read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
     ) -> RecvOutcome {
         let Some(entry) = self.conns.get_mut(conn) else { return RecvOutcome::Closed };
-        let Receive { gates, scratch, .. } = &mut self.receive;
+        let Receive { gates, scratch, ahead, pool, .. } = &mut self.receive;
         let allowed = gates.allow(now, conn, entry.torrent(), &mut entry.download_turns);
         if allowed == 0 {
             entry.recv_parked = true;
             return RecvOutcome::Paused;
         }
         let torrent = entry.torrent();
-        match read_into(entry, allowed, scratch, read) {
+        let places = places(entry, allowed, pool);
+        let came = match places {
+            0 => read_into(entry, allowed, scratch, read),
+            _ => read_ahead(entry, places, ahead, pool, read),
+        };
+        match came {
             Ok((0, 0)) => {
                 self.lost(now, conn, Disconnect::ByPeer);
                 RecvOutcome::Closed
             }
             Ok((direct, beyond)) => {
                 gates.passed(now, torrent, direct + beyond, &mut entry.download_turns);
-                self.feed_scratch(now, conn, beyond)
+                let flow = match places {
+                    0 => self.feed_scratch(now, conn, beyond),
+                    _ => self.feed_ahead(now, conn, beyond),
+                };
+                match flow {
+                    Flow::On => RecvOutcome::More,
+                    Flow::Held => RecvOutcome::Paused,
+                    Flow::Gone => RecvOutcome::Closed,
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => RecvOutcome::Empty,
             Err(error) if error.kind() == ErrorKind::Interrupted => RecvOutcome::More,
@@ -132,15 +148,48 @@ impl Shard {
         }
     }
 
-    fn feed_scratch(&mut self, now: Time, conn: ConnId, bytes: usize) -> RecvOutcome {
+    fn feed_scratch(&mut self, now: Time, conn: ConnId, bytes: usize) -> Flow {
         let scratch = std::mem::take(&mut self.receive.scratch);
         let flow = self.feed(now, conn, &scratch[..bytes]);
         self.receive.scratch = scratch;
-        match flow {
-            Flow::On => RecvOutcome::More,
-            Flow::Held => RecvOutcome::Paused,
-            Flow::Gone => RecvOutcome::Closed,
+        flow
+    }
+
+    /// Looks at what lies in the places ahead.
+    fn feed_ahead(&mut self, now: Time, conn: ConnId, bytes: usize) -> Flow {
+        let mut ahead = std::mem::take(&mut self.receive.ahead);
+        let mut flow = self.feed(now, conn, &[]);
+        for (place, share) in ahead.filled(bytes) {
+            flow = self.feed_place(now, conn, flow, place, share);
         }
+        self.receive.ahead = ahead;
+        flow
+    }
+
+    /// A whole block that is wanted stays where it is; everything else is bytes like any other.
+    fn feed_place(&mut self, now: Time, conn: ConnId, flow: Flow, place: &mut Place, share: Share) -> Flow {
+        let Some(entry) = self.conns.get_mut(conn).filter(|_| flow != Flow::Gone) else { return Flow::Gone };
+        let (header, payload) = (&place.header[..share.header], &place.block.as_ref()[..share.payload]);
+        if flow == Flow::Held {
+            [header, payload].into_iter().for_each(|mut bytes| entry.inbound.hold(&mut bytes));
+            return Flow::Held;
+        }
+        let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) else { return Flow::On };
+        let whole = entry.inbound.whole_header(header, &member.limits).filter(|run| run.len == BLOCK_LEN);
+        let Some(run) = whole.filter(|_| self.receive.pool.left() > 0) else {
+            return match self.feed(now, conn, header) {
+                Flow::On => self.feed(now, conn, payload),
+                flow => self.feed_place(now, conn, flow, place, Share { header: 0, ..share }),
+            };
+        };
+        if !member.takes(now, conn, run) {
+            entry.inbound.skip(run, &mut &*header);
+            return self.feed(now, conn, payload);
+        }
+        let block = place.take(&mut self.receive.pool);
+        entry.inbound.take(run, block, &mut &place.header[..]);
+        entry.inbound.filled(share.payload);
+        self.feed(now, conn, &[])
     }
 
     fn feed_held(&mut self, now: Time, conn: ConnId) -> Flow {
@@ -220,6 +269,38 @@ impl Shard {
             }
         }
     }
+}
+
+/// How many places ahead to offer: none where anything but blocks is to be expected. One buffer is left for the block in
+/// arrival.
+fn places(entry: &Conn, allowed: usize, pool: &Pool) -> usize {
+    if entry.read_limit() < usize::MAX || !entry.inbound.expects_block() {
+        return 0;
+    }
+    Ahead::reach(allowed.saturating_sub(BLOCK_LEN as usize), entry.reach.min(pool.left().saturating_sub(1)))
+}
+
+/// Reads into the block in arrival and into so many places for those that follow. Answers as [`read_into`].
+fn read_ahead(
+    entry: &mut Conn,
+    places: usize,
+    ahead: &mut Ahead,
+    pool: &mut Pool,
+    read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
+) -> io::Result<(usize, usize)> {
+    let mut slices: [IoSliceMut<'_>; ahead::SLICES] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+    let room = entry.inbound.room();
+    let direct = room.len();
+    slices[0] = IoSliceMut::new(room);
+    ahead.offer(places, pool, &mut slices[1..]);
+    let first = usize::from(direct == 0);
+    let came = read(&mut slices[first..=2 * places])?;
+    let placed = came.min(direct);
+    entry.inbound.filled(placed);
+    let whole = Ahead::whole(came - placed);
+    // As many as came, and room to find out whether there are more.
+    entry.reach = if whole == places { ahead::MOST.min(2 * places) } else { whole + 2 };
+    Ok((placed, came - placed))
 }
 
 /// Reads into the block in arrival and what comes after it into the scratch. Answers how much went to either;
