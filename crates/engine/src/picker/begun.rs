@@ -15,9 +15,24 @@ use crate::ConnId;
 pub(super) struct Begun {
     owned: BTreeMap<ConnId, BTreeSet<PieceIndex>>,
     loose: BTreeSet<PieceIndex>,
+    /// Pieces that fast peers fetch side by side, beyond the one that each peer has.
+    beside: BTreeMap<ConnId, u32>,
+    all_beside: u32,
 }
 
 impl Begun {
+    /// This peer fetches so many pieces side by side, at least one.
+    pub(super) fn abreast(&mut self, conn: ConnId, pieces: u32) {
+        let more = pieces.saturating_sub(1);
+        let before = if more == 0 { self.beside.remove(&conn) } else { self.beside.insert(conn, more) };
+        self.all_beside = self.all_beside + more - before.unwrap_or(0);
+    }
+
+    /// How many pieces may be begun because fast peers fetch several side by side.
+    pub(super) fn beside(&self) -> u32 {
+        self.all_beside
+    }
+
     /// The piece belongs to this peer from now on.
     pub(super) fn claim(&mut self, piece: PieceIndex, by: ConnId) {
         self.owned.entry(by).or_default().insert(piece);
@@ -31,6 +46,7 @@ impl Begun {
 
     /// A peer gives up what it began. Returns the pieces that may have been its.
     pub(super) fn leave(&mut self, conn: ConnId) -> BTreeSet<PieceIndex> {
+        self.abreast(conn, 1);
         self.owned.remove(&conn).unwrap_or_default()
     }
 

@@ -7,6 +7,9 @@ use super::{Asker, Order, Picker, Pieces};
 
 /// So far the queue is looked through for a piece of a peer that has few, before its pieces are.
 const NEAR: usize = 4_096;
+/// Blocks of one piece that are asked for in a row where several pieces are fetched side by side: they are written
+/// together.
+const RUN: usize = 4;
 
 impl Picker {
     /// Up to `count` blocks to ask this peer for; they count as asked.
@@ -16,6 +19,10 @@ impl Picker {
             return out;
         }
         self.pick_urgent(asker, count, &mut out);
+        if self.order == Order::RarestFirst && !asker.parole {
+            self.begun.abreast(asker.conn, asker.abreast);
+            self.pick_abreast(asker, count, &mut out, rng);
+        }
         let own = self.begun.of(asker.conn, &self.partials);
         self.pick_begun(asker, count, &mut out, own, |_| true);
         self.pick_of_others(asker, count, &mut out);
@@ -33,14 +40,46 @@ impl Picker {
         out
     }
 
+    /// Free blocks of several pieces in turns, for a peer that brings many pieces in a moment: what comes together is then
+    /// hashed together, one lane for each piece. Does nothing for a peer that fetches one after the other.
+    fn pick_abreast(&mut self, asker: Asker<'_>, count: usize, out: &mut Vec<BlockRef>, rng: &mut Rng) {
+        while asker.abreast > 1 && out.len() < count {
+            let own = self.begun.of(asker.conn, &self.partials);
+            let free = |piece: &PieceIndex| self.partials.get(piece).map_or(0, Partial::free);
+            let mut side_by_side: Vec<(u32, PieceIndex)> =
+                own.iter().map(|piece| (free(piece), *piece)).filter(|(free, _)| *free > 0).collect();
+            while side_by_side.len() < asker.abreast as usize
+                && !self.is_crowded()
+                && let Some(piece) = self.next_piece(asker, rng)
+            {
+                self.own(piece, asker);
+                side_by_side.push((self.partials.get(&piece).map_or(0, Partial::free), piece));
+            }
+            // Those that have the most left first, so that they stay abreast.
+            side_by_side.sort_by_key(|(free, piece)| (std::cmp::Reverse(*free), *piece));
+            let before = out.len();
+            for (_, piece) in side_by_side {
+                let most = count.min(out.len() + RUN);
+                self.pick_begun(asker, most, out, vec![piece], |_| true);
+            }
+            if out.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Whether more pieces are begun than peers have a use for.
+    fn is_crowded(&self) -> bool {
+        self.partials.len() as u32 > self.peers + self.peers / 2 + 4 + 2 * self.begun.beside()
+    }
+
     /// Free blocks of pieces that others began, where they left them or there are too many.
     fn pick_of_others(&mut self, asker: Asker<'_>, count: usize, out: &mut Vec<BlockRef>) {
         if out.len() >= count {
             return;
         }
         // While few pieces are begun each keeps its owner; with many, all hands finish them.
-        let crowded = self.partials.len() as u32 > self.peers + self.peers / 2 + 4;
-        if crowded && !asker.parole {
+        if self.is_crowded() && !asker.parole {
             let all = self.partials.keys().copied().collect();
             return self.pick_begun(asker, count, out, all, |p| p.owner.is_none() || !p.exclusive);
         }

@@ -69,6 +69,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) pace: Pace,
     /// What it would rather send: preferred among equals (BEP 6).
     pub(crate) suggested: &'a [PieceIndex],
+    /// How many pieces it fetches side by side, at least one.
+    pub(crate) abreast: u32,
 }
 
 /// What the arrival of a block means.

@@ -11,7 +11,7 @@ fn picker(pieces: u32) -> Picker {
 }
 
 fn asker<'a>(conn: ConnId, pieces: &'a Pieces) -> Asker<'a> {
-    Asker { conn, pieces, parole: false, alone: false, pace: Pace::ANY, suggested: &[] }
+    Asker { conn, pieces, parole: false, alone: false, pace: Pace::ANY, suggested: &[], abreast: 1 }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metainfo::Mismatch;
-use types::{Bitfield, BlockRef, PieceIndex, Time};
+use types::{Bitfield, BlockRef, Geometry, PieceIndex, Time};
 use wire::Message;
 
 use super::{Torrent, urgent};
@@ -16,6 +16,11 @@ use crate::{Arrival, ConnId, DiskTrouble, Event, Fault, Output};
 const UNASKED: u32 = 64;
 /// A block that is expected within this time is not asked for a second time.
 const WORTH_A_COPY: Duration = Duration::from_secs(2);
+
+/// The pieces that a peer brings in this time it fetches side by side.
+const MOMENT: Duration = Duration::from_millis(100);
+/// The most pieces that one peer fetches side by side: as many as the widest kernel hashes at once.
+const MOST_ABREAST: u32 = 16;
 
 /// Most peers of those that bring something that are asked for one block in the end-game.
 const MOST_COPIES: u32 = 3;
@@ -36,6 +41,13 @@ struct Late {
     proven: u32,
     /// When the first of them is expected.
     wait: Duration,
+}
+
+/// How many pieces a peer of this rate, in bytes a second, fetches side by side: as many as it brings in [`MOMENT`], so
+/// that none is whole much later than it would be alone.
+fn abreast(rate: f64, geometry: &Geometry) -> u32 {
+    let pieces = rate * MOMENT.as_secs_f64() / f64::from(geometry.piece_len(PieceIndex(0)).max(1));
+    (pieces as u32).clamp(1, MOST_ABREAST)
 }
 
 /// Of all late copies those blocks that are worth another one, the last to come first. What peers owe that
@@ -91,7 +103,8 @@ impl Torrent {
         let open = peer.requests.open(&peer.pieces, self.geometry.pieces());
         let pace = urgent::pace(peer, now, patience);
         let pieces = open.as_ref().unwrap_or(&peer.pieces);
-        let asker = Asker { conn, pieces, parole, alone, pace, suggested: peer.sets.suggested() };
+        let abreast = abreast(peer.down.rate(now), &self.geometry);
+        let asker = Asker { conn, pieces, parole, alone, pace, suggested: peer.sets.suggested(), abreast };
         let blocks = match choked {
             true => self.picker.pick_of(asker, peer.sets.allowed(), room),
             false => self.picker.pick(asker, room, &mut self.rng),
@@ -139,6 +152,7 @@ impl Torrent {
             alone: false,
             pace: urgent::pace(peer, now, Duration::ZERO),
             suggested: &[],
+            abreast: 1,
         };
         // Who would bring it hardly sooner is no help.
         let gain = asker.pace.each * 2;

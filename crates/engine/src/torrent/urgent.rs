@@ -194,8 +194,15 @@ impl Torrent {
         };
         let Some(peer) = self.peers.get_mut(&best) else { return false };
         let pace = pace(peer, now, Duration::ZERO);
-        let asker =
-            Asker { conn: best, pieces: &peer.pieces, parole: false, alone: false, pace, suggested: &[] };
+        let asker = Asker {
+            conn: best,
+            pieces: &peer.pieces,
+            parole: false,
+            alone: false,
+            pace,
+            suggested: &[],
+            abreast: 1,
+        };
         let asked = self.picker.ask_again(asker, block, 1);
         if asked {
             peer.requests.ask(now, block);
