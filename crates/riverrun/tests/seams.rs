@@ -143,10 +143,12 @@ async fn private_torrents_are_told_to_those_alone_who_declare_themselves() {
     assert_eq!((public.begun(), unknown.begun(), theirs.begun()), (0, 0, 1));
     assert!(client.close().await);
 
-    // As a magnet link it may be anything; what it turns out to be ends those that may not know.
+    // As a magnet link with a tracker it may be anything; what it turns out to be ends those that may not know.
     let dir = tempfile::tempdir().unwrap();
     let client = build(dir.path());
-    let torrent = client.add(AddTorrent::new(Source::InfoHash(metainfo.info_hashes()))).await.unwrap();
+    let add =
+        AddTorrent::new(Source::InfoHash(metainfo.info_hashes())).trackers(["http://127.0.0.1:9/announce"]);
+    let torrent = client.add(add).await.unwrap();
     complete(&torrent).await;
     assert_eq!((public.begun(), unknown.begun()), (0, 1));
     unknown.has_running(0).await;

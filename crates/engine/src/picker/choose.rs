@@ -55,8 +55,8 @@ impl Picker {
                 self.own(piece, asker);
                 side_by_side.push((self.partials.get(&piece).map_or(0, Partial::free), piece));
             }
-            // Those that have the most left first, so that they stay abreast.
-            side_by_side.sort_by_key(|(free, piece)| (std::cmp::Reverse(*free), *piece));
+            // What is nearly whole comes first: pieces then end one after the other, and not all at once.
+            side_by_side.sort_unstable();
             let before = out.len();
             for (_, piece) in side_by_side {
                 let most = count.min(out.len() + RUN);

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
@@ -28,6 +29,36 @@ fn a_peer_fetches_whole_pieces_and_no_block_twice() {
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 32);
+}
+
+#[test]
+fn a_fast_peer_fetches_pieces_side_by_side_and_nobody_thinks_it_a_crowd() {
+    let geometry = Geometry::new(64 * 262_144, 262_144).unwrap();
+    let mut p = Picker::new(geometry, Bitfield::new(64), Bitfield::full(64));
+    let mut rng = Rng::from_number(1);
+    (0..2).for_each(|_| p.peer(&Pieces::All, true));
+    let fast = Asker { abreast: 8, ..asker(A, &Pieces::All) };
+    let pieces_of = |blocks: &[BlockRef]| {
+        let mut pieces: Vec<u32> = blocks.iter().map(|block| block.piece.0).collect();
+        pieces.dedup();
+        pieces
+    };
+    // Runs of four blocks of each, then the next four of each.
+    let blocks = p.pick(fast, 48, &mut rng);
+    let pieces = pieces_of(&blocks);
+    assert_eq!((blocks.len(), pieces.len()), (48, 12));
+    let first: BTreeSet<u32> = pieces[..8].iter().copied().collect();
+    assert!(first.len() == 8 && pieces[8..].iter().all(|piece| first.contains(piece)), "{pieces:?}");
+    // What is nearly whole comes first; where one is all asked for, another begins.
+    let more = pieces_of(&p.pick(fast, 96, &mut rng));
+    assert_eq!(more[..4], pieces[8..]);
+    assert_eq!(more.iter().filter(|piece| !first.contains(piece)).count(), 4, "{pieces:?} {more:?}");
+    // The other peer begins a piece of its own all the same.
+    let own = p.pick(asker(B, &Pieces::All), 16, &mut rng);
+    assert_eq!((own.len(), pieces_of(&own).len()), (16, 1));
+    // When it is gone, what it left is anybody's, and so many are a crowd.
+    p.disown(A);
+    assert_eq!(p.begun.beside(), 0);
 }
 
 #[test]
