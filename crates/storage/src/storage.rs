@@ -125,6 +125,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
         DeviceId::default()
     }
 
+    /// Whether writes hinder each other. A [`DiskPool`](crate::DiskPool) then does one at a time, and joins those that come
+    /// meanwhile. Files are so: the system lets one writer into a file, and others wait for it at the cost of a core.
+    /// Default no, as for a store far away.
+    fn writes_alone(&self) -> bool {
+        false
+    }
+
     /// Fills all of `bufs`, one after the other, from byte `offset` on: all or an error, and then the contents of the
     /// buffers are arbitrary. Bytes of padding and gaps are zeros. Reading what was never written gives zeros,
     /// [`StorageError::Truncated`] or [`StorageError::NotFound`], and creates nothing. Empty buffers are fine.

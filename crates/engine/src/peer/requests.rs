@@ -16,6 +16,8 @@ const AHEAD: f64 = 3.0;
 const REFUSALS: u32 = 16;
 /// What a block is thought to take of a peer that has sent none.
 const FRESH: Duration = Duration::from_millis(250);
+/// A rate is not judged by less than this.
+const MOMENT: Duration = Duration::from_millis(50);
 /// The least a served peer is asked for at once.
 const MIN_WINDOW: u32 = 4;
 
@@ -32,6 +34,10 @@ pub(crate) struct Requests {
     window: Window,
     /// The last time the peer gave us something, or was first asked after owing nothing.
     progress: Time,
+    /// When it was first asked for something.
+    first_asked: Option<Time>,
+    /// Blocks that have come.
+    brought: u32,
     /// From one block to the next, while some are owed: a running mean, none before the first.
     pace: Option<Duration>,
     snubbed: bool,
@@ -62,6 +68,8 @@ impl Requests {
             counted: None,
             window: Window { size: MIN_WINDOW.min(cap), cap, slow_start: true, checked: now, last_rate: 0.0 },
             progress: now,
+            first_asked: None,
+            brought: 0,
             pace: None,
             snubbed: false,
             unasked: 0,
@@ -101,7 +109,14 @@ impl Requests {
         if self.len() == 0 {
             self.progress = now;
         }
+        self.first_asked.get_or_insert(now);
         self.owed.push_back((block, now));
+    }
+
+    /// Bytes a second since it was first asked for something: what is known of a peer's rate in its first moments.
+    pub(crate) fn first_rate(&self, now: Time) -> f64 {
+        let span = self.first_asked.map_or(Duration::ZERO, |first| now.since(first)).max(MOMENT);
+        f64::from(self.brought) * f64::from(BLOCK_LEN) / span.as_secs_f64()
     }
 
     /// Whether the peer is asked for the block.
@@ -142,6 +157,7 @@ impl Requests {
     /// A block has arrived whole.
     pub(crate) fn arrived(&mut self, now: Time, rate: f64) {
         (self.arriving, self.counted) = (None, None);
+        self.brought = self.brought.saturating_add(1);
         let span = now.since(self.progress);
         self.pace = Some(self.pace.map_or(span, |pace| (pace * 7 + span) / 8));
         self.progress = now;

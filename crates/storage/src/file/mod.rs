@@ -256,6 +256,10 @@ impl Storage for FileStorage {
         Capabilities { resident_reads, sendfile: true, durable: true, writable: true }
     }
 
+    fn writes_alone(&self) -> bool {
+        true
+    }
+
     fn device(&self) -> DeviceId {
         DeviceId(self.device.load(Ordering::Relaxed))
     }

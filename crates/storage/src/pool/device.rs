@@ -32,6 +32,9 @@ struct Queue<B, T> {
     orders: HashMap<usize, Order>,
     /// Jobs that wait for nothing, oldest first. Jobs that a neighbour took along are still named here.
     ready: [VecDeque<Seq>; CLASSES],
+    /// Storages with a write that is ready or running and is to be alone, each with the writes that wait for that and for
+    /// nothing else, oldest first.
+    alone: HashMap<usize, VecDeque<Seq>>,
     bytes: usize,
     threads: usize,
     idle: usize,
@@ -44,6 +47,8 @@ struct Entry<B, T> {
     job: Option<Job<B, T>>,
     touch: Touch,
     storage: usize,
+    /// It is a write that is to be alone.
+    alone: bool,
     class: Class,
     bytes: usize,
     /// How many jobs must finish first.
@@ -55,6 +60,8 @@ struct Entry<B, T> {
 /// Jobs for one call: more than one only if they are writes that follow each other.
 pub(super) struct Batch<B, T> {
     pub(super) jobs: Vec<(Seq, Job<B, T>)>,
+    /// The storage that it keeps other writes from.
+    alone: Option<usize>,
 }
 
 fn touch_of<B: AsRef<[u8]>>(work: &Work<B>) -> (Touch, usize) {
@@ -82,6 +89,7 @@ impl<B, T> Device<B, T> {
             entries: BTreeMap::new(),
             orders: HashMap::new(),
             ready: Default::default(),
+            alone: HashMap::new(),
             bytes: 0,
             threads: 0,
             idle: 0,
@@ -135,7 +143,10 @@ where
         }
         drop(queue);
         if !start {
-            self.wake.notify_one();
+            // Who waits for others is waked by them.
+            if ready {
+                self.wake.notify_one();
+            }
         } else if !self.start() {
             self.lone();
         }
@@ -208,9 +219,16 @@ where
         batch: Batch<B, T>,
         mut carry_out: impl FnMut(&dyn Storage, Work<B>) -> (super::Outcome<B>, Result<(), StorageError>),
     ) {
-        for (seq, job) in batch.jobs {
+        let (last, alone) = (batch.jobs.len().saturating_sub(1), batch.alone);
+        for (n, (seq, job)) in batch.jobs.into_iter().enumerate() {
             let (outcome, result) = carry_out(&*job.storage, job.work);
-            let woken = self.lock().remove(seq);
+            let mut queue = self.lock();
+            let woken = queue.remove(seq);
+            // This thread looks for work again at once: nobody is waked for the next write.
+            if let Some(storage) = alone.filter(|_| n == last) {
+                queue.next_alone(storage);
+            }
+            drop(queue);
             // After the entry is gone: whoever submits from the sink finds room.
             let done = Done { tag: job.tag, outcome, result };
             run::quietly(|| (self.sink)(done));
@@ -242,13 +260,37 @@ impl<B, T> Queue<B, T> {
             }
         }
         let waits = before.len();
-        if waits == 0 {
-            self.ready[class as usize].push_back(seq);
-        }
         self.bytes += bytes;
-        let entry = Entry { job: Some(job), touch, storage, class, bytes, waits, after: Vec::new() };
+        let alone = matches!(touch, Touch::Write(_)) && job.storage.writes_alone();
+        let entry = Entry { job: Some(job), touch, storage, alone, class, bytes, waits, after: Vec::new() };
         self.entries.insert(seq, entry);
-        waits == 0
+        waits == 0 && self.make_ready(seq)
+    }
+
+    /// A job waits for no earlier one. Whether it can run at once.
+    fn make_ready(&mut self, seq: Seq) -> bool {
+        let Some(entry) = self.entries.get(&seq) else { return false };
+        if entry.alone {
+            if let Some(line) = self.alone.get_mut(&entry.storage) {
+                line.push_back(seq);
+                return false;
+            }
+            self.alone.insert(entry.storage, VecDeque::new());
+        }
+        self.ready[entry.class as usize].push_back(seq);
+        true
+    }
+
+    /// The write that kept others from its storage has ended: the next one has its turn.
+    fn next_alone(&mut self, storage: usize) {
+        let Some(line) = self.alone.get_mut(&storage) else { return };
+        // Those that were taken along are in line still.
+        let is_left = |seq: &Seq| self.entries.get(seq).is_some_and(|entry| entry.job.is_some());
+        let next = std::iter::from_fn(|| line.pop_front()).find(is_left);
+        match next.and_then(|seq| Some((seq, self.entries.get(&seq)?.class))) {
+            Some((seq, class)) => self.ready[class as usize].push_front(seq),
+            None => _ = self.alone.remove(&storage),
+        }
     }
 
     /// Forgets a finished job. Returns how many others became ready.
@@ -259,14 +301,14 @@ impl<B, T> Queue<B, T> {
             order.remove(seq, &entry.touch);
             if order.is_empty() {
                 self.orders.remove(&entry.storage);
+                self.alone.remove(&entry.storage);
             }
         }
         let mut woken = 0;
         for later in entry.after {
             if let Some(waiting) = self.entries.get_mut(&later) {
                 waiting.waits -= 1;
-                if waiting.waits == 0 {
-                    self.ready[waiting.class as usize].push_back(later);
+                if waiting.waits == 0 && self.make_ready(later) {
                     woken += 1;
                 }
             }
@@ -282,7 +324,8 @@ impl<B, T> Queue<B, T> {
             let class = if reversed { CLASSES - 1 - step } else { step };
             while let Some(seq) = self.ready[class].pop_front() {
                 if let Some(job) = self.start(seq) {
-                    let mut batch = Batch { jobs: vec![(seq, job)] };
+                    let alone = self.entries.get(&seq).filter(|entry| entry.alone).map(|entry| entry.storage);
+                    let mut batch = Batch { jobs: vec![(seq, job)], alone };
                     self.join_neighbours(seq, &mut batch, config);
                     return Some(batch);
                 }
@@ -340,11 +383,11 @@ impl<B, T> Queue<B, T> {
         // Whatever it waits for or is waited for by is counted as if it had run.
         let (seq, entry) = self.entries.iter_mut().find(|(_, entry)| optional(entry))?;
         let job = entry.job.take()?;
-        Some(Batch { jobs: vec![(*seq, job)] })
+        Some(Batch { jobs: vec![(*seq, job)], alone: None })
     }
 
     fn cancel_all(&mut self) -> Option<Batch<B, T>> {
         let (seq, job) = self.entries.iter_mut().find_map(|(seq, entry)| Some((*seq, entry.job.take()?)))?;
-        Some(Batch { jobs: vec![(seq, job)] })
+        Some(Batch { jobs: vec![(seq, job)], alone: None })
     }
 }

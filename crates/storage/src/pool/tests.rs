@@ -1,4 +1,5 @@
 use std::io::{IoSlice, IoSliceMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use types::{InfoHash, InfoHashes};
@@ -246,4 +247,77 @@ fn memory_keeps_every_promise() {
     let factory = MemoryFactory::new();
     factory.open(&request).unwrap();
     assert!(factory.get(InfoHash([3; 20])).is_some());
+}
+
+/// A storage whose writes are to be alone, and which counts how many it does at once.
+#[derive(Debug)]
+struct Lonely {
+    inner: Arc<MemoryStorage>,
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Storage for Lonely {
+    fn plan(&self) -> &Arc<Plan> {
+        self.inner.plan()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn writes_alone(&self) -> bool {
+        true
+    }
+
+    fn read(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), StorageError> {
+        self.inner.read(offset, bufs)
+    }
+
+    fn write(&self, offset: u64, bufs: &[IoSlice<'_>]) -> Result<(), StorageError> {
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::yield_now();
+        let result = self.inner.write(offset, bufs);
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+
+    fn sync(&self, ranges: &[Range<u64>]) -> Result<(), StorageError> {
+        self.inner.sync(ranges)
+    }
+
+    fn probe(&self) -> Result<Vec<FileState>, StorageError> {
+        self.inner.probe()
+    }
+}
+
+#[test]
+fn writes_that_hinder_each_other_are_done_one_at_a_time_and_joined() {
+    let (pool, done) = pool(PoolConfig::default().threads(4));
+    let inner = storage(1 << 20);
+    let all: Vec<Arc<Lonely>> = (0..2)
+        .map(|_| {
+            Arc::new(Lonely { inner: inner.clone(), now: AtomicUsize::new(0), most: AtomicUsize::new(0) })
+        })
+        .collect();
+    let mut jobs = 0;
+    for round in 0..40u8 {
+        for storage in &all {
+            for n in 0..20u64 {
+                let offset = (n * 7 % 20) * 1_000 + u64::from(round % 3);
+                let work = Work::Write { offset, bufs: vec![vec![round; 1_000]] };
+                let storage: Arc<dyn Storage> = storage.clone();
+                pool.submit(Job { storage, class: Class::Write, work, tag: jobs }).unwrap();
+                jobs += 1;
+            }
+            let storage: Arc<dyn Storage> = storage.clone();
+            let work = Work::Sync { ranges: Vec::new() };
+            pool.submit(Job { storage, class: Class::Write, work, tag: jobs }).unwrap();
+            jobs += 1;
+        }
+    }
+    assert!(done.iter().take(jobs as usize).all(|done| done.result.is_ok()));
+    assert!(all.iter().all(|storage| storage.most.load(Ordering::SeqCst) == 1));
+    assert!(inner.counters().writes < u64::from(jobs), "what waits is joined");
+    assert!(pool.close(PATIENCE));
 }
