@@ -31,7 +31,7 @@ const IDLE_BLOCKS: usize = 64;
 pub struct Config {
     /// Settings of its torrents' brains.
     pub engine: Arc<engine::Config>,
-    /// Block buffers for arrived data on its way to the disk. Default 1,024 (16 MiB). Each connection may
+    /// Block buffers for arrived data on its way to the disk. Default 896 (14 MiB). Each connection may
     /// hold one more for the block it is receiving.
     pub receive_blocks: usize,
     /// Block buffers for data to be sent. Default 1,024 (16 MiB).
@@ -47,7 +47,7 @@ impl Config {
     pub fn new(engine: Arc<engine::Config>) -> Config {
         Config {
             engine,
-            receive_blocks: 1_024,
+            receive_blocks: 896,
             send_blocks: 1_024,
             gate_dials: false,
             limit_payload_only: false,

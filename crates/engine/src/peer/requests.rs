@@ -16,7 +16,7 @@ const AHEAD: f64 = 3.0;
 const REFUSALS: u32 = 16;
 /// What a block is thought to take of a peer that has sent none.
 const FRESH: Duration = Duration::from_millis(250);
-/// A rate is not judged by less than this.
+/// A burst is not judged by less than this.
 const MOMENT: Duration = Duration::from_millis(50);
 /// The least a served peer is asked for at once.
 const MIN_WINDOW: u32 = 4;
@@ -34,10 +34,7 @@ pub(crate) struct Requests {
     window: Window,
     /// The last time the peer gave us something, or was first asked after owing nothing.
     progress: Time,
-    /// When it was first asked for something.
-    first_asked: Option<Time>,
-    /// Blocks that have come.
-    brought: u32,
+    burst: Burst,
     /// From one block to the next, while some are owed: a running mean, none before the first.
     pace: Option<Duration>,
     snubbed: bool,
@@ -59,6 +56,26 @@ struct Window {
     last_rate: f64,
 }
 
+/// How much comes at once.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    since: Time,
+    blocks: u32,
+    /// Bytes a second, of the last span that was long enough.
+    rate: f64,
+}
+
+impl Burst {
+    fn grow(&mut self, now: Time) {
+        self.blocks += 1;
+        let span = now.since(self.since);
+        if span >= MOMENT {
+            let rate = f64::from(self.blocks) * f64::from(BLOCK_LEN) / span.as_secs_f64();
+            *self = Burst { since: now, blocks: 0, rate };
+        }
+    }
+}
+
 impl Requests {
     pub(crate) fn new(now: Time, cap: u32) -> Requests {
         Requests {
@@ -68,8 +85,7 @@ impl Requests {
             counted: None,
             window: Window { size: MIN_WINDOW.min(cap), cap, slow_start: true, checked: now, last_rate: 0.0 },
             progress: now,
-            first_asked: None,
-            brought: 0,
+            burst: Burst { since: now, blocks: 0, rate: 0.0 },
             pace: None,
             snubbed: false,
             unasked: 0,
@@ -109,14 +125,12 @@ impl Requests {
         if self.len() == 0 {
             self.progress = now;
         }
-        self.first_asked.get_or_insert(now);
         self.owed.push_back((block, now));
     }
 
-    /// Bytes a second since it was first asked for something: what is known of a peer's rate in its first moments.
-    pub(crate) fn first_rate(&self, now: Time) -> f64 {
-        let span = self.first_asked.map_or(Duration::ZERO, |first| now.since(first)).max(MOMENT);
-        f64::from(self.brought) * f64::from(BLOCK_LEN) / span.as_secs_f64()
+    /// Bytes a second of late: not a mean over seconds, but what the last moments brought.
+    pub(crate) fn burst(&self) -> f64 {
+        self.burst.rate
     }
 
     /// Whether the peer is asked for the block.
@@ -157,7 +171,7 @@ impl Requests {
     /// A block has arrived whole.
     pub(crate) fn arrived(&mut self, now: Time, rate: f64) {
         (self.arriving, self.counted) = (None, None);
-        self.brought = self.brought.saturating_add(1);
+        self.burst.grow(now);
         let span = now.since(self.progress);
         self.pace = Some(self.pace.map_or(span, |pace| (pace * 7 + span) / 8));
         self.progress = now;

@@ -9,7 +9,7 @@ use super::{Asker, Order, Picker, Pieces};
 const NEAR: usize = 4_096;
 /// Blocks of one piece that are asked for in a row where several pieces are fetched side by side: they are written
 /// together.
-const RUN: usize = 2;
+const RUN: usize = 4;
 
 impl Picker {
     /// Up to `count` blocks to ask this peer for; they count as asked.

@@ -43,14 +43,14 @@ fn a_fast_peer_fetches_pieces_side_by_side_and_nobody_thinks_it_a_crowd() {
         pieces.dedup();
         pieces
     };
-    // Runs of two blocks of each, then the next two of each.
-    let blocks = p.pick(fast, 24, &mut rng);
+    // Runs of four blocks of each, then the next four of each.
+    let blocks = p.pick(fast, 48, &mut rng);
     let pieces = pieces_of(&blocks);
-    assert_eq!((blocks.len(), pieces.len()), (24, 12));
+    assert_eq!((blocks.len(), pieces.len()), (48, 12));
     let first: BTreeSet<u32> = pieces[..8].iter().copied().collect();
     assert!(first.len() == 8 && pieces[8..].iter().all(|piece| first.contains(piece)), "{pieces:?}");
     // What is nearly whole comes first; where one is all asked for, another begins.
-    let more = pieces_of(&p.pick(fast, 112, &mut rng));
+    let more = pieces_of(&p.pick(fast, 96, &mut rng));
     assert_eq!(more[..4], pieces[8..]);
     assert_eq!(more.iter().filter(|piece| !first.contains(piece)).count(), 4, "{pieces:?} {more:?}");
     // The other peer begins a piece of its own all the same.

@@ -103,8 +103,7 @@ impl Torrent {
         let open = peer.requests.open(&peer.pieces, self.geometry.pieces());
         let pace = urgent::pace(peer, now, patience);
         let pieces = open.as_ref().unwrap_or(&peer.pieces);
-        let rate = Some(peer.down.rate(now)).filter(|rate| *rate > 0.0);
-        let abreast = abreast(rate.unwrap_or_else(|| peer.requests.first_rate(now)), &self.geometry);
+        let abreast = abreast(peer.requests.burst(), &self.geometry);
         let asker = Asker { conn, pieces, parole, alone, pace, suggested: peer.sets.suggested(), abreast };
         let blocks = match choked {
             true => self.picker.pick_of(asker, peer.sets.allowed(), room),
