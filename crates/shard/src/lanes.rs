@@ -9,7 +9,8 @@ use crate::piece::ActivePiece;
 pub(crate) fn run(pieces: &mut [&mut ActivePiece]) {
     leaves(pieces);
     loop {
-        let mut jobs: Vec<_> = pieces.iter_mut().filter_map(|piece| piece.sha1_job()).collect();
+        let mut jobs = Vec::with_capacity(pieces.len());
+        jobs.extend(pieces.iter_mut().filter_map(|piece| piece.sha1_job()));
         if jobs.is_empty() {
             return;
         }

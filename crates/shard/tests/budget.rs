@@ -58,7 +58,9 @@ fn allocations(blocks: usize) -> u64 {
 
 #[test]
 fn a_block_costs_few_allocations_on_both_ends_together() {
-    const BUDGET: u64 = 24;
+    // It was 24 when a peer fetched one piece after the other. Side by side, pieces are written in shorter runs, each with a
+    // list of its own, which is less than half of what their hashes cost one by one.
+    const BUDGET: u64 = 25;
     // The difference of two runs: what a connection and a torrent cost once is not the blocks'.
     let (few, many) = (allocations(256), allocations(1_024));
     let per_block = (many - few).div_ceil(768);

@@ -63,6 +63,17 @@ impl Begun {
         pieces.iter().copied().collect()
     }
 
+    /// The pieces of this peer, ascending, as they are.
+    pub(super) fn each_of<'a>(
+        &'a self,
+        conn: ConnId,
+        partials: &'a BTreeMap<PieceIndex, Partial>,
+    ) -> impl Iterator<Item = (PieceIndex, &'a Partial)> {
+        let pieces = self.owned.get(&conn).into_iter().flatten();
+        let its = pieces.filter_map(|piece| Some((*piece, partials.get(piece)?)));
+        its.filter(move |(_, partial)| partial.owner == Some(conn))
+    }
+
     /// The pieces of nobody, ascending.
     pub(super) fn of_nobody(&mut self, partials: &BTreeMap<PieceIndex, Partial>) -> Vec<PieceIndex> {
         self.loose.retain(|piece| partials.get(piece).is_some_and(|p| p.owner.is_none()));

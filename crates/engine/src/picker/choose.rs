@@ -1,6 +1,6 @@
 //! What one peer is asked for.
 
-use types::{BlockIndex, BlockRef, PieceIndex, Rng};
+use types::{BLOCK_LEN, BlockIndex, BlockRef, PieceIndex, Rng};
 
 use super::partial::{BlockState, Partial};
 use super::{Asker, Order, Picker, Pieces};
@@ -14,14 +14,17 @@ const RUN: usize = 4;
 impl Picker {
     /// Up to `count` blocks to ask this peer for; they count as asked.
     pub(crate) fn pick(&mut self, asker: Asker<'_>, count: usize, rng: &mut Rng) -> Vec<BlockRef> {
-        let mut out = Vec::new();
         if self.is_content() || count == 0 {
-            return out;
+            return Vec::new();
         }
+        let mut out = Vec::new();
         self.pick_urgent(asker, count, &mut out);
         if self.order == Order::RarestFirst && !asker.parole {
             self.begun.abreast(asker.conn, asker.abreast);
             self.pick_abreast(asker, count, &mut out, rng);
+            if out.len() >= count {
+                return out;
+            }
         }
         let own = self.begun.of(asker.conn, &self.partials);
         self.pick_begun(asker, count, &mut out, own, |_| true);
@@ -31,7 +34,7 @@ impl Picker {
                 break;
             };
             self.own(piece, asker);
-            self.pick_begun(asker, count, &mut out, vec![piece], |_| true);
+            self.pick_piece(asker, count, &mut out, piece, |_| true);
         }
         if !asker.parole && out.len() < count {
             let all = self.partials.keys().copied().collect();
@@ -44,10 +47,10 @@ impl Picker {
     /// hashed together, one lane for each piece. Does nothing for a peer that fetches one after the other.
     fn pick_abreast(&mut self, asker: Asker<'_>, count: usize, out: &mut Vec<BlockRef>, rng: &mut Rng) {
         while asker.abreast > 1 && out.len() < count {
-            let own = self.begun.of(asker.conn, &self.partials);
-            let free = |piece: &PieceIndex| self.partials.get(piece).map_or(0, Partial::free);
-            let mut side_by_side: Vec<(u32, PieceIndex)> =
-                own.iter().map(|piece| (free(piece), *piece)).filter(|(free, _)| *free > 0).collect();
+            let mut side_by_side = Vec::with_capacity(asker.abreast as usize);
+            let own = self.begun.each_of(asker.conn, &self.partials);
+            side_by_side
+                .extend(own.map(|(piece, partial)| (partial.free(), piece)).filter(|(free, _)| *free > 0));
             while side_by_side.len() < asker.abreast as usize
                 && !self.is_crowded()
                 && let Some(piece) = self.next_piece(asker, rng)
@@ -60,7 +63,7 @@ impl Picker {
             let before = out.len();
             for (_, piece) in side_by_side {
                 let most = count.min(out.len() + RUN);
-                self.pick_begun(asker, most, out, vec![piece], |_| true);
+                self.pick_piece(asker, most, out, piece, |_| true);
             }
             if out.len() == before {
                 return;
@@ -172,25 +175,34 @@ impl Picker {
         may: impl Fn(&Partial) -> bool,
     ) {
         for piece in pieces {
-            let room = count - out.len();
-            if room == 0 {
+            if out.len() >= count {
                 return;
             }
-            // What is urgent was looked at already: what is left of it others bring sooner.
-            let ordinary = self.wanted.get(piece.0) && self.demands.deadline(piece).is_none();
-            let partial = self.partials.get_mut(&piece);
-            let open = |p: &&mut Partial| p.free() > 0 && ordinary && asker.pieces.has(piece) && may(p);
-            let Some(partial) = partial.filter(open) else { continue };
-            let free: Vec<BlockIndex> =
-                partial.iter().filter(|(_, s)| *s == BlockState::Free).map(|(b, _)| b).take(room).collect();
-            for block in free {
-                partial.ask(block);
-                out.push(self.geometry.block(piece, block));
-            }
-            if partial.owner.is_none() {
-                partial.owner = Some(asker.conn);
-                self.begun.claim(piece, asker.conn);
-            }
+            self.pick_piece(asker, count, out, piece, &may);
+        }
+    }
+
+    /// The same of one of them.
+    fn pick_piece(
+        &mut self,
+        asker: Asker<'_>,
+        count: usize,
+        out: &mut Vec<BlockRef>,
+        piece: PieceIndex,
+        may: impl Fn(&Partial) -> bool,
+    ) {
+        // What is urgent was looked at already: what is left of it others bring sooner.
+        let ordinary = self.wanted.get(piece.0) && self.demands.deadline(piece).is_none();
+        let partial = self.partials.get_mut(&piece);
+        let open = |p: &&mut Partial| p.free() > 0 && ordinary && asker.pieces.has(piece) && may(p);
+        let Some(partial) = partial.filter(open) else { return };
+        let (first, geometry) = (out.len(), &self.geometry);
+        let free = partial.iter().filter(|(_, state)| *state == BlockState::Free);
+        out.extend(free.take(count - first).map(|(block, _)| geometry.block(piece, block)));
+        out[first..].iter().for_each(|block| partial.ask(BlockIndex(block.begin / BLOCK_LEN)));
+        if partial.owner.is_none() {
+            partial.owner = Some(asker.conn);
+            self.begun.claim(piece, asker.conn);
         }
     }
 
