@@ -164,13 +164,17 @@ async fn a_recheck_finds_the_one_bad_piece_and_fetches_it_alone() {
     let metainfo = payload.metainfo(Version::V1, 32_768, None);
     let (seed, _) = seeder(theirs.path(), &payload, &metainfo).await;
     let client = settings(ours.path()).build().unwrap();
+    let mut events = client.events();
     let torrent = download(&client, &metainfo, addr(&seed)).await;
+    // The news of the download itself ends with this.
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::Completed) {}
+    // In place: to cut the file, if only for a moment, is trouble of another kind for a sync that is under way.
     let path = ours.path().join("data/single.bin");
-    let mut data = std::fs::read(&path).unwrap();
-    data[4 * 32_768 + 7] ^= 1;
-    std::fs::write(&path, &data).unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(4 * 32_768 + 7)).unwrap();
+    std::io::Write::write_all(&mut file, &[!payload.files[0].1[4 * 32_768 + 7]]).unwrap();
+    drop(file);
     let before = torrent.snapshot().await.unwrap().session_downloaded;
-    let mut events = torrent.events();
     guard(torrent.recheck()).await.unwrap();
     torrent.add_peers([addr(&seed)]).unwrap();
     complete(&torrent).await;
