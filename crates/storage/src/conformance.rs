@@ -247,8 +247,8 @@ fn shortcuts_agree(factory: &dyn StorageFactory) {
             assert!(n >= 1 && n <= len, "a resident read gives at least a byte");
             assert_eq!(buf[..n], expected(&*storage, offset, n));
         }
-        if let Some(span) = storage.file_at(offset).must() {
-            assert!(span.len >= 1 && offset + span.len <= storage.plan().total_len());
+        if let Some(span) = storage.resident_span(offset, len as u64).must() {
+            assert!(span.len >= 1 && span.len <= len as u64, "a resident span has at least a byte");
             assert!(storage.capabilities().sendfile, "what gives its files away says that it can");
             let n = len.min(usize::try_from(span.len).unwrap_or(len));
             let mut buf = vec![0; n];

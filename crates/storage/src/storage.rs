@@ -20,7 +20,7 @@ use crate::progress::Progress;
 pub struct Capabilities {
     /// [`Storage::try_read_resident`] may answer from memory.
     pub resident_reads: bool,
-    /// [`Storage::file_at`] may give a file that the kernel can send from.
+    /// [`Storage::resident_span`] may give a file that the kernel can send from.
     pub sendfile: bool,
     /// [`Storage::sync`] makes data survive a power cut. Without it pieces are durable only as far as the backend goes.
     pub durable: bool,
@@ -86,7 +86,7 @@ pub struct FileSpan {
     /// Where the run begins in the file, in bytes.
     pub offset: u64,
     /// How many bytes of the payload follow from there in this file; at least 1. The file may end before, if it was
-    /// truncated behind our back.
+    /// truncated since.
     pub len: u64,
 }
 
@@ -97,8 +97,8 @@ pub struct FileSpan {
 ///
 /// # What may run at the same time
 /// [`read`](Storage::read), [`write`](Storage::write), [`sync`](Storage::sync),
-/// [`try_read_resident`](Storage::try_read_resident), [`file_at`](Storage::file_at), [`probe`](Storage::probe) and the
-/// getters may run at any time, from any thread, and don't wait for each other longer than a file takes to open. Two
+/// [`try_read_resident`](Storage::try_read_resident), [`resident_span`](Storage::resident_span),
+/// [`probe`](Storage::probe) and the getters may run at any time, from any thread, and don't wait for each other longer than a file takes to open. Two
 /// calls that touch the same bytes, one of them a write, leave the bytes (and a read's result) as either order or a mix
 /// of both would: whoever needs an order waits for the first call to return, as [`DiskPool`](crate::DiskPool) does.
 ///
@@ -109,7 +109,8 @@ pub struct FileSpan {
 ///
 /// # What every call promises
 /// - It may block for as long as its device does, except [`try_read_resident`](Storage::try_read_resident),
-///   [`capabilities`](Storage::capabilities), [`plan`](Storage::plan) and [`device`](Storage::device).
+///   [`resident_span`](Storage::resident_span), [`capabilities`](Storage::capabilities), [`plan`](Storage::plan) and
+///   [`device`](Storage::device).
 /// - It does not panic on any input, and a range outside the payload is [`StorageError::OutOfRange`].
 /// - It never follows a path out of its root, and never touches a file that is not in the torrent's list.
 /// - After an error the storage stays usable; the next call tries afresh.
@@ -171,13 +172,16 @@ pub trait Storage: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
-    /// The file that byte `offset` lies in, for a kernel that sends straight from files. `None` where there is none:
-    /// padding, part file, or a backend without files.
+    /// The file that bytes from `offset` on lie in, for a kernel that sends straight from files, where that would wait
+    /// for no device: of `len` bytes so many as one file has, at least 1, and all of them in memory a moment ago. Memory
+    /// may have been taken from them since, and the file may have been cut short; the first costs time, the second shows
+    /// when it is sent. `None` where it would wait, or there is no such file: padding, part file, or a backend without
+    /// files.
     ///
     /// # Errors
-    /// The file can't be opened.
-    fn file_at(&self, offset: u64) -> Result<Option<FileSpan>, StorageError> {
-        let _ = offset;
+    /// As [`read`](Storage::read).
+    fn resident_span(&self, offset: u64, len: u64) -> Result<Option<FileSpan>, StorageError> {
+        let _ = (offset, len);
         Ok(None)
     }
 

@@ -253,7 +253,7 @@ impl Storage for FileStorage {
 
     fn capabilities(&self) -> Capabilities {
         let resident_reads = sys::RESIDENT_READS;
-        Capabilities { resident_reads, sendfile: true, durable: true, writable: true }
+        Capabilities { resident_reads, sendfile: sys::RESIDENT_READS, durable: true, writable: true }
     }
 
     fn writes_alone(&self) -> bool {
@@ -336,18 +336,18 @@ impl Storage for FileStorage {
         }
     }
 
-    fn file_at(&self, offset: u64) -> Result<Option<FileSpan>, StorageError> {
-        checked_len(&self.plan, offset, std::iter::once(1))?;
-        let homes = self.shared();
-        match self.plan.extents(offset..self.plan.total_len()).next() {
-            Some(extent) => match extent.place {
-                Place::File { file, offset } if !homes.in_parts(file) => {
-                    Ok(Some(FileSpan { file: self.readable(&homes, file)?, offset, len: extent.len }))
-                }
-                _ => Ok(None),
-            },
-            None => Ok(None),
+    fn resident_span(&self, offset: u64, len: u64) -> Result<Option<FileSpan>, StorageError> {
+        checked_len(&self.plan, offset, std::iter::once(usize::try_from(len).unwrap_or(usize::MAX)))?;
+        let Ok(homes) = self.fence.try_read() else { return Ok(None) };
+        let Some(extent) = self.plan.extents(offset..offset + len).next() else { return Ok(None) };
+        let Place::File { file, offset } = extent.place else { return Ok(None) };
+        if homes.in_parts(file) {
+            return Ok(None);
         }
+        let Some(handle) = self.handles.try_get(self.owner, file.0) else { return Ok(None) };
+        let resident = sys::is_resident(&handle, offset, extent.len)
+            .map_err(|e| StorageError::from_io(self.full(&homes, file), Op::Read, e))?;
+        Ok(resident.then_some(FileSpan { file: handle, offset, len: extent.len }))
     }
 
     fn probe(&self) -> Result<Vec<FileState>, StorageError> {

@@ -273,7 +273,7 @@ fn the_part_file_comes_and_goes() {
     assert!(parts.exists() && !dir.path().join("t/b").exists());
     let probe = storage.probe().unwrap();
     assert!(probe[0].present && probe[1].in_part_file && !probe[1].present && probe[1].size > 0);
-    assert!(storage.file_at(105).unwrap().is_none());
+    assert!(storage.resident_span(105, 5).unwrap().is_none());
     assert_eq!(read(&*storage, 90, 20).unwrap(), [5; 20]);
     assert_eq!(read(&*storage, 100, 10).unwrap(), [5; 10]);
     storage.set_wanted(&Selection::all()).unwrap();

@@ -1,5 +1,10 @@
 //! What differs between systems: positioned vectored I/O and reserving space.
 
+#[cfg(target_os = "linux")]
+mod resident;
+#[cfg(target_os = "linux")]
+pub(crate) use resident::*;
+
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]

@@ -23,7 +23,7 @@ pub(crate) fn write_at(file: &File, offset: u64, bufs: &[IoSlice<'_>]) -> io::Re
     bufs.iter().find(|buf| !buf.is_empty()).map_or(Ok(0), |buf| file.seek_write(buf, offset))
 }
 
-/// Whether [`read_resident`] ever answers.
+/// Whether [`read_resident`] and [`is_resident`] ever answer.
 pub(crate) const RESIDENT_READS: bool = false;
 
 /// A read that takes what is in memory only: this system has none.
@@ -33,6 +33,11 @@ pub(crate) fn read_resident(
     _bufs: &mut [IoSliceMut<'_>],
 ) -> io::Result<Option<usize>> {
     Ok(None)
+}
+
+/// Whether a read would wait for no device: this system does not say.
+pub(crate) fn is_resident(_file: &File, _offset: u64, _len: u64) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Reserves space: left to the setting of the length, which reserves on NTFS.

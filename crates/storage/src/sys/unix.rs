@@ -16,24 +16,8 @@ pub(crate) fn write_at(file: &File, offset: u64, bufs: &[IoSlice<'_>]) -> io::Re
     Ok(rustix::io::pwritev(file, bufs, offset)?)
 }
 
-/// Whether [`read_resident`] ever answers.
+/// Whether [`read_resident`] and [`is_resident`] ever answer.
 pub(crate) const RESIDENT_READS: bool = cfg!(target_os = "linux");
-
-/// A read that takes what is in memory only; `None` where it would have to wait.
-#[cfg(target_os = "linux")]
-pub(crate) fn read_resident(
-    file: &File,
-    offset: u64,
-    bufs: &mut [IoSliceMut<'_>],
-) -> io::Result<Option<usize>> {
-    use rustix::io::{Errno, ReadWriteFlags};
-    match rustix::io::preadv2(file, bufs, offset, ReadWriteFlags::NOWAIT) {
-        Ok(n) => Ok(Some(n)),
-        // Network and FUSE filesystems may not know the flag, old kernels not the call.
-        Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(None),
-        Err(e) => Err(e.into()),
-    }
-}
 
 /// A read that takes what is in memory only: this system has none.
 #[cfg(not(target_os = "linux"))]
@@ -43,6 +27,12 @@ pub(crate) fn read_resident(
     _bufs: &mut [IoSliceMut<'_>],
 ) -> io::Result<Option<usize>> {
     Ok(None)
+}
+
+/// Whether a read would wait for no device: this system does not say.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_resident(_file: &File, _offset: u64, _len: u64) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Reserves space for the first `len` bytes. `false` where the filesystem can't.
