@@ -18,6 +18,8 @@
 
 mod dial;
 mod listen;
+#[cfg(target_os = "linux")]
+mod sendfile;
 mod stream;
 #[cfg(unix)]
 mod unix;
@@ -26,7 +28,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use dial::{DialOptions, dial, is_our_lack};
 pub use listen::{ListenError, Listener, Listening, listen};
-pub use stream::{Stream, TcpStream};
+pub use stream::{Run, Stream, TcpStream};
 #[cfg(unix)]
 pub use unix::UnixStream;
 

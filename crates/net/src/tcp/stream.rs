@@ -1,10 +1,27 @@
 //! The seam between a connection and the network.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 
 use mio::{Interest, Registry, Token};
+
+/// What [`Stream::send_runs`] sends.
+#[derive(Clone, Copy, Debug)]
+pub enum Run<'a> {
+    /// Bytes in memory.
+    Bytes(&'a [u8]),
+    /// Bytes of a file.
+    File {
+        /// The file, open for reading.
+        file: &'a File,
+        /// Where they begin in it, in bytes.
+        offset: u64,
+        /// How many; not 0.
+        len: usize,
+    },
+}
 
 /// A byte stream that never blocks. **Unstable** until every transport stands behind it.
 ///
@@ -25,6 +42,24 @@ pub trait Stream: Send + fmt::Debug {
     /// # Errors
     /// `WouldBlock` where nothing fits; `Interrupted` to be tried again; all else ends the stream.
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Whether [`send_runs`](Stream::send_runs) works: bytes of a file leave as they are, and the system takes them from
+    /// where it has them. Always the same answer.
+    fn sends_files(&self) -> bool {
+        false
+    }
+
+    /// Sends the runs, one after the other, as much as fits, and answers how many bytes that were. It waits for a file's
+    /// device where the file is not in memory.
+    ///
+    /// # Errors
+    /// Only where nothing was sent. As for [`write_vectored`](Stream::write_vectored); `UnexpectedEof` where the first
+    /// run is of a file that ends before it, and `InvalidData` where it can't be sent for another reason that lies with the
+    /// file: the stream is as it was.
+    fn send_runs(&mut self, runs: &[Run<'_>]) -> io::Result<usize> {
+        let _ = runs;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Begins to report readiness for both directions under `token`. Called once.
     ///
@@ -90,6 +125,16 @@ impl Stream for TcpStream {
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         self.inner.write_vectored(bufs)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sends_files(&self) -> bool {
+        true
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_runs(&mut self, runs: &[Run<'_>]) -> io::Result<usize> {
+        super::sendfile::send_runs(&self.inner, runs)
     }
 
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
