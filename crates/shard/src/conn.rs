@@ -30,6 +30,8 @@ pub(crate) struct Conn {
     /// How many blocks the next read may bring, by what the last one brought.
     pub(crate) reach: usize,
     pub(crate) sender: Sender,
+    /// Whether its blocks leave from where they are stored.
+    pub(crate) in_place: bool,
 }
 
 /// What a connection is for.
@@ -64,6 +66,7 @@ impl Conn {
             recv_parked: false,
             reach: 2,
             sender: Sender::Idle,
+            in_place: false,
         }
     }
 

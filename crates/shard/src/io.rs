@@ -151,6 +151,36 @@ pub enum RecvOutcome {
     Closed,
 }
 
+/// What [`Shard::send_parts`](crate::Shard::send_parts) offers to be sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// Bytes in memory.
+    Bytes(&'a [u8]),
+    /// Bytes of a torrent's payload, to be sent from where they are stored, behind the header that announces them.
+    ///
+    /// Whoever sends the header promises the payload: it leaves only if the payload can follow at once.
+    Stored {
+        /// What goes before; empty where it has left.
+        header: &'a [u8],
+        /// The torrent.
+        torrent: TorrentId,
+        /// Where they begin, in bytes of the payload.
+        offset: u64,
+        /// How many; 0 where a rate ends behind the header.
+        len: usize,
+    },
+}
+
+/// Why nothing was sent of what [`Shard::send_parts`](crate::Shard::send_parts) offered.
+#[derive(Debug)]
+pub enum SendError {
+    /// What the socket says, as for [`Shard::send`](crate::Shard::send).
+    Socket(std::io::Error),
+    /// The first part is not in memory, so that to send it would wait for a disk, or it is not where it should be. The
+    /// shard asks the disk for it.
+    NotInMemory,
+}
+
 /// How a call of [`Shard::send`](crate::Shard::send) ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SendOutcome {

@@ -37,7 +37,8 @@
 //!
 //! In: socket -> pooled buffer -> hash while hot -> disk queue. A block ahead of its piece's hash cursor is
 //! written at once and stays in memory while the pool allows, else it is read back when the hole fills. Out:
-//! the brain names a verified block, the disk fills a buffer of the send pool, the socket takes it.
+//! the brain names a verified block, the disk fills a buffer of the send pool, the socket takes it; or, through
+//! [`Shard::send_parts`], the transport sends it from where it is stored.
 //!
 //! Three tokens mark a piece's way, each built in one place: [`metainfo::VerifiedPiece`] by the hash
 //! comparison, [`StoredPiece`] by the block table when every write has returned, [`DurablePiece`] when a sync
@@ -75,7 +76,8 @@ mod valve;
 
 pub use blocks::StoredPiece;
 pub use io::{
-    Added, Command, DiskDone, DiskError, DiskOp, DiskRequest, Event, Output, RecvOutcome, SendOutcome,
+    Added, Command, DiskDone, DiskError, DiskOp, DiskRequest, Event, Output, Part, RecvOutcome, SendError,
+    SendOutcome,
 };
 pub use pool::{Block, Pool};
 pub use shard::{Config, Shard};

@@ -1,20 +1,22 @@
 //! What one connection still has to send, in order.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 
+use engine::TorrentId;
 use types::{BLOCK_LEN, BlockRef, PieceIndex};
 use wire::{PIECE_HEADER_LEN, piece_header};
 
-use crate::{Block, Pool};
+use crate::{Block, Part, Pool, SendError};
 
 /// Protocol bytes that may wait for a peer that does not read.
 const MAX_QUEUED: usize = 1 << 20;
-/// Slices and bytes offered to the socket at once.
-const MAX_SLICES: usize = 16;
+/// Slices, parts and bytes offered to the socket at once.
+const MAX_SLICES: usize = 32;
+const MAX_PARTS: usize = 32;
 const MAX_OFFER: usize = 256 * 1024;
 
-/// Messages and blocks, in wire order. A block that the disk has not filled yet holds back what follows it.
+/// Messages and blocks, in wire order. A block that waits for the disk holds back what follows it.
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
     queue: VecDeque<Segment>,
@@ -47,10 +49,30 @@ struct Chunk {
     whole: BlockRef,
     at: u32,
     len: u32,
-    block: Option<Block>,
+    payload: Payload,
+}
+
+/// Where the payload of a chunk is.
+#[derive(Debug)]
+enum Payload {
+    /// Where the torrent is stored, from this byte of it on: it leaves from there.
+    Stored(u64),
+    /// The disk was asked for it, or is to be.
+    Asked,
+    /// Here.
+    Read(Block),
 }
 
 impl Chunk {
+    /// Its length on the wire.
+    fn wire_len(&self) -> usize {
+        self.header_len() + self.len as usize
+    }
+
+    fn is_asked(&self) -> bool {
+        matches!(self.payload, Payload::Asked)
+    }
+
     fn header_len(&self) -> usize {
         if self.at == 0 { PIECE_HEADER_LEN } else { 0 }
     }
@@ -75,26 +97,42 @@ pub(crate) enum Withdrawal {
     Unknown,
 }
 
+/// Where the chunks of a message begin in it, and how long they are.
+fn chunks(whole: BlockRef) -> impl Iterator<Item = (u32, u32)> {
+    (0..whole.len.div_ceil(BLOCK_LEN))
+        .map(move |n| (n * BLOCK_LEN, (whole.len - n * BLOCK_LEN).min(BLOCK_LEN)))
+}
+
 /// The first chunk that waits for these bytes: the part that begins where `run` does; the payload may end
 /// before the part.
 fn waiting(queue: &mut VecDeque<Segment>, run: BlockRef) -> Option<&mut Chunk> {
     let fits = |part: BlockRef| BlockRef { len: run.len, ..part } == run && part.len >= run.len;
     queue.iter_mut().find_map(|segment| match segment {
-        Segment::Block(chunk) if chunk.block.is_none() && fits(chunk.run()) => Some(chunk),
+        Segment::Block(chunk) if chunk.is_asked() && fits(chunk.run()) => Some(chunk),
         _ => None,
     })
 }
 
-/// The bytes of a segment: header and payload. None for a block that is not read yet.
-fn parts(segment: &Segment) -> Option<[&[u8]; 2]> {
+/// The bytes of a segment: header and payload. None for a block that is not in memory.
+fn bytes_of(segment: &Segment) -> Option<[&[u8]; 2]> {
     match segment {
         Segment::Bytes(bytes) => Some([bytes, &[]]),
-        Segment::Block(chunk) => {
-            let block = chunk.block.as_ref()?;
-            Some([&chunk.header[..chunk.header_len()], block.as_ref()])
-        }
+        Segment::Block(chunk) => match &chunk.payload {
+            Payload::Read(block) => Some([&chunk.header[..chunk.header_len()], block.as_ref()]),
+            Payload::Stored(_) | Payload::Asked => None,
+        },
         Segment::Mark => Some([&[], &[]]),
     }
+}
+
+/// At most `left` bytes of `part`, without those of it that `skip` still counts.
+fn cut<'a>(part: &'a [u8], skip: &mut usize, left: &mut usize) -> &'a [u8] {
+    let begun = (*skip).min(part.len());
+    *skip -= begun;
+    let part = &part[begun..];
+    let part = &part[..part.len().min(*left)];
+    *left -= part.len();
+    part
 }
 
 impl Outbound {
@@ -127,19 +165,38 @@ impl Outbound {
         std::mem::take(&mut self.passed)
     }
 
+    /// Queues a piece message whose payload leaves from where it is stored, from byte `offset` of its torrent on.
+    pub(crate) fn push_stored(&mut self, whole: BlockRef, offset: u64) {
+        self.push_chunks(whole, |at| Payload::Stored(offset + u64::from(at)));
+    }
+
+    /// What was to leave from where it is stored is to be read instead: answers the parts to read, with the numbers of
+    /// their messages.
+    pub(crate) fn ask_stored(&mut self) -> impl Iterator<Item = (u64, BlockRef)> {
+        self.queue.iter_mut().filter_map(|segment| match segment {
+            Segment::Block(chunk) if matches!(chunk.payload, Payload::Stored(_)) => {
+                chunk.payload = Payload::Asked;
+                Some((chunk.message, chunk.run()))
+            }
+            _ => None,
+        })
+    }
+
     /// Queues a piece message whose payload is still to be read, and answers its number and the parts to
     /// read, of a block's length each.
     pub(crate) fn push_block(&mut self, whole: BlockRef) -> (u64, impl Iterator<Item = BlockRef> + use<>) {
-        let message = self.next_message;
+        let message = self.push_chunks(whole, |_| Payload::Asked);
+        let run = move |(at, len)| BlockRef { piece: whole.piece, begin: whole.begin + at, len };
+        (message, chunks(whole).map(run))
+    }
+
+    /// Queues the chunks of a piece message, and answers its number.
+    fn push_chunks(&mut self, whole: BlockRef, payload: impl Fn(u32) -> Payload) -> u64 {
+        let (message, header) = (self.next_message, piece_header(whole));
         self.next_message += 1;
-        let parts = (0..whole.len.div_ceil(BLOCK_LEN)).map(move |n| {
-            let at = n * BLOCK_LEN;
-            (at, (whole.len - at).min(BLOCK_LEN))
-        });
-        let header = piece_header(whole);
-        let chunk = |(at, len)| Segment::Block(Chunk { message, header, whole, at, len, block: None });
-        self.queue.extend(parts.clone().map(chunk));
-        (message, parts.map(move |(at, len)| BlockRef { piece: whole.piece, begin: whole.begin + at, len }))
+        let chunk = |(at, len)| Chunk { message, header, whole, at, len, payload: payload(at) };
+        self.queue.extend(chunks(whole).map(|at| Segment::Block(chunk(at))));
+        message
     }
 
     /// A part was read. Answers it back where nothing waits for it. Where the payload ends before the part
@@ -148,7 +205,7 @@ impl Outbound {
         match waiting(&mut self.queue, run) {
             Some(chunk) => {
                 block.stretch(chunk.len as usize);
-                chunk.block = Some(block);
+                chunk.payload = Payload::Read(block);
                 self.buffers += 1;
                 None
             }
@@ -197,7 +254,7 @@ impl Outbound {
     fn remove(&mut self, message: u64, pool: &mut Pool) {
         self.queue.retain_mut(|segment| match segment {
             Segment::Block(chunk) if chunk.message == message => {
-                if let Some(block) = chunk.block.take() {
+                if let Payload::Read(block) = std::mem::replace(&mut chunk.payload, Payload::Asked) {
                     self.buffers -= 1;
                     pool.give(block);
                 }
@@ -211,7 +268,7 @@ impl Outbound {
     pub(crate) fn is_ready(&self) -> bool {
         match self.queue.front() {
             Some(Segment::Bytes(_) | Segment::Mark) => true,
-            Some(Segment::Block(chunk)) => chunk.block.is_some(),
+            Some(Segment::Block(chunk)) => !chunk.is_asked(),
             None => false,
         }
     }
@@ -232,28 +289,73 @@ impl Outbound {
         self.buffers
     }
 
-    /// Offers up to `limit` bytes to `write`, and answers how many it took.
+    /// Offers up to `limit` bytes to `write`, and answers how many it took. What leaves from where it is stored is not
+    /// offered.
     pub(crate) fn offer(
         &self,
         limit: usize,
-        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
+        write: impl FnOnce(&[IoSlice<'_>]) -> std::io::Result<usize>,
+    ) -> Result<usize, SendError> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let (mut used, mut left, mut skip) = (0, limit.min(MAX_OFFER), self.sent);
-        for part in self.queue.iter().map_while(parts).flatten() {
+        let limit = limit.min(MAX_OFFER);
+        let (mut used, mut left, mut skip) = (0, limit, self.sent);
+        for bytes in self.queue.iter().map_while(bytes_of).flatten() {
             if used == MAX_SLICES || left == 0 {
                 break;
             }
-            let begun = skip.min(part.len());
-            skip -= begun;
-            let part = &part[begun..(begun + left).min(part.len())];
+            let part = cut(bytes, &mut skip, &mut left);
             if !part.is_empty() {
-                left -= part.len();
                 slices[used] = IoSlice::new(part);
                 used += 1;
             }
         }
-        write(&slices[..used]).map(|n| n.min(limit.min(MAX_OFFER) - left))
+        if used == 0 {
+            return Err(SendError::NotInMemory);
+        }
+        write(&slices[..used]).map(|n| n.min(limit - left)).map_err(SendError::Socket)
+    }
+
+    /// Offers up to `limit` bytes to `write`, those of blocks where they are, and answers how many it took.
+    pub(crate) fn offer_parts(
+        &self,
+        torrent: Option<TorrentId>,
+        limit: usize,
+        write: impl FnOnce(&[Part<'_>]) -> Result<usize, SendError>,
+    ) -> Result<usize, SendError> {
+        let mut parts = [Part::Bytes(&[]); MAX_PARTS];
+        // No limit in bytes: they are nowhere in our memory.
+        let (mut used, mut left, mut skip) = (0, limit, self.sent);
+        for segment in &self.queue {
+            // A segment is two parts at most.
+            if used + 2 > MAX_PARTS || left == 0 {
+                break;
+            }
+            if let (Some(torrent), Segment::Block(chunk)) = (torrent, segment)
+                && let Payload::Stored(offset) = chunk.payload
+            {
+                let header = cut(&chunk.header[..chunk.header_len()], &mut skip, &mut left);
+                let begun = skip.min(chunk.len as usize);
+                let len = left.min(chunk.len as usize - begun);
+                if len == 0 && used > 0 {
+                    // No header leaves before it is known that its payload can follow.
+                    left += header.len();
+                    break;
+                }
+                (skip, left) = (skip - begun, left - len);
+                parts[used] = Part::Stored { header, torrent, offset: offset + begun as u64, len };
+                used += 1;
+                continue;
+            }
+            let Some(all) = bytes_of(segment) else { break };
+            for bytes in all {
+                let part = cut(bytes, &mut skip, &mut left);
+                if !part.is_empty() {
+                    parts[used] = Part::Bytes(part);
+                    used += 1;
+                }
+            }
+        }
+        write(&parts[..used]).map(|n| n.min(limit - left))
     }
 
     /// So many bytes have left. Buffers go back to `pool`, blocks whose last byte left to `done`.
@@ -262,7 +364,7 @@ impl Outbound {
         while let Some(front) = self.queue.front() {
             let len = match front {
                 Segment::Bytes(bytes) => bytes.len(),
-                Segment::Block(chunk) => chunk.header_len() + chunk.len as usize,
+                Segment::Block(chunk) => chunk.wire_len(),
                 Segment::Mark => 0,
             };
             if self.sent < len || self.sent == 0 && len > 0 {
@@ -271,11 +373,13 @@ impl Outbound {
             self.sent -= len;
             match self.queue.pop_front() {
                 Some(Segment::Block(chunk)) => {
-                    self.buffers -= usize::from(chunk.block.is_some());
                     if chunk.is_last() {
                         done(chunk.whole);
                     }
-                    chunk.block.into_iter().for_each(|block| pool.give(block));
+                    if let Payload::Read(block) = chunk.payload {
+                        self.buffers -= 1;
+                        pool.give(block);
+                    }
                 }
                 Some(Segment::Bytes(bytes)) => self.queued -= bytes.len(),
                 Some(Segment::Mark) => self.passed += 1,
@@ -287,7 +391,7 @@ impl Outbound {
     /// Lets go of everything.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         for segment in self.queue.drain(..) {
-            if let Segment::Block(Chunk { block: Some(block), .. }) = segment {
+            if let Segment::Block(Chunk { payload: Payload::Read(block), .. }) = segment {
                 pool.give(block);
             }
         }

@@ -8,8 +8,8 @@ use types::{BlockRef, Time};
 
 use crate::conn::{Conn, Sender, Stage};
 use crate::gates::Gates;
-use crate::outbound::Withdrawal;
-use crate::{Block, Output, Pool, SendOutcome, Shard};
+use crate::outbound::{Outbound, Withdrawal};
+use crate::{Block, Output, Part, Pool, SendError, SendOutcome, Shard};
 
 /// Buffers a connection may hold while at least half of them are out, so that peers that don't read can't
 /// take all.
@@ -64,23 +64,42 @@ impl Upload {
 }
 
 impl Shard {
-    /// Writes once: `write` takes what it can from the offered slices, as a socket's vectored write does.
+    /// Writes once: `write` takes what it can from the offered slices, as a socket's vectored write does. Blocks are read
+    /// before they are offered.
     pub fn send(
         &mut self,
         now: Time,
         conn: ConnId,
         write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> SendOutcome {
-        self.work_for(self.torrent_of(conn), |shard| shard.send_for(now, conn, write))
+        let offer = |outbound: &Outbound, _, limit| outbound.offer(limit, write);
+        self.work_for(self.torrent_of(conn), |shard| shard.send_for(now, conn, false, offer))
+    }
+
+    /// Writes once, through a transport that can send from where a torrent is stored: `write` takes what it can from the
+    /// offered parts, one after the other, and answers how many bytes that were; an error only where it took none.
+    ///
+    /// From this call on, until one of [`Shard::send`], blocks for this connection are offered as [`Part::Stored`]: while
+    /// they are in memory they take no buffer and no turn at a disk.
+    pub fn send_parts(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        write: impl FnOnce(&[Part<'_>]) -> Result<usize, SendError>,
+    ) -> SendOutcome {
+        let offer = |outbound: &Outbound, torrent, limit| outbound.offer_parts(torrent, limit, write);
+        self.work_for(self.torrent_of(conn), |shard| shard.send_for(now, conn, true, offer))
     }
 
     fn send_for(
         &mut self,
         now: Time,
         conn: ConnId,
-        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+        in_place: bool,
+        offer: impl FnOnce(&Outbound, Option<TorrentId>, usize) -> Result<usize, SendError>,
     ) -> SendOutcome {
         let Some(entry) = self.conns.get_mut(conn) else { return SendOutcome::Closed };
+        entry.in_place = in_place;
         if entry.sender == Sender::Parked {
             return SendOutcome::Paused;
         }
@@ -98,15 +117,29 @@ impl Shard {
             return SendOutcome::Paused;
         }
         entry.sender = Sender::Told;
-        match entry.outbound.offer(allowed, write) {
+        match offer(&entry.outbound, entry.torrent(), allowed) {
             Ok(bytes @ 1..) => self.has_sent(now, conn, bytes, free == 0),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => SendOutcome::Full,
-            Err(error) if error.kind() == ErrorKind::Interrupted => SendOutcome::More,
-            Ok(0) | Err(_) => {
+            Err(SendError::Socket(error)) if error.kind() == ErrorKind::WouldBlock => SendOutcome::Full,
+            Err(SendError::Socket(error)) if error.kind() == ErrorKind::Interrupted => SendOutcome::More,
+            Err(SendError::NotInMemory) => self.read_stored(conn),
+            Ok(0) | Err(SendError::Socket(_)) => {
                 self.lost(now, conn, Disconnect::Network);
                 SendOutcome::Closed
             }
         }
+    }
+
+    /// Has everything read that was to leave from where it is stored: what comes next would wait for the disk, and
+    /// what follows it lies on the same disk most of the time.
+    fn read_stored(&mut self, conn: ConnId) -> SendOutcome {
+        let Some(entry) = self.conns.get_mut(conn) else { return SendOutcome::Closed };
+        let asked = entry.outbound.ask_stored().map(|(message, run)| Waiting { conn, message, run });
+        self.upload.line.extend(asked);
+        if entry.outbound.is_ready() {
+            return SendOutcome::More;
+        }
+        entry.sender = Sender::Idle;
+        SendOutcome::Idle
     }
 
     fn has_sent(&mut self, now: Time, conn: ConnId, bytes: usize, counts: bool) -> SendOutcome {
@@ -160,6 +193,12 @@ impl Shard {
         let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) else { return };
         if !member.blocks.has(block.piece) {
             return member.inform(now, Input::BlockUnreadable { conn, block });
+        }
+        let geometry = member.blocks.geometry();
+        // Where the payload ends before the block does the rest is zeros, which are stored nowhere.
+        if entry.in_place && geometry.contains(block) {
+            entry.outbound.push_stored(block, geometry.offset_of(block));
+            return self.wake_sender(conn);
         }
         let (message, parts) = entry.outbound.push_block(block);
         self.upload.line.extend(parts.map(|run| Waiting { conn, message, run }));

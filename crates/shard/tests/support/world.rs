@@ -10,8 +10,8 @@ use std::time::Duration;
 use engine::{ConnId, DiskTrouble, TorrentId};
 use metainfo::Info;
 use riverrun_shard::{
-    Added, Command, Config, DiskDone, DiskError, DiskOp, DiskRequest, Event, Output, RecvOutcome,
-    SendOutcome, Shard,
+    Added, Command, Config, DiskDone, DiskError, DiskOp, DiskRequest, Event, Output, Part, RecvOutcome,
+    SendError, SendOutcome, Shard,
 };
 use types::{Bitfield, PeerId, PeerSource, Rng, Time};
 
@@ -42,6 +42,10 @@ pub(crate) struct Node {
     pub(crate) lost_before: usize,
     pub(crate) written_as: BTreeMap<u64, usize>,
     pub(crate) refused: usize,
+    /// It sends blocks from its disk, of which one in so many is found not to be in memory; 0 for none.
+    pub(crate) in_place: Option<u32>,
+    /// Blocks that its disk was asked for by peers.
+    pub(crate) reads: usize,
     pub(crate) trace: Vec<String>,
     pub(crate) ends: BTreeMap<ConnId, End>,
     work: Vec<(Time, DiskRequest)>,
@@ -71,6 +75,26 @@ pub(crate) struct World {
     pipes: Vec<Pipe>,
     /// Disks answer after up to so long.
     pub(crate) disk_delay: Duration,
+}
+
+/// The bytes of parts, up to the first of which some are `missing`.
+fn in_memory(
+    parts: &[Part<'_>],
+    disk: &[u8],
+    mut missing: impl FnMut(Range<u64>) -> bool,
+) -> Result<Vec<u8>, SendError> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        match *part {
+            Part::Bytes(part) => bytes.extend_from_slice(part),
+            Part::Stored { offset, len, .. } if missing(offset..offset + len.max(1) as u64) => break,
+            Part::Stored { header, offset, len, .. } => {
+                bytes.extend_from_slice(header);
+                bytes.extend_from_slice(&disk[offset as usize..][..len]);
+            }
+        }
+    }
+    if bytes.is_empty() { Err(SendError::NotInMemory) } else { Ok(bytes) }
 }
 
 fn conn_error() -> io::Error {
@@ -135,6 +159,8 @@ impl World {
             lost_before: 0,
             written_as: BTreeMap::new(),
             refused: 0,
+            in_place: None,
+            reads: 0,
             trace: Vec::new(),
             ends: BTreeMap::new(),
             work: Vec::new(),
@@ -244,18 +270,31 @@ impl World {
                 let most = 1 + self.rng.below(100_000);
                 let to = &mut pipe.to[1 - end.side];
                 let closed = pipe.closed;
-                let outcome = self.nodes[n].shard.send(self.now, conn, |slices| {
-                    let room = (PIPE - to.len()).min(most);
-                    match (closed, room) {
-                        (true, _) => Err(conn_error()),
-                        (_, 0) => Err(io::ErrorKind::WouldBlock.into()),
-                        _ => {
-                            let before = to.len();
-                            to.extend(slices.iter().flat_map(|slice| slice.iter()).take(room));
+                let room = match (closed, (PIPE - to.len()).min(most)) {
+                    (true, _) => Err(conn_error()),
+                    (_, 0) => Err(io::ErrorKind::WouldBlock.into()),
+                    (_, room) => Ok(room),
+                };
+                let Node { shard, disk, in_place, unreadable, .. } = &mut self.nodes[n];
+                let before = to.len();
+                let outcome = match *in_place {
+                    None => shard.send(self.now, conn, |slices| {
+                        to.extend(slices.iter().flat_map(|slice| slice.iter()).take(room?));
+                        Ok(to.len() - before)
+                    }),
+                    Some(odds) => {
+                        let rng = &mut self.rng;
+                        let missing = |at: Range<u64>| {
+                            odds > 0 && rng.one_in(odds)
+                                || at.start < unreadable.end && at.end > unreadable.start
+                        };
+                        shard.send_parts(self.now, conn, |parts| {
+                            let bytes = in_memory(parts, disk, missing)?;
+                            to.extend(bytes.into_iter().take(room.map_err(SendError::Socket)?));
                             Ok(to.len() - before)
-                        }
+                        })
                     }
-                });
+                };
                 match outcome {
                     SendOutcome::More => moved = true,
                     SendOutcome::Full => break,
@@ -305,6 +344,8 @@ impl World {
                 self.nodes[n].ends.entry(conn).and_modify(|end| end.reads = true);
             }
             Output::Disk(request) => {
+                let is_read = matches!(request.op, DiskOp::Read { conn: Some(_), .. });
+                self.nodes[n].reads += usize::from(is_read);
                 let delay = self.disk_delay.mul_f64(self.rng.fraction());
                 self.nodes[n].work.push((self.now + delay, request));
             }
