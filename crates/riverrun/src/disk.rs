@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IoSliceMut;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 
 use engine::{ConnId, DiskTrouble, TorrentId};
 use shard::{Block, DiskDone, DiskError, DiskOp, DiskRequest};
-use storage::{Class, DiskPool, Done, ErrorKind, Job, Outcome, PoolConfig, Storage, StorageError, Work};
+use storage::{
+    Capabilities, Class, DiskPool, Done, ErrorKind, FileSpan, Job, Outcome, PoolConfig, Storage,
+    StorageError, Work,
+};
 use tokio::sync::oneshot;
 use types::{Geometry, PieceIndex};
 
@@ -70,6 +74,45 @@ impl Disk {
     /// Forgets a torrent. Work that was submitted is still done.
     pub(crate) fn evict(&self, id: TorrentId) {
         self.homes.write().unwrap_or_else(|e| e.into_inner()).remove(&id);
+    }
+
+    /// Fills a buffer from payload byte `offset` on, where that waits for no device. Otherwise, and where the bytes can't
+    /// be read, its contents are arbitrary: a disk thread will say why. Never waits.
+    pub(crate) fn read_resident(&self, torrent: TorrentId, offset: u64, buf: &mut [u8]) -> bool {
+        let fill = |storage: &dyn Storage| {
+            let mut done = 0;
+            while let Some(rest @ [_, ..]) = buf.get_mut(done..) {
+                let len = rest.len();
+                match storage.try_read_resident(offset + done as u64, &mut [IoSliceMut::new(rest)]) {
+                    Ok(Some(n @ 1..)) => done += n.min(len),
+                    _ => return None,
+                }
+            }
+            Some(())
+        };
+        self.at_once(torrent, |can| can.resident_reads, fill).is_some()
+    }
+
+    /// The file that these bytes of the payload lie in, where it can be sent from: see
+    /// [`Storage::resident_span`]. Never waits.
+    pub(crate) fn resident_span(&self, torrent: TorrentId, offset: u64, len: u64) -> Option<FileSpan> {
+        // What can't be had like this is read by a disk thread, which says why not.
+        let find = |storage: &dyn Storage| storage.resident_span(offset, len).ok().flatten();
+        self.at_once(torrent, |can| can.sendfile, find)
+    }
+
+    /// Asks a storage that `can` something that waits for nothing. A panic in a back end is no answer: it is met again by
+    /// the disk thread that does the work instead, and told.
+    fn at_once<R>(
+        &self,
+        torrent: TorrentId,
+        can: impl FnOnce(Capabilities) -> bool,
+        ask: impl FnOnce(&dyn Storage) -> Option<R>,
+    ) -> Option<R> {
+        let homes = self.homes.read().unwrap_or_else(|e| e.into_inner());
+        let storage = &homes.get(&torrent)?.storage;
+        let ask = || can(storage.capabilities()).then(|| ask(&**storage)).flatten();
+        catch_unwind(AssertUnwindSafe(ask)).ok().flatten()
     }
 
     /// Queues a shard's request. Never waits.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use engine::TorrentId;
-use shard::{DiskDone, DiskRequest};
+use shard::{DiskDone, DiskOp, DiskRequest};
 use tokio::sync::oneshot;
 
 use crate::disk::{Disk, Reply};
@@ -60,11 +60,18 @@ impl DiskWork {
         }
     }
 
-    /// Hands work out. Never waits.
-    pub(super) fn submit(&mut self, request: DiskRequest) {
+    /// Hands work out, and answers what is done at once: a read for a peer of what is in memory. Never waits.
+    pub(super) fn submit(&mut self, mut request: DiskRequest) -> Option<DiskDone> {
+        let DiskRequest { torrent, op } = &mut request;
+        if let DiskOp::Read { offset, block, conn: Some(_) } = op
+            && self.disk.read_resident(*torrent, *offset, block.as_mut())
+        {
+            return Some(DiskDone { torrent: request.torrent, op: request.op, result: Ok(()) });
+        }
         self.under_way += 1;
         *self.of.entry(request.torrent).or_default() += 1;
         self.disk.submit(request, self.generation, self.mailbox.clone());
+        None
     }
 
     /// How much has come back.

@@ -290,7 +290,11 @@ impl Driver {
                 Output::Handoff { conn, info_hash, bytes } => self.hand_off(conn, info_hash, bytes),
                 Output::WantSend { conn } => self.connections.want_send(conn),
                 Output::Resume { conn } => self.connections.want_read(conn),
-                Output::Disk(request) => self.disk_work.submit(request),
+                Output::Disk(request) => {
+                    if let Some(done) = self.disk_work.submit(request) {
+                        self.with_shard(|shard, now| shard.disk_done(now, done));
+                    }
+                }
                 Output::Event(id, event) => self.report(id, event),
                 other => tracing::debug!(?other, "an output that this driver does not know"),
             }

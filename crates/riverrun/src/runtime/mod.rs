@@ -17,6 +17,7 @@ mod connections;
 mod dials;
 mod disk_work;
 mod driver;
+mod in_place;
 mod listeners;
 mod room;
 mod traffic;

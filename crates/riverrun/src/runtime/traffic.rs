@@ -8,8 +8,8 @@ use net::tcp::Stream;
 use shard::{RecvOutcome, SendOutcome};
 use types::InfoHash;
 
-use super::connections;
 use super::driver::Driver;
+use super::{connections, in_place};
 
 /// Calls into one socket before the others get their turn: with reads of 64 KiB, 1 MiB.
 const CALLS_PER_TURN: usize = 16;
@@ -116,8 +116,12 @@ impl Driver {
             if connection.connecting.is_some() || !connection.writable {
                 return call > 0;
             }
-            let stream = connection.stream.as_mut();
-            match self.cell.call(|shard, now| shard.send(now, conn, |bufs| write(stream, bufs))) {
+            let (stream, disk) = (connection.stream.as_mut(), &self.shared.disk);
+            let sent = self.cell.call(|shard, now| match stream.sends_files() {
+                true => shard.send_parts(now, conn, |parts| in_place::send(disk, stream, parts)),
+                false => shard.send(now, conn, |bufs| write(stream, bufs)),
+            });
+            match sent {
                 Ok(SendOutcome::More) => {}
                 Ok(SendOutcome::Idle) => return true,
                 Ok(SendOutcome::Paused) => return call > 0,
