@@ -17,6 +17,8 @@ pub(crate) static ALL: &[&dyn Row] = &[
     &download::Download { name: "download-50-liars", connections: 50, liars: 2 },
     &seed::Seed { name: "seed-1", connections: 1 },
     &seed::Seed { name: "seed-10", connections: 10 },
+    &seed::Seed { name: "seed-50", connections: 50 },
+    &seed::Seed { name: "seed-500", connections: 500 },
     &verify::Verify,
     &create::Create,
     &idle::THOUSAND,
