@@ -84,7 +84,7 @@ impl Metainfo {
     pub fn with_info_edit(&self, edit: &InfoEdit, limits: &Limits) -> Result<Metainfo, Error> {
         let mut info = edit.apply(&self.info, limits)?;
         info.layers = self.info.layers.clone();
-        Ok(Metainfo { info, ..self.clone() })
+        Ok(Metainfo { info: info.into(), ..self.clone() })
     }
 }
 

@@ -1,8 +1,6 @@
 //! The info dictionary: what a torrent's content is.
 
-use std::sync::Arc;
-
-use types::{Geometry, GeometryError, InfoHash, InfoHashV2, InfoHashes, PieceIndex, limits};
+use types::{Geometry, GeometryError, InfoHash, InfoHashV2, InfoHashes, PieceIndex, SharedBytes, limits};
 
 use crate::error::{Error, ErrorKind, WarningKind, Warnings};
 use crate::field::Field;
@@ -53,7 +51,7 @@ pub enum Obstacle {
 /// An info dictionary that was read and checked. Cheap to share in an `Arc`.
 #[derive(Clone, Debug)]
 pub struct Info {
-    pub(crate) raw: Arc<[u8]>,
+    pub(crate) raw: SharedBytes,
     hashes: InfoHashes,
     version: Version,
     name: String,
@@ -86,6 +84,7 @@ impl Info {
         }
         let mut info = Info::read(&field, limits)?;
         info.warnings.push_bencode(document.warnings());
+        info.raw = raw[..document.consumed()].into();
         Ok(info)
     }
 
@@ -109,12 +108,12 @@ impl Info {
         if matches(info.hashes) { Ok(info) } else { Err(wrong()) }
     }
 
-    /// Reads the value of `info`.
+    /// Reads the value of `info`. How its bytes are kept ([`Info::raw`]) is the caller's to say.
     pub(crate) fn read(info: &Field<'_, '_, '_>, limits: &Limits) -> Result<Info, Error> {
         info.dict()?;
         let version = version(info)?;
-        let raw: Arc<[u8]> = info.node().raw().into();
-        let hashes = hashes(&raw, version);
+        let raw = info.node().raw();
+        let hashes = hashes(raw, version);
         let name_field = match info.get("name.utf-8").filter(|name| name.node().as_str().is_some()) {
             Some(better) => better,
             None => info.need("name")?,
@@ -138,13 +137,14 @@ impl Info {
         };
         files.resolve_links();
         let Files { mut warnings, mut files, .. } = files;
+        files.shrink_to_fit();
         let (layout, geometry) = cut(info, version, &mut files, piece_len, limits)?;
         let (pieces, merkle_root) = v1_hashes(info, version, &geometry)?;
         let private = private(info, &mut warnings);
         let source = info.get("source").and_then(|s| s.node().as_str_lossy()).map(Into::into);
         warn_of_other_version(info, version, &mut warnings);
         Ok(Info {
-            raw,
+            raw: SharedBytes::default(),
             hashes,
             version,
             name,
@@ -204,6 +204,11 @@ impl Info {
     /// The dictionary exactly as read: what the info hashes are made of.
     pub fn raw(&self) -> &[u8] {
         &self.raw
+    }
+
+    /// The same, to be held elsewhere without a copy.
+    pub fn shared_raw(&self) -> SharedBytes {
+        self.raw.clone()
     }
 
     /// The hashes that name this torrent.

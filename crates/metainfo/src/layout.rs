@@ -1,6 +1,7 @@
 //! Which bytes of the payload lie in which file.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use types::{Geometry, GeometryError, PieceIndex};
 
@@ -9,13 +10,13 @@ use crate::file::FileIndex;
 /// Maps runs of payload bytes to files, by binary search.
 ///
 /// Files lie in order. Between them there may be gaps: in v2 torrents each file begins at a piece boundary (BEP 52).
-/// Gaps and padding files (BEP 47) read as zeros and are never stored.
+/// Gaps and padding files (BEP 47) read as zeros and are never stored. A clone shares the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileLayout {
     /// Every file, in order.
-    files: Vec<Span>,
-    /// The numbers of those that are not empty, so that a search never walks over empty ones.
-    filled: Vec<u32>,
+    files: Arc<[Span]>,
+    /// The numbers of those that are not empty, so that a search never walks over empty ones. None where that is all.
+    filled: Option<Arc<[u32]>>,
     total: u64,
 }
 
@@ -57,19 +58,20 @@ impl FileLayout {
     ///
     /// Returns `None` where the payload is longer than a `u64` counts.
     pub fn new(files: impl IntoIterator<Item = (u64, bool)>, align: Option<u32>) -> Option<FileLayout> {
-        let mut layout = FileLayout { files: Vec::new(), filled: Vec::new(), total: 0 };
+        let (mut spans, mut filled, mut total) = (Vec::new(), Vec::new(), 0u64);
         for (len, padding) in files {
             let start = match align {
-                Some(align) if len > 0 => layout.total.checked_next_multiple_of(align.into())?,
-                _ => layout.total,
+                Some(align) if len > 0 => total.checked_next_multiple_of(align.into())?,
+                _ => total,
             };
-            layout.total = start.checked_add(len)?;
+            total = start.checked_add(len)?;
             if len > 0 {
-                layout.filled.push(u32::try_from(layout.files.len()).ok()?);
+                filled.push(u32::try_from(spans.len()).ok()?);
             }
-            layout.files.push(Span { start, len, padding });
+            spans.push(Span { start, len, padding });
         }
-        Some(layout)
+        let filled = (filled.len() < spans.len()).then(|| filled.into());
+        Some(FileLayout { files: spans.into(), filled, total })
     }
 
     /// How many files there are.
@@ -89,7 +91,7 @@ impl FileLayout {
 
     /// The file, padding files included, that holds byte `at` of the payload.
     pub fn file_at(&self, at: u64) -> Option<FileIndex> {
-        let number = *self.filled.get(self.first_after(at))?;
+        let number = self.filled(self.first_after(at))?;
         (self.files[number as usize].start <= at).then_some(FileIndex(number))
     }
 
@@ -106,9 +108,9 @@ impl FileLayout {
     ) -> impl Iterator<Item = FileIndex> + '_ {
         let range = geometry.piece_range(piece);
         let first = self.first_after(range.start);
-        let touched =
-            self.filled[first..].iter().take_while(move |n| self.files[**n as usize].start < range.end);
-        touched.map(|n| FileIndex(*n))
+        let from_first = (first..).map_while(|at| self.filled(at));
+        let touched = from_first.take_while(move |n| self.files[*n as usize].start < range.end);
+        touched.map(FileIndex)
     }
 
     /// The places of the payload bytes in `range`, in order, without holes. What lies beyond the payload is left out.
@@ -118,12 +120,21 @@ impl FileLayout {
         Extents { layout: self, at: range.start, end, next: self.first_after(range.start) }
     }
 
-    /// Index into `filled` of the first file that ends after byte `at`.
+    /// The number of the file at this place among those that are not empty.
+    fn filled(&self, at: usize) -> Option<u32> {
+        match &self.filled {
+            Some(filled) => filled.get(at).copied(),
+            None => (at < self.files.len()).then_some(at as u32),
+        }
+    }
+
+    /// The place among the files that are not empty of the first one that ends after byte `at`.
     fn first_after(&self, at: u64) -> usize {
-        self.filled.partition_point(|&n| {
-            let span = &self.files[n as usize];
-            span.start + span.len <= at
-        })
+        let before = |span: &Span| span.start + span.len <= at;
+        match &self.filled {
+            Some(filled) => filled.partition_point(|&n| before(&self.files[n as usize])),
+            None => self.files.partition_point(before),
+        }
     }
 }
 
@@ -135,7 +146,7 @@ pub(crate) fn geometry(
     aligned: bool,
 ) -> Result<Geometry, GeometryError> {
     let geometry = Geometry::new(layout.total, piece_len)?;
-    let filled = || layout.filled.iter().map(|n| &layout.files[*n as usize]);
+    let filled = || layout.files.iter().filter(|span| span.len > 0);
     if !aligned {
         let padding = filled().filter(|span| span.padding);
         return geometry.with_padding(padding.map(|span| span.start..span.start + span.len));
@@ -166,7 +177,7 @@ impl Iterator for Extents<'_> {
             return None;
         }
         // The payload ends with a file's end, so there is one that ends after `at`.
-        let number = *self.layout.filled.get(self.next)?;
+        let number = self.layout.filled(self.next)?;
         let span = &self.layout.files[number as usize];
         let (stop, place) = if self.at < span.start {
             (span.start, Place::Zeros)

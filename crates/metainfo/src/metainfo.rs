@@ -1,8 +1,10 @@
 //! A whole `.torrent` file.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
-use types::InfoHashes;
+use types::{InfoHashes, SharedBytes};
 
 use crate::error::{Error, Warnings};
 use crate::field::Field;
@@ -10,12 +12,15 @@ use crate::info::Info;
 use crate::limits::Limits;
 use crate::outer::{Node, Outer};
 
+/// From so many bytes on an info dictionary is not copied where that can be spared.
+const LARGE: usize = 64 * 1024;
+
 /// A `.torrent` file: the info dictionary, and around it where to find peers.
 ///
 /// Keys that are not known are kept and written again. The info dictionary is written exactly as it was read.
 #[derive(Clone, Debug)]
 pub struct Metainfo {
-    pub(crate) info: Info,
+    pub(crate) info: Arc<Info>,
     pub(crate) outer: Outer,
     /// Every outer key but `info` and `piece layers`, with its value as read or as last set.
     pub(crate) raw: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -29,10 +34,42 @@ impl Metainfo {
     /// # Errors
     /// [`Error`] names the key and the offset of what is wrong.
     pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Metainfo, Error> {
+        let (mut metainfo, info) = Metainfo::read(bytes, limits)?;
+        metainfo.keep(bytes[info].into());
+        Ok(metainfo)
+    }
+
+    /// As [`Metainfo::from_bytes`], for bytes that are the caller's to give away: a large info dictionary stays in them
+    /// instead of being copied out.
+    ///
+    /// # Errors
+    /// As [`Metainfo::from_bytes`].
+    pub fn from_vec(bytes: Vec<u8>, limits: &Limits) -> Result<Metainfo, Error> {
+        let (mut metainfo, info) = Metainfo::read(&bytes, limits)?;
+        let raw = if info.len() >= LARGE && info.len() >= bytes.capacity() / 2 {
+            // The range is inside the bytes, for it was read from them.
+            SharedBytes::part_of(bytes, info).unwrap_or_default()
+        } else {
+            bytes[info].into()
+        };
+        metainfo.keep(raw);
+        Ok(metainfo)
+    }
+
+    /// Keeps the bytes of the info dictionary.
+    fn keep(&mut self, raw: SharedBytes) {
+        Arc::make_mut(&mut self.info).raw = raw;
+    }
+
+    /// Reads all but the bytes of the info dictionary, and says where they are.
+    fn read(bytes: &[u8], limits: &Limits) -> Result<(Metainfo, Range<usize>), Error> {
         let document = bencode::parse(bytes, &limits.bencode(limits.metainfo_len))?;
         let root = Field::root(document.root());
         root.dict()?;
-        let mut info = Info::read(&root.need("info")?, limits)?;
+        let field = root.need("info")?;
+        let mut info = Info::read(&field, limits)?;
+        let start = field.node().offset();
+        let at = start..start + field.node().raw().len();
         if let Some(layers) = root.get("piece layers") {
             info.read_layers(&layers)?;
         }
@@ -43,12 +80,17 @@ impl Metainfo {
         for (key, value) in root.entries().filter(|(key, _)| !matches!(*key, b"info" | b"piece layers")) {
             raw.entry(key.to_vec()).or_insert_with(|| value.node().raw().to_vec());
         }
-        Ok(Metainfo { info, outer, raw, warnings })
+        Ok((Metainfo { info: Arc::new(info), outer, raw, warnings }, at))
     }
 
     /// A metainfo around an info dictionary that came from peers, with nothing else in it.
     pub fn from_info(info: Info) -> Metainfo {
-        Metainfo { info, outer: Outer::default(), raw: BTreeMap::new(), warnings: Warnings::default() }
+        Metainfo {
+            info: Arc::new(info),
+            outer: Outer::default(),
+            raw: BTreeMap::new(),
+            warnings: Warnings::default(),
+        }
     }
 
     /// The file again: outer keys sorted, the info dictionary as it was read.
@@ -78,9 +120,14 @@ impl Metainfo {
         &self.info
     }
 
+    /// The info dictionary, to be held elsewhere without a copy.
+    pub fn shared_info(&self) -> Arc<Info> {
+        self.info.clone()
+    }
+
     /// The info dictionary, leaving all else.
     pub fn into_info(self) -> Info {
-        self.info
+        Arc::unwrap_or_clone(self.info)
     }
 
     /// The hashes that name this torrent.

@@ -379,14 +379,14 @@ async fn torrent_files_are_fetched_within_their_limits() {
     let addr = fake(|head| match head.split(' ').nth(1) {
         Some("/a.torrent") => http("200 OK", "", b"d4:infodee"),
         Some("/moved") => redirect("/a.torrent"),
-        Some("/big") => http("200 OK", "", &vec![0; (10 << 20) + 1]),
+        Some("/big") => http("200 OK", "", &vec![0; types::limits::METAINFO_LEN + 1]),
         _ => http("404 Not Found", "", b""),
     })
     .await;
     assert_eq!(client.fetch_metainfo(&format!("http://{addr}/a.torrent")).await.unwrap(), b"d4:infodee");
     assert_eq!(client.fetch_metainfo(&format!("http://{addr}/moved")).await.unwrap(), b"d4:infodee");
     let error = client.fetch_metainfo(&format!("http://{addr}/big")).await.unwrap_err();
-    assert!(matches!(error, Error::TooLarge { limit, .. } if limit == 10 << 20));
+    assert!(matches!(error, Error::TooLarge { limit, .. } if limit == types::limits::METAINFO_LEN));
     let error = client.fetch_metainfo(&format!("http://{addr}/none")).await.unwrap_err();
     assert!(matches!(error, Error::Status { status: 404, .. }));
     assert!(matches!(client.fetch_metainfo("udp://a:1/").await.unwrap_err(), Error::Refusal(_)));

@@ -24,6 +24,7 @@ mod map;
 mod ours;
 mod peer;
 mod rng;
+mod shared;
 mod time;
 
 pub use bitfield::{Bitfield, BitfieldError, Ones};
@@ -33,4 +34,5 @@ pub use map::{KeyedMap, KeyedState};
 pub use ours::{CLIENT_NAME, DEFAULT_MAX_PEERS, PEER_ID_PREFIX};
 pub use peer::{PeerId, PeerSource};
 pub use rng::{Entropy, Rng};
+pub use shared::SharedBytes;
 pub use time::Time;

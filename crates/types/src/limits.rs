@@ -1,7 +1,7 @@
 //! Bounds on what strangers can make us hold. Each is checked before memory is taken.
 
-/// Largest `.torrent` file read, in bytes.
-pub const METAINFO_LEN: usize = 10 << 20;
+/// Largest `.torrent` file read, in bytes: a million pieces of 20 bytes, and then some.
+pub const METAINFO_LEN: usize = 32 << 20;
 /// Most pieces a torrent may have.
 pub const PIECES: u32 = 0x20_0000;
 /// Largest piece, in bytes.

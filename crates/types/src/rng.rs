@@ -10,18 +10,37 @@ pub trait Entropy: rand_core::CryptoRng {}
 impl<T: rand_core::CryptoRng> Entropy for T {}
 
 /// The generator of every machine: ChaCha8, so that nothing a peer sees lets it guess what comes next.
+///
+/// One that was never asked is its seed alone: many machines draw nothing for as long as they rest.
 #[derive(Clone, Debug)]
-pub struct Rng(ChaCha8Rng);
+pub struct Rng(State);
+
+#[derive(Clone, Debug)]
+enum State {
+    Seed([u8; 32]),
+    Drawn(Box<ChaCha8Rng>),
+}
 
 impl Rng {
     /// A generator that repeats itself for the same seed.
     pub fn from_seed(seed: [u8; 32]) -> Rng {
-        Rng(ChaCha8Rng::from_seed(seed))
+        Rng(State::Seed(seed))
     }
 
     /// A generator from a number, for tests and simulations.
     pub fn from_number(seed: u64) -> Rng {
-        Rng(ChaCha8Rng::seed_from_u64(seed))
+        Rng(State::Drawn(Box::new(ChaCha8Rng::seed_from_u64(seed))))
+    }
+
+    /// The stream of numbers.
+    fn stream(&mut self) -> &mut ChaCha8Rng {
+        if let State::Seed(seed) = self.0 {
+            self.0 = State::Drawn(Box::new(ChaCha8Rng::from_seed(seed)));
+        }
+        match &mut self.0 {
+            State::Drawn(stream) => stream,
+            State::Seed(_) => unreachable!("a seed was replaced just above"),
+        }
     }
 
     /// An independent generator for a part of the machine.
@@ -32,18 +51,18 @@ impl Rng {
     /// Random bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut out = [0; N];
-        self.0.fill_bytes(&mut out);
+        self.stream().fill_bytes(&mut out);
         out
     }
 
     /// A random number.
     pub fn next_u32(&mut self) -> u32 {
-        self.0.next_u32()
+        self.stream().next_u32()
     }
 
     /// A random number.
     pub fn next_u64(&mut self) -> u64 {
-        self.0.next_u64()
+        self.stream().next_u64()
     }
 
     /// A number below `n`; 0 when `n` is 0. Lemire's multiplication: the bias is below 2^-32 and does not matter here.
@@ -78,15 +97,15 @@ impl rand_core::TryRng for Rng {
     type Error = core::convert::Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok(self.0.next_u32())
+        Ok(self.stream().next_u32())
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(self.0.next_u64())
+        Ok(self.stream().next_u64())
     }
 
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        self.0.fill_bytes(out);
+        self.stream().fill_bytes(out);
         Ok(())
     }
 }

@@ -1,8 +1,6 @@
 //! The info dictionary between us and our peers (BEP 9): fetched while it is missing, served when it is here.
 
-use std::sync::Arc;
-
-use types::Time;
+use types::{SharedBytes, Time};
 use wire::extended::{ExtendedHandshake, Metadata as Said};
 
 use super::{Metadata, Torrent};
@@ -17,7 +15,7 @@ fn sender(peer: &Peer) -> Sender {
 
 impl Torrent {
     /// The bytes, where they are here and may be served.
-    pub(super) fn metadata_bytes(&self) -> Option<&Arc<[u8]>> {
+    pub(super) fn metadata_bytes(&self) -> Option<&SharedBytes> {
         match &self.metadata {
             Metadata::Unread(bytes) | Metadata::Here(Some(bytes)) => Some(bytes),
             Metadata::Missing(_) | Metadata::Here(None) => None,
@@ -100,7 +98,7 @@ impl Torrent {
             Came::Taken => {}
             Came::Failed { liars } => self.convict_liars(now, liars),
             Came::Passed { info, liars } => {
-                self.metadata = Metadata::Unread(info.clone());
+                self.metadata = Metadata::Unread(info.clone().into());
                 self.out.push_back(Output::Event(Event::Metadata(info)));
                 self.convict_liars(now, liars);
             }

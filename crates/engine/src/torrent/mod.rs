@@ -28,7 +28,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use metainfo::Mismatch;
-use types::{Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PeerSource, PieceIndex, Rng, Time};
+use types::{
+    Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PeerSource, PieceIndex, Rng, SharedBytes, Time,
+};
 use wire::priority::peer_priority;
 use wire::{Message, Reserved};
 
@@ -82,7 +84,7 @@ pub struct Content {
     /// Whether it is private (BEP 27).
     pub private: bool,
     /// The bytes of the info dictionary, to be served (BEP 9). None where they are not to be.
-    pub info: Option<Arc<[u8]>>,
+    pub info: Option<SharedBytes>,
 }
 
 impl Content {
@@ -150,11 +152,11 @@ pub struct Torrent {
 #[derive(Debug)]
 enum Metadata {
     /// It is being fetched.
-    Missing(Fetch),
+    Missing(Box<Fetch>),
     /// It has come and is right; what it says is not known here yet.
-    Unread(Arc<[u8]>),
+    Unread(SharedBytes),
     /// The content is known. With the bytes it is served.
-    Here(Option<Arc<[u8]>>),
+    Here(Option<SharedBytes>),
 }
 
 /// How the torrent stands.
@@ -210,7 +212,11 @@ impl Torrent {
             max_failures: config.max_failures,
         };
         Torrent {
-            metadata: if known { Metadata::Here(info) } else { Metadata::Missing(Fetch::new(hashes)) },
+            metadata: if known {
+                Metadata::Here(info)
+            } else {
+                Metadata::Missing(Box::new(Fetch::new(hashes)))
+            },
             hashes,
             geometry,
             picker,

@@ -48,7 +48,7 @@ fn broken(sound: &[u8]) -> Vec<Case> {
         refused("root_is_a_string", b"4:info"),
         refused("root_is_a_list", b"l4:infoe"),
         refused("root_is_an_integer", b"i1e"),
-        refused("over_10_mib", &vec![b'0'; (10 << 20) + 1]),
+        refused("over_the_limit", &vec![b'0'; types::limits::METAINFO_LEN + 1]),
         refused("over_3_million_values", &[vec![b'l'], b"le".repeat(3_000_001), vec![b'e']].concat()),
     ]
 }

@@ -18,7 +18,7 @@ pub(super) fn content(entry: &Entry, state: &State, unhashed: Vec<(PieceIndex, B
     content.private = entry.info().is_private();
     content.wanted = state.to_be_fetched(entry.info(), entry.settings.read_only);
     content.have = state.pieces.have().clone();
-    content.info = Some(entry.info().raw().into());
+    content.info = Some(entry.info().shared_raw());
     content
 }
 

@@ -202,7 +202,7 @@ impl Node {
         content.unhashed =
             self.resume.unhashed.iter().filter(|(p, _)| !content.have.get(p.0)).cloned().collect();
         content.private = info.is_private();
-        content.info = Some(info.raw().into());
+        content.info = Some(info.shared_raw());
         content
     }
 
