@@ -43,6 +43,8 @@ pub struct Usage {
 #[derive(Clone, Debug)]
 pub struct Session {
     shards: Vec<Usage>,
+    /// How many torrents live on each shard.
+    load: Vec<usize>,
     rows: BTreeMap<TorrentId, Row>,
     names: BTreeMap<InfoHash, TorrentId>,
     next: u32,
@@ -65,6 +67,7 @@ impl Session {
     pub fn new(shards: usize, total: Lease) -> Session {
         Session {
             shards: vec![Usage::default(); shards.max(1)],
+            load: vec![0; shards.max(1)],
             rows: BTreeMap::new(),
             names: BTreeMap::new(),
             next: 0,
@@ -83,9 +86,8 @@ impl Session {
         if let Some(known) = names.iter().find_map(|name| self.names.get(name)) {
             return Err(*known);
         }
-        let mut load = vec![0usize; self.shards.len()];
-        self.rows.values().for_each(|row| load[row.shard] += 1);
-        let shard = (0..load.len()).min_by_key(|&i| load[i]).unwrap_or(0);
+        let shard = (0..self.load.len()).min_by_key(|&i| self.load[i]).unwrap_or(0);
+        self.load[shard] += 1;
         let id = TorrentId(self.next);
         self.next += 1;
         self.names.extend(names.iter().map(|name| (*name, id)));
@@ -96,6 +98,7 @@ impl Session {
     /// Forgets a torrent. Returns the shard it lived on.
     pub fn remove(&mut self, id: TorrentId) -> Option<usize> {
         let row = self.rows.remove(&id)?;
+        self.load[row.shard] -= 1;
         row.names.iter().for_each(|name| {
             self.names.remove(name);
         });

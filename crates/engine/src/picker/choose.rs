@@ -17,6 +17,7 @@ impl Picker {
         if self.is_content() || count == 0 {
             return Vec::new();
         }
+        self.wake();
         let mut out = Vec::new();
         self.pick_urgent(asker, count, &mut out);
         if self.order == Order::RarestFirst && !asker.parole {
@@ -138,6 +139,7 @@ impl Picker {
     /// Up to `count` blocks of these pieces alone, for a peer that sends nothing else; they count as asked.
     pub(crate) fn pick_of(&mut self, asker: Asker<'_>, pieces: &[PieceIndex], count: usize) -> Vec<BlockRef> {
         let mut out = Vec::new();
+        self.wake();
         for &piece in pieces.iter().filter(|piece| asker.pieces.has(**piece)) {
             if self.rarity.contains(piece) && out.len() < count {
                 self.own(piece, asker);

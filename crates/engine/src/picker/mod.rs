@@ -113,11 +113,10 @@ pub(crate) struct Picker {
 
 impl Picker {
     pub(crate) fn new(geometry: Geometry, have: Bitfield, wanted: Bitfield) -> Picker {
-        let pieces = geometry.pieces();
         let mut picker = Picker {
             geometry,
             order: Order::default(),
-            rarity: Rarity::new(pieces),
+            rarity: Rarity::default(),
             partials: BTreeMap::new(),
             begun: Begun::default(),
             have,
@@ -190,8 +189,12 @@ impl Picker {
 
     /// Changes how much each of these pieces is wanted.
     pub(crate) fn prioritize(&mut self, pieces: &[(PieceIndex, Priority)]) {
+        let special = |priority: Priority| priority.is_wanted() && priority != Priority::NORMAL;
+        if pieces.iter().any(|(_, priority)| special(*priority)) {
+            self.wake();
+        }
         for (piece, priority) in pieces.iter().filter(|(piece, _)| self.geometry.has_piece(*piece)) {
-            self.graded |= priority.is_wanted() && *priority != Priority::NORMAL;
+            self.graded |= special(*priority);
             if priority.is_wanted() {
                 self.wanted.insert(piece.0);
                 self.rarity.set_priority(*piece, *priority);
@@ -259,17 +262,35 @@ impl Picker {
         self.peers = if comes { self.peers + 1 } else { self.peers.saturating_sub(1) };
         match pieces {
             Pieces::All => self.rarity.seed(comes),
-            Pieces::Some(bits) => self.rarity.peer(bits, comes),
+            // Of nothing nothing is to be counted.
+            Pieces::Some(bits) if bits.count() == 0 => {}
+            Pieces::Some(bits) => {
+                self.wake();
+                self.rarity.peer(bits, comes);
+            }
+        }
+        if self.peers == 0 && !self.graded {
+            self.rarity.sleep();
+        }
+    }
+
+    /// Makes the state that picking needs: a torrent without peers goes without it.
+    fn wake(&mut self) {
+        if !self.rarity.is_awake() {
+            self.rarity.wake(self.geometry.pieces());
+            self.fill_queue();
         }
     }
 
     /// A peer got one more piece.
     pub(crate) fn peer_has(&mut self, piece: PieceIndex) {
+        self.wake();
         self.rarity.change(piece, true);
     }
 
     /// A peer lost a piece.
     pub(crate) fn peer_lost(&mut self, piece: PieceIndex) {
+        self.wake();
         self.rarity.change(piece, false);
     }
 
@@ -301,6 +322,7 @@ impl Picker {
 
     /// Whether everything that is to be had is asked for: the end-game.
     pub(crate) fn is_endgame(&mut self, rng: &mut Rng) -> bool {
+        self.wake();
         let free =
             |(piece, p): (&PieceIndex, &Partial)| p.free() > 0 && self.is_sought(*piece) && !p.exclusive;
         let begun = |(_, piece): &(Time, PieceIndex)| self.partials.contains_key(piece);
@@ -439,6 +461,13 @@ impl Picker {
     fn refill(&mut self) {
         self.missing = (0..self.geometry.pieces()).filter(|&i| self.lacks(i)).count() as u32;
         self.cursor = 0;
+        if self.rarity.is_awake() {
+            self.fill_queue();
+        }
+    }
+
+    /// Puts into the queue what may be begun.
+    fn fill_queue(&mut self) {
         let (wanted, have, partials) = (&self.wanted, &self.have, &self.partials);
         let free = |i: &u32| wanted.get(*i) && !have.get(*i) && !partials.contains_key(&PieceIndex(*i));
         self.rarity.reset((0..self.geometry.pieces()).filter(free));

@@ -5,7 +5,7 @@
 //! until it is four times as common. `ends[v]` is where band `v` ends. A piece moves to the next band by one
 //! swap with the band's edge, so a HAVE costs the same in a torrent of ten pieces and of a million. Peers
 //! that have everything are one counter. State per piece: 4 bytes of place, 4 of position, and 2 of
-//! availability (13 bits) and priority (3 bits).
+//! availability (13 bits) and priority (3 bits); none while nobody is there to be asked.
 
 use types::{Bitfield, PieceIndex, Rng};
 
@@ -19,8 +19,11 @@ const BULK: u32 = 50;
 const COPIES: u16 = (1 << 13) - 1;
 const PRIORITY_AT: u32 = 13;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rarity {
+    /// Whether there is state for each piece. Asleep every piece has the normal priority and no copy but those of the
+    /// peers that have everything, and the queue is to be filled.
+    awake: bool,
     /// Copies among the peers that don't have everything, and priority.
     state: Vec<u16>,
     /// Where a piece is in `queue`, or ABSENT.
@@ -38,17 +41,34 @@ pub(crate) struct Rarity {
 
 impl Rarity {
     /// No piece may be begun yet; all have the normal priority.
+    #[cfg(test)]
     pub(crate) fn new(pieces: u32) -> Rarity {
-        Rarity {
-            state: vec![u16::from(Priority::NORMAL.get()) << PRIORITY_AT; pieces as usize],
-            place: vec![ABSENT; pieces as usize],
-            queue: Vec::new(),
-            ends: Vec::new(),
-            orphans: 0,
-            seeds: 0,
-            stale: false,
-            #[cfg(test)]
-            rebuilt: 0,
+        let mut rarity = Rarity::default();
+        rarity.wake(pieces);
+        rarity
+    }
+
+    /// Whether there is state for each piece; without it nothing is to be done here but [`Rarity::seed`].
+    pub(crate) fn is_awake(&self) -> bool {
+        self.awake
+    }
+
+    /// Makes the state of so many pieces: none may be begun yet.
+    pub(crate) fn wake(&mut self, pieces: u32) {
+        self.awake = true;
+        self.state = vec![u16::from(Priority::NORMAL.get()) << PRIORITY_AT; pieces as usize];
+        self.place = vec![ABSENT; pieces as usize];
+    }
+
+    /// Drops the state of all pieces. For when no peer is there but those that have everything, and no priority is
+    /// to be kept.
+    pub(crate) fn sleep(&mut self) {
+        #[cfg(test)]
+        let rebuilt = self.rebuilt;
+        *self = Rarity { seeds: self.seeds, ..Rarity::default() };
+        #[cfg(test)]
+        {
+            self.rebuilt = rebuilt;
         }
     }
 
@@ -89,8 +109,8 @@ impl Rarity {
     /// How much the piece is wanted. That it is not in the queue is the caller's business.
     #[cfg(test)]
     pub(crate) fn priority(&self, piece: PieceIndex) -> Priority {
-        let bits = self.state.get(piece.as_usize()).map_or(0, |state| state >> PRIORITY_AT);
-        Priority::new(bits as u8)
+        let state = self.state.get(piece.as_usize());
+        state.map_or(Priority::NORMAL, |state| Priority::new((state >> PRIORITY_AT) as u8))
     }
 
     /// Changes how much the piece is wanted.
@@ -105,7 +125,7 @@ impl Rarity {
     }
 
     fn copies(&self, piece: u32) -> u16 {
-        self.state[piece as usize] & COPIES
+        self.state.get(piece as usize).map_or(0, |state| state & COPIES)
     }
 
     /// A peer with everything comes (`true`) or goes.
