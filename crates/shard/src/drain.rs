@@ -147,6 +147,9 @@ impl Shard {
 
     /// Makes durable what is stored, as soon as possible.
     pub(crate) fn sync(&mut self, now: Time, id: TorrentId) {
+        if self.members.resting(id).is_some() {
+            return self.outputs.push_back(Output::Event(id, Event::Durable(Vec::new())));
+        }
         let Some(member) = self.members.touch(id) else { return };
         if !member.durability.hurry(now) {
             self.outputs.push_back(Output::Event(id, Event::Durable(Vec::new())));

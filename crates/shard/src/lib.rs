@@ -67,6 +67,7 @@ mod piece;
 mod pool;
 mod receive;
 mod reread;
+mod resting;
 mod shard;
 mod sync;
 mod table;

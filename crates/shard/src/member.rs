@@ -75,8 +75,8 @@ impl Member {
     }
 
     /// Its names on the wire.
-    pub(crate) fn names(&self) -> impl Iterator<Item = InfoHash> + use<> {
-        self.names.wire_names()
+    pub(crate) fn names(&self) -> InfoHashes {
+        self.names
     }
 
     /// The name it is dialed under.

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{TorrentId, WaitReason};
-use types::{InfoHash, Time};
+use types::{InfoHash, InfoHashes, Rng, Time};
 
+use crate::Added;
 use crate::member::Member;
+use crate::resting::Resting;
 
-/// The torrents of a shard. One that is at rest costs nothing but its row.
+/// The torrents of a shard. One of which nothing happened yet is what it was added with, and no more.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    rows: BTreeMap<TorrentId, Box<Row>>,
+    rows: BTreeMap<TorrentId, Row>,
     names: BTreeMap<InfoHash, TorrentId>,
     /// Torrents that may have work at the end of the pass.
     hot: BTreeSet<TorrentId>,
@@ -24,21 +26,88 @@ pub(crate) struct Members {
 }
 
 #[derive(Debug)]
-struct Row {
+enum Row {
+    Resting(Box<Resting>),
+    Awake(Box<Awake>),
+}
+
+#[derive(Debug)]
+struct Awake {
     member: Member,
     deadline: Time,
 }
 
+impl Row {
+    fn awake(member: Member) -> Row {
+        Row::Awake(Box::new(Awake { member, deadline: Time::NEVER }))
+    }
+
+    fn names(&self) -> InfoHashes {
+        match self {
+            Row::Resting(resting) => resting.names(),
+            Row::Awake(row) => row.member.names(),
+        }
+    }
+
+    fn get(&self) -> Option<&Awake> {
+        match self {
+            Row::Awake(row) => Some(row),
+            Row::Resting(_) => None,
+        }
+    }
+
+    fn get_mut(&mut self) -> Option<&mut Awake> {
+        match self {
+            Row::Awake(row) => Some(row),
+            Row::Resting(_) => None,
+        }
+    }
+}
+
 impl Members {
     /// Takes a torrent in. One that is here already stays as it is.
-    pub(crate) fn insert(&mut self, member: Member) {
-        if self.rows.contains_key(&member.id) {
+    pub(crate) fn insert(&mut self, added: Added, now: Time, rng: Rng) {
+        let id = added.id;
+        if self.rows.contains_key(&id) {
             return;
         }
-        self.dirty.insert(member.id);
-        self.hot.insert(member.id);
-        self.names.extend(member.names().map(|name| (name, member.id)));
-        self.rows.insert(member.id, Box::new(Row { member, deadline: Time::NEVER }));
+        let row = match Resting::new(added, now, rng) {
+            Ok(resting) => Row::Resting(Box::new(resting)),
+            Err((added, rng)) => {
+                self.dirty.insert(id);
+                self.hot.insert(id);
+                Row::awake(Member::new(added, now, rng))
+            }
+        };
+        self.news.insert(id);
+        self.names.extend(row.names().wire_names().map(|name| (name, id)));
+        self.rows.insert(id, row);
+    }
+
+    /// A torrent that rests, with all that it takes to go on resting.
+    pub(crate) fn resting(&mut self, id: TorrentId) -> Option<&mut Resting> {
+        match self.rows.get_mut(&id)? {
+            Row::Resting(resting) => Some(resting),
+            Row::Awake(_) => None,
+        }
+    }
+
+    /// A torrent as it would be if it were awake, to be looked at: what is done to it may come to nothing.
+    pub(crate) fn look<R>(&mut self, id: TorrentId, look: impl FnOnce(&mut Member) -> R) -> Option<R> {
+        Some(match self.rows.get_mut(&id)? {
+            Row::Resting(resting) => look(&mut resting.member()),
+            Row::Awake(row) => look(&mut row.member),
+        })
+    }
+
+    /// The row of a torrent that something happens to.
+    fn wake(&mut self, id: TorrentId) -> Option<&mut Awake> {
+        let row = self.rows.get_mut(&id)?;
+        if let Row::Resting(resting) = row {
+            *row = Row::awake(resting.member());
+            self.dirty.insert(id);
+        }
+        row.get_mut()
     }
 
     /// Whose work is being done.
@@ -62,19 +131,20 @@ impl Members {
 
     /// A torrent to change; it is looked at when the pass ends, and its outputs will be drained.
     pub(crate) fn touch(&mut self, id: TorrentId) -> Option<&mut Member> {
-        let row = self.rows.get_mut(&id)?;
+        self.wake(id)?;
         self.hot.insert(id);
         self.dirty.insert(id);
-        Some(&mut row.member)
+        self.wake(id).map(|row| &mut row.member)
     }
 
     /// A torrent whose outputs are not affected.
     pub(crate) fn get_mut(&mut self, id: TorrentId) -> Option<&mut Member> {
-        self.rows.get_mut(&id).map(|row| &mut row.member)
+        self.wake(id).map(|row| &mut row.member)
     }
 
+    /// A torrent; none where it rests, and so has neither connections nor work.
     pub(crate) fn get(&self, id: TorrentId) -> Option<&Member> {
-        self.rows.get(&id).map(|row| &row.member)
+        self.rows.get(&id)?.get().map(|row| &row.member)
     }
 
     /// Lets `together` see all torrents with work at the end of a pass, and then `each` every one of them;
@@ -86,8 +156,10 @@ impl Members {
     ) {
         // They are taken out for the while, as a map lends only one of its values at a time.
         let hot = std::mem::take(&mut self.hot);
-        let mut rows: Vec<Box<Row>> = hot.iter().filter_map(|id| self.rows.remove(id)).collect();
-        let touched = rows.iter_mut().map(|row| &mut row.member).filter(|m| m.is_touched());
+        let taken = hot.iter().filter_map(|id| Some((*id, self.rows.remove(id)?)));
+        let mut rows: Vec<(TorrentId, Row)> = taken.collect();
+        let members = rows.iter_mut().filter_map(|(_, row)| row.get_mut()).map(|row| &mut row.member);
+        let touched = members.filter(|m| m.is_touched());
         let mut touched: Vec<&mut Member> = touched.collect();
         self.dirty.extend(touched.iter().map(|member| member.id));
         together(&mut touched);
@@ -97,11 +169,11 @@ impl Members {
             each(member);
         }
         self.at_work = before;
-        for row in rows {
-            if row.member.is_touched() {
-                self.hot.insert(row.member.id);
+        for (id, row) in rows {
+            if row.get().is_some_and(|row| row.member.is_touched()) {
+                self.hot.insert(id);
             }
-            self.rows.insert(row.member.id, row);
+            self.rows.insert(id, row);
         }
     }
 
@@ -119,7 +191,7 @@ impl Members {
 
     /// Files the torrent under its present deadline.
     pub(crate) fn file(&mut self, id: TorrentId) {
-        let Some(row) = self.rows.get_mut(&id) else { return };
+        let Some(row) = self.rows.get_mut(&id).and_then(Row::get_mut) else { return };
         let (deadline, _) = row.member.deadline();
         if deadline == row.deadline {
             return;
@@ -140,7 +212,7 @@ impl Members {
         {
             self.deadlines.pop_first();
             any = true;
-            if let Some(row) = self.rows.get_mut(&id) {
+            if let Some(row) = self.rows.get_mut(&id).and_then(Row::get_mut) {
                 row.deadline = Time::NEVER;
                 self.at_work = Some(id);
                 row.member.on_timer(now);
@@ -155,10 +227,10 @@ impl Members {
     /// Makes a torrent's timer fire at once.
     #[cfg(any(test, feature = "traps"))]
     pub(crate) fn hurry(&mut self, id: TorrentId) {
-        if let Some(row) = self.rows.get_mut(&id) {
-            self.deadlines.remove(&(row.deadline, id));
-            row.deadline = Time::ZERO;
-            self.deadlines.insert((row.deadline, id));
+        if let Some(row) = self.wake(id) {
+            let before = std::mem::replace(&mut row.deadline, Time::ZERO);
+            self.deadlines.remove(&(before, id));
+            self.deadlines.insert((Time::ZERO, id));
         }
     }
 
@@ -172,7 +244,12 @@ impl Members {
 
     /// Takes its names away: no new connection finds it.
     pub(crate) fn hide(&mut self, id: TorrentId) {
-        self.names.retain(|_, owner| *owner != id);
+        let Some(row) = self.rows.get(&id) else { return };
+        for name in row.names().wire_names() {
+            if self.names.get(&name) == Some(&id) {
+                self.names.remove(&name);
+            }
+        }
     }
 
     /// Forgets a torrent.
@@ -181,8 +258,13 @@ impl Members {
         self.dirty.remove(&id);
         self.hot.remove(&id);
         self.news.remove(&id);
-        let row = self.rows.remove(&id)?;
-        self.deadlines.remove(&(row.deadline, id));
-        Some(row.member)
+        self.wake(id)?;
+        match self.rows.remove(&id)? {
+            Row::Awake(row) => {
+                self.deadlines.remove(&(row.deadline, id));
+                Some(row.member)
+            }
+            Row::Resting(_) => None,
+        }
     }
 }

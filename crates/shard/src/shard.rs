@@ -231,12 +231,16 @@ impl Shard {
 
     fn add(&mut self, now: Time, added: Added) {
         if !self.members.contains(added.id) {
-            self.members.insert(Member::new(added, now, self.rng.fork()));
+            let rng = self.rng.fork();
+            self.members.insert(added, now, rng);
             self.pass_open = true;
         }
     }
 
     fn command_torrent(&mut self, now: Time, id: TorrentId, command: engine::Command) {
+        if self.members.resting(id).is_some_and(|resting| resting.takes(now, &command)) {
+            return;
+        }
         let Some(member) = self.members.touch(id) else { return };
         member.trap.spring(Trap::Command);
         self.pass_open = true;
@@ -348,14 +352,18 @@ impl Shard {
 
     /// Asks something of one torrent.
     fn ask<R>(&mut self, torrent: TorrentId, question: impl FnOnce(&mut Member) -> R) -> Option<R> {
-        self.work_for(Some(torrent), |shard| shard.members.get_mut(torrent).map(question))
+        self.work_for(Some(torrent), |shard| shard.members.look(torrent, question))
     }
 
     /// The running totals of the torrents that did something since the last call; those at rest cost nothing.
     pub fn figures(&mut self) -> Vec<(TorrentId, Figures)> {
         let news = self.members.take_news();
-        let mut figures = |id| self.ask(id, |member| Some(member.brain.as_ref()?.figures())).flatten();
-        news.into_iter().filter_map(|id| Some((id, figures(id)?))).collect()
+        news.into_iter().filter_map(|id| Some((id, self.figures_of(id)?))).collect()
+    }
+
+    /// The running totals of one torrent.
+    pub fn figures_of(&mut self, torrent: TorrentId) -> Option<Figures> {
+        self.ask(torrent, |member| Some(member.brain.as_ref()?.figures())).flatten()
     }
 
     /// A torrent's connections at this moment.
