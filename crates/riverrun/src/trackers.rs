@@ -1,7 +1,8 @@
 //! The way to the task that announces: trackers of all torrents.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use engine::TorrentId;
 use net::tracker::TrackerClient;
@@ -21,6 +22,8 @@ pub(crate) struct Trackers {
     families: Vec<Family>,
     public_ip: Option<IpAddr>,
     rng: Mutex<Rng>,
+    /// Torrents that have trackers: of the others the task knows nothing.
+    known: Mutex<BTreeSet<TorrentId>>,
 }
 
 /// What the task is told.
@@ -66,7 +69,18 @@ impl Trackers {
         let client = builder.build().map_err(|e| Error::system("set up the tracker client", e))?;
         let (to, told) = mpsc::unbounded_channel();
         let (enabled, public_ip) = (settings.trackers, settings.public_ip);
-        Ok((Trackers { to, client, enabled, families, public_ip, rng: Mutex::new(rng) }, told))
+        Ok((
+            Trackers {
+                to,
+                client,
+                enabled,
+                families,
+                public_ip,
+                rng: Mutex::new(rng),
+                known: Mutex::default(),
+            },
+            told,
+        ))
     }
 
     fn send(&self, what: ToTrackers) {
@@ -74,19 +88,33 @@ impl Trackers {
         let _ = self.to.send(what);
     }
 
-    /// For one torrent's announcer.
+    fn known(&self) -> MutexGuard<'_, BTreeSet<TorrentId>> {
+        self.known.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Whether a torrent has an announcer.
+    pub(crate) fn knows(&self, id: TorrentId) -> bool {
+        self.known().contains(&id)
+    }
+
+    /// For one torrent's announcer, where it has one.
     pub(crate) fn tell(&self, id: TorrentId, input: AnnouncerInput) {
-        if self.enabled || !matches!(input, AnnouncerInput::Trackers(_) | AnnouncerInput::Beside(_)) {
+        if self.knows(id) {
             self.send(ToTrackers::Schedule(ScheduleInput::Torrent(key(id), input)));
         }
     }
 
-    /// A torrent that will announce when it is told to start.
+    /// A torrent that will announce when it is told to start. Without trackers it gets no announcer.
     pub(crate) fn add(&self, id: TorrentId, torrent: Announced, status: Status) {
         let tiers = if self.enabled { parse_tiers(&torrent.tiers) } else { Vec::new() };
+        let beside = if self.enabled { parse(&torrent.beside) } else { Vec::new() };
+        if tiers.is_empty() && beside.is_empty() {
+            return;
+        }
+        self.known().insert(id);
         let mut config = AnnouncerConfig::new(torrent.hashes, torrent.peer_id, tiers);
         config.private = torrent.private;
-        config.beside = if self.enabled { parse(&torrent.beside) } else { Vec::new() };
+        config.beside = beside;
         config.families = self.families.clone();
         config.public_ip = self.public_ip;
         let rng = self.rng.lock().unwrap_or_else(|e| e.into_inner()).fork();
@@ -97,6 +125,9 @@ impl Trackers {
 
     /// A torrent that leaves.
     pub(crate) fn remove(&self, id: TorrentId) {
+        if !self.known().remove(&id) {
+            return;
+        }
         self.send(ToTrackers::Schedule(ScheduleInput::Remove(key(id))));
     }
 

@@ -10,7 +10,7 @@ use crate::sys;
 
 /// Where a replacement may be cut short, for tests of what a crash leaves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "all but the last are crashes that tests ask for"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "some are crashes that tests ask for"))]
 pub(crate) enum Step {
     Half,
     Written,
@@ -68,6 +68,54 @@ pub(crate) fn put(path: &Path, temporary: &Path, bytes: &[u8], until: Step) -> R
     result
 }
 
+/// From so many files on they are synced together: a system that waits for the device once for each takes long.
+const MANY: usize = 32;
+
+/// A file that is to be replaced.
+pub(crate) struct Replacement {
+    pub(crate) path: PathBuf,
+    pub(crate) temporary: PathBuf,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Replaces many files of one directory as [`put`] does each. The directory is the caller's to sync.
+///
+/// # Errors
+/// The first error; the other files are replaced all the same.
+pub(crate) fn put_all(dir: &Path, all: Vec<Replacement>) -> Result<(), Failed> {
+    let mut result = Ok(());
+    if all.len() < MANY {
+        for file in all {
+            result = result.and(put(&file.path, &file.temporary, &file.bytes, Step::Whole));
+        }
+        return result;
+    }
+    // Opened before anything is written: it tells of the errors that come after that.
+    let filesystem = File::open(dir);
+    let mut written = Vec::with_capacity(all.len());
+    for Replacement { path, temporary, bytes } in all {
+        match write_new(&path, &temporary, &bytes, Step::Written) {
+            Ok(()) => written.push((path, temporary)),
+            Err(failed) => {
+                let _ = fs::remove_file(&temporary);
+                result = result.and(Err(failed));
+            }
+        }
+    }
+    let together = filesystem.and_then(|dir| sys::sync_filesystem(&dir)).is_ok();
+    for (path, temporary) in written {
+        let sync = || File::open(&temporary)?.sync_all();
+        let synced = if together { Ok(()) } else { sync().map_err(|e| fail(&temporary, Op::Sync, e)) };
+        let renamed =
+            synced.and_then(|()| fs::rename(&temporary, &path).map_err(|e| fail(&path, Op::Rename, e)));
+        if renamed.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        result = result.and(renamed);
+    }
+    result
+}
+
 fn write_new(path: &Path, temporary: &Path, bytes: &[u8], until: Step) -> Result<(), Failed> {
     let mut file = File::create(temporary).map_err(|e| fail(temporary, Op::Create, e))?;
     let part = if until == Step::Half { &bytes[..bytes.len() / 2] } else { bytes };
@@ -98,6 +146,23 @@ mod tests {
         assert!(replace_file(&dir.path().join("taken"), b"x").is_err());
         assert!(replace_file(&dir.path().join("none/file"), b"x").is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing temporary stays");
+    }
+
+    #[test]
+    fn many_files_are_replaced_whatever_becomes_of_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("7")).unwrap();
+        let file = |n: usize| {
+            let (path, temporary) = (dir.path().join(n.to_string()), dir.path().join(format!("{n}.new")));
+            Replacement { path, temporary, bytes: vec![n as u8; n] }
+        };
+        for count in [MANY - 1, MANY * 2] {
+            assert!(put_all(dir.path(), (0..count).map(file).collect()).is_err(), "one is a directory");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), count, "nothing temporary stays");
+            let right =
+                |n: usize| n == 7 || fs::read(dir.path().join(n.to_string())).unwrap() == vec![n as u8; n];
+            assert!((0..count).all(right));
+        }
     }
 
     #[cfg(unix)]

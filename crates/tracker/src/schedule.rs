@@ -125,7 +125,8 @@ enum Place {
 #[derive(Debug)]
 pub struct Schedule {
     config: ScheduleConfig,
-    torrents: BTreeMap<TorrentKey, Torrent>,
+    /// Boxed: the nodes of a map are half empty.
+    torrents: BTreeMap<TorrentKey, Box<Torrent>>,
     /// Torrents by when their announcer wants to be polled.
     due: BTreeSet<(Time, TorrentKey)>,
     hosts: BTreeMap<Host, HostState>,
@@ -206,7 +207,8 @@ impl Schedule {
 
     fn add(&mut self, now: Time, key: TorrentKey, announcer: Announcer) {
         self.forget(key);
-        self.torrents.insert(key, Torrent { announcer, due: now, removed: false });
+        let torrent = Torrent { announcer, due: now, removed: false };
+        self.torrents.insert(key, Box::new(torrent));
         self.due.insert((now, key));
     }
 

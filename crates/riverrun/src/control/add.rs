@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use metainfo::{FileIndex, Info, Limits, Magnet, Metainfo, Node};
 use shard::Command;
-use storage::{Op, OpenRequest, ResumeData};
+use storage::{Op, ResumeData};
 use types::{Bitfield, PeerSource, PieceIndex};
 
 use super::{announce, assign, change, data, end, files, magnet, names, swarm};
@@ -16,11 +16,12 @@ use crate::inner::Inner;
 use crate::{AddTorrent, Error, EventKind};
 
 /// Adds a torrent, or finds it.
-pub(crate) async fn add(inner: Arc<Inner>, add: AddTorrent) -> Result<Arc<Entry>, Error> {
+pub(crate) async fn add(inner: Arc<Inner>, mut add: AddTorrent) -> Result<Arc<Entry>, Error> {
     if inner.is_closing() {
         return Err(Error::Closed);
     }
-    match add.source.clone() {
+    // A large torrent is not to be in memory twice.
+    match std::mem::replace(&mut add.source, Source::Bytes(Vec::new())) {
         Source::Magnet(magnet) => magnet::add(inner, *magnet, add).await,
         Source::InfoHash(hashes) => magnet::add(inner, Magnet::new(hashes), add).await,
         source => {
@@ -54,7 +55,7 @@ pub(super) async fn add_metainfo(
     };
     if entry.settings.metadata_only {
         let link = Magnet::new(entry.hashes);
-        *entry.content.waiting() = Some(Waiting { link, add, saved, has_come: true });
+        *entry.content.waiting() = Some(Box::new(Waiting { link, add, saved, has_come: true }));
         return Ok(entry);
     }
     let start = BringUp::new(add, saved);
@@ -132,12 +133,16 @@ pub(super) fn insert(
     Ok(entry)
 }
 
+/// A `.torrent` of so many bytes is read at once: to hand it to another thread takes as long.
+const SMALL: usize = 16 * 1024;
+
 /// Reads a source.
 async fn describe(inner: &Arc<Inner>, source: Source) -> Result<Metainfo, Error> {
-    let parse = |bytes: Vec<u8>| Metainfo::from_bytes(&bytes, &Limits::default()).map_err(Error::bad_torrent);
+    let parse = |bytes: Vec<u8>| Metainfo::from_vec(bytes, &Limits::default()).map_err(Error::bad_torrent);
     match source {
         Source::Metainfo(metainfo) => Ok(*metainfo),
         // Large torrents take a while to read; the control thread has other work.
+        Source::Bytes(bytes) if bytes.len() <= SMALL => parse(bytes),
         Source::Bytes(bytes) => inner.tasks.blocking(move || parse(bytes)).await?,
         Source::Path(path) => inner.tasks.blocking(move || read_file(path).and_then(parse)).await?,
         Source::Url(url) => {
@@ -231,21 +236,15 @@ async fn open(
     entry: &Arc<Entry>,
     saved: Option<ResumeData>,
 ) -> Result<Vec<(PieceIndex, Bitfield)>, Error> {
-    data::lock(inner, entry).await?;
-    let factory = inner.opener.at(&entry.home.at());
-    let known = entry.home.whereabouts();
-    let request = OpenRequest::new(entry.hashes, entry.plan().clone()).selection(entry.selection());
-    let request = request.names(known.names, known.renaming);
-    let storage = inner.tasks.blocking(move || factory.open(&request)).await??;
-    let storage = entry.data.opened(storage);
+    let data::Opened { storage, states, prepared } = data::open(inner, entry).await?;
     files::recover(inner, entry, &storage).await?;
-    let found = data::find(inner, entry, storage.clone(), saved).await?;
+    let found = data::find(inner, entry, storage.clone(), states, saved).await?;
     entry.set_have(found.have, found.durable);
     inner.shared.disk.house(entry.id, storage.clone(), entry.info().geometry().clone());
     if let Some(obstacle) = entry.obstacle() {
         return Err(obstacle);
     }
-    if !entry.settings.read_only && entry.state().pieces.missing() > 0 {
+    if !prepared && !entry.settings.read_only && entry.state().pieces.missing() > 0 {
         data::prepare(inner, entry, storage).await?;
     }
     Ok(found.unhashed)
@@ -253,19 +252,13 @@ async fn open(
 
 /// Gives a checked torrent to its shard and its trackers.
 pub(crate) fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>, unhashed: Vec<(PieceIndex, Bitfield)>) {
-    let is_new = !entry.state().place.on_shard;
-    if is_new {
-        announce::enter(inner, entry);
-    }
     entry.change(|state| {
         if matches!(state.stage, Stage::Removed) {
-            if is_new {
-                inner.trackers.remove(entry.id);
-            }
             return;
         }
         let content = assign::content(entry, state, unhashed);
-        if is_new {
+        if !state.place.on_shard {
+            announce::enter(inner, entry, state);
             assign::give(inner, entry, state, Some(content));
         } else {
             let shard = inner.shard(entry);

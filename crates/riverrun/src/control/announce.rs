@@ -9,13 +9,13 @@ use shard::Command;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tracker::{
-    AnnounceEvent, AnnounceReply, Announcer, AnnouncerEvent, Failure, Schedule, ScheduleConfig,
-    ScheduleInput, ScheduleOutput, ScrapeReply, Status, Ticket, TorrentKey,
+    AnnounceEvent, AnnounceReply, Announcer, AnnouncerEvent, AnnouncerInput, Failure, Schedule,
+    ScheduleConfig, ScheduleInput, ScheduleOutput, ScrapeReply, Status, Ticket, TorrentKey,
 };
 use types::{PeerSource, Time};
 
 use super::change;
-use crate::entry::Entry;
+use crate::entry::{Entry, State};
 use crate::inner::Inner;
 use crate::trackers::{Announced, ToTrackers, key};
 use crate::{EventKind, TrackerStatus};
@@ -28,15 +28,25 @@ pub(crate) fn port(inner: &Inner) -> u16 {
     inner.local.external_port().or(inner.engine.listen_port).unwrap_or(NO_PORT)
 }
 
-/// Makes a torrent known to its trackers; it announces when it is told to start.
-pub(crate) fn enter(inner: &Inner, entry: &Entry) {
-    let (tiers, beside, left) = {
-        let state = entry.state();
-        (state.tiers.clone(), state.beside.clone(), state.pieces.left())
-    };
+/// Makes a torrent known to its trackers, where it has any; it announces when it is told to start. `state` is its own:
+/// whoever changes its trackers finds there that it is on its shard, and tells of them.
+pub(crate) fn enter(inner: &Inner, entry: &Entry, state: &State) {
+    let (tiers, beside, left) = (state.tiers.clone(), state.beside.clone(), state.pieces.left());
     let (hashes, peer_id, private) = (entry.hashes, inner.engine.peer_id, entry.info().is_private());
     let status = Status { port: port(inner), left, ..Status::default() };
     inner.trackers.add(entry.id, Announced { hashes, peer_id, private, tiers, beside }, status);
+}
+
+/// The trackers of a torrent have changed. `state` is its own.
+pub(super) fn changed(inner: &Inner, entry: &Entry, state: &State, news: AnnouncerInput) {
+    if inner.trackers.knows(entry.id) {
+        inner.trackers.tell(entry.id, news);
+    } else if state.place.on_shard {
+        enter(inner, entry, state);
+        if super::swarm::is_in(inner, state) {
+            inner.trackers.tell(entry.id, AnnouncerInput::Start);
+        }
+    }
 }
 
 enum Answer {

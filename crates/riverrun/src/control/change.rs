@@ -10,10 +10,9 @@ use shard::Command;
 use tracker::AnnouncerInput;
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::data;
 use super::hold::{hold, release};
-use super::swarm;
 use super::upkeep::review;
+use super::{announce, data, save, swarm};
 use crate::entry::{Entry, Stage, State};
 use crate::inner::Inner;
 use crate::{Error, Limiter, SeedGoal, Snapshot, TorrentState};
@@ -88,7 +87,7 @@ pub(crate) fn pause(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     });
     review(inner, entry);
     if running {
-        inner.tasks.spawn(data::sync_and_save(inner.clone(), entry.clone()));
+        inner.tasks.spawn(save::sync_and_save(inner.clone(), entry.clone()));
     }
 }
 
@@ -185,32 +184,31 @@ fn check_trackers(urls: &[String]) -> Result<(), Error> {
 /// Trackers to be asked besides the others, as long as this client runs.
 pub(crate) fn ask_besides(inner: &Inner, entry: &Entry, urls: Vec<String>) -> Result<(), Error> {
     check_trackers(&urls)?;
-    let beside = entry.change(|state| {
+    entry.change(|state| {
         for url in urls {
             if !state.beside.contains(&url) {
                 state.beside.push(url);
             }
         }
-        state.beside.clone()
+        let news = AnnouncerInput::Beside(crate::trackers::parse(&state.beside));
+        announce::changed(inner, entry, state, news);
     });
-    inner.trackers.tell(entry.id, AnnouncerInput::Beside(crate::trackers::parse(&beside)));
     Ok(())
 }
 
 /// More trackers, each a tier of its own.
 pub(crate) fn add_trackers(inner: &Inner, entry: &Entry, urls: Vec<String>) -> Result<(), Error> {
     check_trackers(&urls)?;
-    let tiers = entry.change(|state| {
+    entry.change(|state| {
         for url in urls {
             if !state.tiers.iter().flatten().any(|known| *known == url) {
                 state.tiers.push(vec![url]);
                 state.kept.change();
             }
         }
-        state.tiers.clone()
+        let news = AnnouncerInput::Trackers(crate::trackers::parse_tiers(&state.tiers));
+        announce::changed(inner, entry, state, news);
     });
-    let tiers = crate::trackers::parse_tiers(&tiers);
-    inner.trackers.tell(entry.id, AnnouncerInput::Trackers(tiers));
     Ok(())
 }
 
@@ -232,7 +230,7 @@ pub(crate) async fn set_wanted(inner: Arc<Inner>, entry: Arc<Entry>, wanted: Vec
         tell_wanted(&inner, &entry);
     }
     review(&inner, &entry);
-    inner.tasks.spawn(data::sync_and_save(inner.clone(), entry));
+    inner.tasks.spawn(save::sync_and_save(inner.clone(), entry));
     Ok(())
 }
 
@@ -351,5 +349,5 @@ pub(crate) async fn recheck(inner: Arc<Inner>, entry: Arc<Entry>) -> Result<(), 
     } else {
         super::add::enter(&inner, &entry, Vec::new());
     }
-    data::save(&inner, &entry).await
+    save::save(&inner, &entry).await
 }

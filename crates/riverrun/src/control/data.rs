@@ -5,21 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metainfo::FileIndex;
-use shard::Command;
-use storage::resume::PartialPiece;
 use storage::{
-    CheckOptions, FileState, Progress, ResumeData, ResumeLock, ResumeStore, Storage, StorageError,
+    CheckOptions, FileState, OpenRequest, Progress, ResumeData, ResumeLock, ResumeStore, Storage,
+    StorageError,
 };
 use types::{Bitfield, InfoHashes, PieceIndex};
 
 use super::hold::{hold, release};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
-use crate::runtime::Question;
 use crate::{Error, EventKind, Trouble};
 
 /// How often a disk that refuses is tried again, and a file that is gone is looked for.
-const RETRY: Duration = Duration::from_secs(5);
+pub(super) const RETRY: Duration = Duration::from_secs(5);
 /// How often the progress of a check is shown.
 const SHOW: Duration = Duration::from_millis(200);
 
@@ -43,44 +41,58 @@ pub(crate) async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<Resum
 }
 
 /// Makes sure that no other process works on this torrent's files and state. Who only reads the files may do
-/// so beside others. Where nothing can be locked, nothing can be kept either: that is told when it is saved.
-pub(crate) async fn lock(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), Error> {
-    let Some(dir) = inner.settings.state_dir.clone().filter(|_| !entry.settings.read_only) else {
-        return Ok(());
-    };
-    if entry.data.is_locked() {
-        return Ok(());
-    }
-    let (store, name) = (ResumeStore::new(&dir), entry.hashes.primary());
-    match inner.tasks.blocking(move || store.lock(name)).await? {
-        Ok(Some(lock)) => {
-            entry.data.keep(lock);
-            Ok(())
-        }
+/// so beside others. Where nothing can be locked, nothing can be kept either: that is told when it is saved. Blocks.
+fn lock(dir: &Path, hashes: InfoHashes) -> Result<Option<ResumeLock>, Error> {
+    match ResumeStore::new(dir).lock(hashes.primary()) {
+        Ok(Some(lock)) => Ok(Some(lock)),
         Ok(None) => {
             let message = format!(
-                "another process has the torrent {} and keeps its state in {}; end it, or name another state directory",
-                entry.hashes,
+                "another process has the torrent {hashes} and keeps its state in {}; end it, or name another state directory",
                 dir.display()
             );
             Err(Error::Disk(Trouble::new("in_use", message)))
         }
         Err(error) => {
-            tracing::warn!(torrent = %entry.hashes, %error, "the state can't be locked");
-            Ok(())
+            tracing::warn!(torrent = %hashes, %error, "the state can't be locked");
+            Ok(None)
         }
     }
 }
 
-/// Whether the state may be saved now: always by who holds the lock; by who only reads, where nobody does.
-fn lock_to_save(dir: &Path, entry: &Entry) -> Option<Option<ResumeLock>> {
-    if !entry.settings.read_only {
-        return Some(None);
-    }
-    match ResumeStore::new(dir).lock(entry.hashes.primary()) {
-        Ok(None) => None,
-        held => Some(held.ok().flatten()),
-    }
+/// A storage that was opened, and what was seen of it by the way.
+pub(crate) struct Opened {
+    pub(crate) storage: Arc<dyn Storage>,
+    /// How the files are; none where that is to be looked up once what an earlier run left is brought together.
+    pub(crate) states: Option<Vec<FileState>>,
+    /// Nothing is there, and what is to be made before any data comes is made.
+    pub(crate) prepared: bool,
+}
+
+/// Locks the state and opens the storage, in one go on a thread that may wait.
+pub(crate) async fn open(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<Opened, Error> {
+    let dir = inner.settings.state_dir.clone();
+    let dir = dir.filter(|_| !entry.settings.read_only && !entry.data.is_locked());
+    let factory = inner.opener.at(&entry.home.at());
+    let known = entry.home.whereabouts();
+    // What is in two places is seen only after it was brought together.
+    let settled = known.other.is_none() && known.renaming.is_none();
+    let makes = !entry.settings.read_only && entry.state().pieces.missing() > 0;
+    let request = OpenRequest::new(entry.hashes, entry.plan().clone()).selection(entry.selection());
+    let request = request.names(known.names, known.renaming);
+    let of = entry.clone();
+    let work = move || {
+        if let Some(lock) = dir.map(|dir| lock(&dir, of.hashes)).transpose()?.flatten() {
+            of.data.keep(lock);
+        }
+        let storage = of.data.opened(factory.open(&request)?);
+        let states = settled.then(|| storage.probe()).transpose()?;
+        let is_there = |state: &FileState| state.present || state.in_part_file;
+        let empty = states.as_ref().is_some_and(|states| !states.iter().any(is_there));
+        // What goes wrong here is tried again, and told.
+        let prepared = empty && makes && storage.prepare().is_ok();
+        Ok(Opened { storage, states, prepared })
+    };
+    inner.tasks.blocking(work).await?
 }
 
 /// Finds out which pieces are there: those that were saved and whose files are as they were then, and those
@@ -90,10 +102,16 @@ pub(crate) async fn find(
     inner: &Arc<Inner>,
     entry: &Arc<Entry>,
     storage: Arc<dyn Storage>,
+    states: Option<Vec<FileState>>,
     saved: Option<ResumeData>,
 ) -> Result<Found, Error> {
-    let probed = storage.clone();
-    let states = inner.tasks.blocking(move || probed.probe()).await??;
+    let states = match states {
+        Some(states) => states,
+        None => {
+            let probed = storage.clone();
+            inner.tasks.blocking(move || probed.probe()).await??
+        }
+    };
     let claims = saved.as_ref().and_then(|saved| match saved.claims(entry.info(), &states) {
         Ok(claims) => Some(claims),
         Err(error) => {
@@ -301,72 +319,6 @@ async fn recount(inner: &Arc<Inner>, entry: &Arc<Entry>, storage: Arc<dyn Storag
         entry.set_have(have.clone(), durable);
     }
     release(inner, entry, have);
-}
-
-/// Puts what is stored on the disk for good and saves the state.
-pub(crate) async fn sync_and_save(inner: Arc<Inner>, entry: Arc<Entry>) {
-    entry.state().kept.sync_begins();
-    inner.shard(&entry).command(Command::Sync(entry.id));
-    // The sync ends when it ends; what it covers is saved with the next round at the latest.
-    tokio::select! {
-        () = entry.wait(|state| (state.pieces.have() == state.kept.durable()).then_some(())) => {}
-        () = tokio::time::sleep(RETRY) => {}
-    }
-    if !entry.state().kept.is_news() {
-        return;
-    }
-    if let Err(error) = save(&inner, &entry).await {
-        tracing::warn!(torrent = %entry.hashes, %error, "can't save the state");
-    }
-}
-
-/// Saves the state, if the client keeps any.
-pub(crate) async fn save(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<(), Error> {
-    let (Some(dir), Some(storage)) = (inner.settings.state_dir.clone(), entry.data.storage().cloned()) else {
-        return Ok(());
-    };
-    let _one_at_a_time = entry.data.saving.lock().await;
-    if entry.state().stage == Stage::Removed {
-        // Its saved state is being deleted, or was.
-        return Ok(());
-    }
-    let (id, shard) = (entry.id, inner.shard(entry));
-    let live = shard.ask(|to| Question::Snapshot(id, to)).await.flatten();
-    let unhashed = shard.ask(|to| Question::Unhashed(id, to)).await.unwrap_or_default();
-    let mut data = ResumeData::new(entry.hashes, entry.info().geometry().pieces());
-    if !entry.info().is_private() {
-        // Those of a private torrent come from its tracker alone (BEP 27).
-        let most = ResumeData::MAX_PEERS;
-        data.peers = shard.ask(|to| Question::Addresses(id, most, to)).await.unwrap_or_default();
-    }
-    data.partial = unhashed.into_iter().map(|(piece, blocks)| PartialPiece { piece, blocks }).collect();
-    data.selection = entry.selection();
-    data.whereabouts = entry.home.whereabouts();
-    {
-        let mut state = entry.state();
-        state.kept.save_begins();
-        data.have = state.kept.durable().clone();
-        data.priorities = state.wants.grades();
-        data.completed = state.pieces.missing() == 0;
-        if entry.metainfo().is_none_or(|metainfo| state.tiers != metainfo.tiers()) {
-            data.trackers = state.tiers.clone();
-        }
-        // One that reached its goal is not the user's doing: the goal is looked at again.
-        data.paused = state.paused && !state.seeding.is_reached();
-        let live = live.map(|live| (live.downloaded, live.uploaded));
-        (data.downloaded, data.uploaded) = state.totals.over_all(live);
-    }
-    let of = entry.clone();
-    let work = move || {
-        let Some(_lock) = lock_to_save(&dir, &of) else { return Ok(()) };
-        data.files = storage.probe()?;
-        ResumeStore::new(dir).save(&data)
-    };
-    let result = inner.tasks.blocking(work).await?;
-    if result.is_err() {
-        entry.change(|state| state.kept.change());
-    }
-    Ok(result?)
 }
 
 /// Where the metainfo of a magnet link is kept.

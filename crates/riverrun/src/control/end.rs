@@ -7,9 +7,8 @@ use engine::Command as Brain;
 use shard::Command;
 use tokio::time::timeout;
 
-use super::data;
 use super::hold::barrier;
-use super::swarm;
+use super::{data, save, swarm};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::Question;
@@ -57,10 +56,7 @@ async fn close_torrents(inner: &Arc<Inner>) -> bool {
         inner.shard(entry).command(Command::Sync(entry.id));
     }
     quiet(inner).await;
-    let mut all = true;
-    for entry in &running {
-        all &= data::save(inner, entry).await.is_ok();
-    }
+    let all = save::save_all(inner, &running).await.is_ok();
     inner.all().iter().for_each(|entry| entry.data.release());
     all
 }

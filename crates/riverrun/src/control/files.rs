@@ -7,8 +7,8 @@ use std::time::Duration;
 use metainfo::FileIndex;
 use storage::{Progress, Storage, StorageError};
 
-use super::data;
 use super::hold::{hold, let_go};
+use super::save;
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::{Error, EventKind, Trouble};
@@ -48,7 +48,7 @@ pub(crate) async fn rename(
     storage::check_name(entry.plan(), &entry.home.whereabouts().names, file, &path)?;
     // Written down before it is done: a kill in between leaves a file that is found by either name.
     entry.home.set_renaming(Some((file, path.clone())));
-    let noted = data::save(&inner, &entry).await;
+    let noted = save::save(&inner, &entry).await;
     let new = path.clone();
     let renamed = match noted {
         Ok(()) => {
@@ -71,7 +71,7 @@ pub(crate) async fn rename(
 /// Saves what holds now. Where that fails it is tried again with the next saving.
 async fn write_down(inner: &Arc<Inner>, entry: &Arc<Entry>) {
     entry.change(|state| state.kept.change());
-    if let Err(error) = data::save(inner, entry).await {
+    if let Err(error) = save::save(inner, entry).await {
         tracing::warn!(torrent = %entry.hashes, %error, "can't save the state");
     }
 }
@@ -118,7 +118,7 @@ async fn move_held(
 ) -> Result<(), Error> {
     // Written down before it begins: then what a kill leaves below either directory is found.
     entry.home.set_other(Some(to.to_owned()));
-    if let Err(error) = data::save(inner, entry).await {
+    if let Err(error) = save::save(inner, entry).await {
         entry.home.set_other(None);
         return Err(error);
     }

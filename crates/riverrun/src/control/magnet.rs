@@ -41,7 +41,7 @@ pub(super) async fn add(inner: Arc<Inner>, link: Magnet, mut add: AddTorrent) ->
         }
     };
     let (named, named_peers) = (std::mem::take(&mut add.peers), std::mem::take(&mut add.named_peers));
-    *entry.content.waiting() = Some(Waiting { link, add, saved, has_come: false });
+    *entry.content.waiting() = Some(Box::new(Waiting { link, add, saved, has_come: false }));
     enter(&inner, &entry);
     names::seek(&inner, &entry, PeerSource::Magnet, peers);
     change::addresses(&inner, &entry, PeerSource::Manual, named);
@@ -65,8 +65,8 @@ fn blank(link: &Magnet) -> Option<Metainfo> {
 
 /// Gives a torrent without content to its shard and its trackers.
 fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>) {
-    announce::enter(inner, entry);
     entry.change(|state| {
+        announce::enter(inner, entry, state);
         assign::give(inner, entry, state, None);
         swarm::join(inner, entry, state);
     });
@@ -86,7 +86,7 @@ pub(super) async fn received(inner: Arc<Inner>, entry: Arc<Entry>, bytes: Arc<[u
 /// Tries the web addresses of a link. What can't be had there may still come from peers.
 async fn from_web(inner: Arc<Inner>, entry: Arc<Entry>) {
     let is_web = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
-    let urls: Vec<String> = match &*entry.content.waiting() {
+    let urls: Vec<String> = match entry.content.waiting().as_deref() {
         Some(Waiting { link, .. }) => {
             link.exact_sources.iter().chain(&link.acceptable_sources).filter(is_web).cloned().collect()
         }
@@ -137,7 +137,7 @@ fn selected(link: &Magnet, info: &Info) -> Result<Option<Vec<u32>>, Error> {
 /// The metainfo is known: from here on it is a torrent like any other.
 async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
     let waiting = entry.content.waiting().take_if(|waiting| !waiting.has_come);
-    let Some(Waiting { link, mut add, saved, .. }) = waiting else { return };
+    let Some(Waiting { link, mut add, saved, .. }) = waiting.map(|waiting| *waiting) else { return };
     if !entry.settings.metadata_only
         && let Some(error) = obstacle(entry.hashes, &metainfo)
     {
@@ -161,7 +161,7 @@ async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
         // Before anybody can see that it is known, and want more.
         inner.shard(entry).command(Command::Torrent(entry.id, Brain::Pause));
         inner.trackers.tell(entry.id, AnnouncerInput::Stop);
-        *entry.content.waiting() = Some(Waiting { link, add, saved, has_come: true });
+        *entry.content.waiting() = Some(Box::new(Waiting { link, add, saved, has_come: true }));
         None
     } else {
         Some(BringUp::new(add, saved))

@@ -14,6 +14,7 @@ mod names;
 mod neighbours;
 mod pump;
 mod queue;
+mod save;
 mod swarm;
 mod upkeep;
 

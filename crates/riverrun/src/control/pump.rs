@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracker::AnnouncerInput;
 
-use super::{assign, data, end, magnet};
+use super::{assign, data, end, magnet, save};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::FromShard;
@@ -79,7 +79,7 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
         E::Completed => {
             entry.tell(EventKind::Completed);
             inner.trackers.tell(entry.id, AnnouncerInput::Completed);
-            inner.tasks.spawn(data::sync_and_save(inner.clone(), entry.clone()));
+            inner.tasks.spawn(save::sync_and_save(inner.clone(), entry.clone()));
         }
         E::PeerConnected { addr } => entry.tell(EventKind::PeerConnected { addr }),
         E::PeerDisconnected { addr, why } => {

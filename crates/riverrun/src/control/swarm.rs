@@ -12,12 +12,17 @@ use crate::inner::Inner;
 /// Lets a torrent take part, unless something holds it: its user, its turn, a check, a move, or the end of the client.
 /// Whatever makes one of these go away calls this, with the torrent's state locked. To join twice is to join.
 pub(super) fn join(inner: &Inner, entry: &Arc<Entry>, state: &State) {
-    let lives = matches!(state.stage, Stage::Running | Stage::Metadata);
-    if lives && state.takes_part() && !state.place.held && !inner.is_closing() {
+    if is_in(inner, state) {
         inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
         inner.trackers.tell(entry.id, AnnouncerInput::Start);
         inner.local.enter(entry);
     }
+}
+
+/// Whether a torrent takes part: nothing holds it.
+pub(super) fn is_in(inner: &Inner, state: &State) -> bool {
+    let lives = matches!(state.stage, Stage::Running | Stage::Metadata);
+    lives && state.takes_part() && !state.place.held && !inner.is_closing()
 }
 
 /// Takes it out, with the torrent's state locked.

@@ -4,7 +4,7 @@ use engine::Phase;
 use storage::StorageError;
 use types::PeerSource;
 
-use super::{announce, barrier, change, data, hold};
+use super::{announce, barrier, change, hold, save};
 use crate::entry::Stage;
 use crate::runtime::{FromShard, Question, ToShard};
 use crate::{AddTorrent, Client, EventKind};
@@ -24,14 +24,14 @@ async fn a_late_save_brings_no_state_back() {
     torrent.wait_checked().await.unwrap();
     let inner = client.inner_for_tests();
     let entry = inner.entry(torrent.id_for_tests()).unwrap();
-    data::save(&inner, &entry).await.unwrap();
+    save::save(&inner, &entry).await.unwrap();
     let is_state = |file: &std::fs::DirEntry| file.path().extension().is_some_and(|e| e == "resume");
     let saved = || std::fs::read_dir(dir.path().join("state")).unwrap().flatten().filter(is_state).count();
     assert_eq!(saved(), 1);
     torrent.remove(false).await.unwrap();
     assert_eq!(saved(), 0);
     // A save that had begun to wait for its turn before.
-    data::save(&inner, &entry).await.unwrap();
+    save::save(&inner, &entry).await.unwrap();
     assert_eq!(saved(), 0);
     drop(inner);
     assert!(client.close().await);

@@ -11,7 +11,7 @@ use engine::{Figures, TorrentId};
 use tokio::time::{MissedTickBehavior, interval};
 use tracker::{AnnouncerInput, Status};
 
-use super::{change, data, queue};
+use super::{change, queue, save};
 use crate::agenda::Chore;
 use crate::entry::Entry;
 use crate::inner::Inner;
@@ -36,12 +36,16 @@ pub(crate) async fn upkeep(inner: Arc<Inner>) {
         if tick.is_multiple_of(FIGURES) {
             figures(&inner).await;
         }
+        let mut unsaved = Vec::new();
         for (id, chore) in inner.torrents.agenda.take_due(inner.shared.clock.now()) {
             let Some(entry) = inner.entry(id) else { continue };
             match chore {
-                Chore::Save => inner.tasks.spawn(data::sync_and_save(inner.clone(), entry)),
+                Chore::Save => unsaved.push(entry),
                 Chore::Goal => review(&inner, &entry),
             }
+        }
+        if !unsaved.is_empty() {
+            inner.tasks.spawn(save::sync_and_save_all(inner.clone(), unsaved));
         }
     }
 }

@@ -12,10 +12,10 @@ use crate::add::AddTorrent;
 pub(crate) struct Content {
     /// What it was added with: of a magnet link a torrent of nothing, under the link's name.
     first: Known,
-    learned: OnceLock<Known>,
+    learned: OnceLock<Box<Known>>,
     /// It was added as a magnet link or a bare hash.
     magnet: bool,
-    waiting: Mutex<Option<Waiting>>,
+    waiting: Mutex<Option<Box<Waiting>>>,
 }
 
 /// Metainfo, and what follows from it.
@@ -40,7 +40,7 @@ pub(crate) struct Waiting {
 
 impl Known {
     fn new(metainfo: Metainfo) -> Known {
-        let info = Arc::new(metainfo.info().clone());
+        let info = metainfo.shared_info();
         Known { plan: Arc::new(Plan::of(&info)), info, metainfo }
     }
 }
@@ -53,7 +53,7 @@ impl Content {
     }
 
     fn known(&self) -> &Known {
-        self.learned.get().unwrap_or(&self.first)
+        self.learned.get().map_or(&self.first, |learned| learned)
     }
 
     /// Names, files, hashes. Of a magnet link whose metainfo has not come a torrent of nothing.
@@ -73,11 +73,11 @@ impl Content {
 
     /// The metainfo of a magnet link has come. False where it had come before.
     pub(crate) fn learn(&self, metainfo: Metainfo) -> bool {
-        self.magnet && self.learned.set(Known::new(metainfo)).is_ok()
+        self.magnet && self.learned.set(Box::new(Known::new(metainfo))).is_ok()
     }
 
     /// What waits for the metainfo of a magnet link, or for somebody to want more.
-    pub(crate) fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
+    pub(crate) fn waiting(&self) -> MutexGuard<'_, Option<Box<Waiting>>> {
         self.waiting.lock().unwrap_or_else(|e| e.into_inner())
     }
 }

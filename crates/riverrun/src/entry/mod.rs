@@ -17,6 +17,7 @@ mod unverified;
 mod wants;
 
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use engine::{Priority, ReaderId, TorrentId};
 use metainfo::{FileIndex, Info, Metainfo};
 use shard::Command;
 use storage::{Plan, Selection};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast};
 use types::{Bitfield, InfoHashes, PieceIndex};
 
 use crate::agenda::{Agenda, Chore};
@@ -55,7 +56,7 @@ pub(crate) struct Entry {
     pub(crate) data: Data,
     pub(crate) home: Home,
     state: Mutex<State>,
-    changed: watch::Sender<u64>,
+    changed: Notify,
     agenda: Arc<Agenda>,
     events: broadcast::Sender<Event>,
 }
@@ -111,7 +112,7 @@ impl Entry {
             data: Data::default(),
             home: new.home,
             state: Mutex::new(state),
-            changed: watch::Sender::new(0),
+            changed: Notify::new(),
             agenda: new.agenda,
             events: new.events,
         }
@@ -173,7 +174,7 @@ impl Entry {
         if let Some(now) = news {
             self.tell(EventKind::State(now));
         }
-        self.changed.send_modify(|n| *n = n.wrapping_add(1));
+        self.changed.notify_waiters();
         result
     }
 
@@ -185,13 +186,15 @@ impl Entry {
 
     /// Waits until `done` holds of the state and returns what it gives. Cancel safe.
     pub(crate) async fn wait<R>(&self, mut done: impl FnMut(&State) -> Option<R>) -> R {
-        let mut changed = self.changed.subscribe();
+        let mut changed = pin!(self.changed.notified());
         loop {
+            // Before the look: a change after it is heard.
+            changed.as_mut().enable();
             if let Some(result) = done(&self.state()) {
                 return result;
             }
-            // The sender lives as long as `self`.
-            let _ = changed.changed().await;
+            changed.as_mut().await;
+            changed.set(self.changed.notified());
         }
     }
 

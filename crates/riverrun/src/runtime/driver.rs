@@ -18,7 +18,7 @@ use super::connections::Connections;
 use super::dials::Dials;
 use super::disk_work::DiskWork;
 use super::listeners::Listeners;
-use super::{FromShard, PreparedShard, Question, ShardHandle, Shared, Start, ToShard};
+use super::{FromShard, PreparedShard, Question, ShardHandle, Shared, Start, ToKeep, ToShard};
 
 /// Rounds of output and sending before the poller is asked again.
 const ROUNDS: usize = 4;
@@ -244,20 +244,24 @@ impl Driver {
                 let peers = self.with_shard(|shard, now| shard.peers(now, id));
                 let _ = to.send(peers.unwrap_or_default());
             }
-            Question::Addresses(id, most, to) => {
-                let addrs = self.with_shard(|shard, _| shard.addresses(id, most));
-                let _ = to.send(addrs.unwrap_or_default());
-            }
             Question::Known(id, most, to) => {
                 let known = self.with_shard(|shard, now| shard.known_peers(now, id, most));
                 let _ = to.send(known.unwrap_or_default());
             }
-            Question::Unhashed(id, to) => {
-                let blocks = self.with_shard(|shard, _| shard.unhashed(id));
-                let _ = to.send(blocks.unwrap_or_default());
+            Question::ToKeep(ids, to) => {
+                let all = ids.into_iter().filter_map(|id| Some((id, self.to_keep(id)?))).collect();
+                let _ = to.send(all);
             }
             Question::Quiet(of, to) => self.disk_work.when_idle(of, to),
         }
+    }
+
+    fn to_keep(&mut self, id: engine::TorrentId) -> Option<ToKeep> {
+        self.with_shard(|shard, _| ToKeep {
+            moved: shard.figures_of(id).map(|live| (live.downloaded, live.uploaded)),
+            unhashed: shard.unhashed(id),
+            addresses: shard.addresses(id, storage::ResumeData::MAX_PEERS),
+        })
     }
 
     fn take_disk(&mut self) {

@@ -98,13 +98,23 @@ pub(crate) enum Question {
     Figures(oneshot::Sender<Vec<(TorrentId, Figures)>>),
     Snapshot(TorrentId, oneshot::Sender<Option<Snapshot>>),
     Peers(TorrentId, oneshot::Sender<Vec<PeerSnapshot>>),
-    /// At most so many addresses that are worth another try.
-    Addresses(TorrentId, usize, oneshot::Sender<Vec<SocketAddr>>),
     /// At most so many addresses of its swarm.
     Known(TorrentId, usize, oneshot::Sender<Vec<KnownPeer>>),
-    Unhashed(TorrentId, oneshot::Sender<Vec<(PieceIndex, Bitfield)>>),
+    /// What is to be saved of these torrents.
+    ToKeep(Vec<TorrentId>, oneshot::Sender<BTreeMap<TorrentId, ToKeep>>),
     /// Answered when no disk work is under way, of this torrent or of all.
     Quiet(Option<TorrentId>, oneshot::Sender<()>),
+}
+
+/// What a shard knows of a torrent that is to be saved.
+#[derive(Debug, Default)]
+pub(crate) struct ToKeep {
+    /// Payload bytes received and sent; none where the torrent is not there.
+    pub(crate) moved: Option<(u64, u64)>,
+    /// Blocks that lie on the disk unhashed.
+    pub(crate) unhashed: Vec<(PieceIndex, Bitfield)>,
+    /// Addresses that are worth another try, as many as are kept.
+    pub(crate) addresses: Vec<SocketAddr>,
 }
 
 /// What a shard thread tells.

@@ -9,7 +9,7 @@ use types::InfoHash;
 use super::codec::MAX_LEN;
 use super::{ResumeData, ResumeError};
 use crate::error::{Op, StorageError};
-use crate::replace::{Step, put};
+use crate::replace::{Replacement, put_all};
 use crate::sys;
 
 /// Why there is nothing to resume from, although a file is there.
@@ -102,16 +102,20 @@ impl ResumeStore {
         self.save_all(std::iter::once(data))
     }
 
-    /// Saves many torrents as [`ResumeStore::save`] does, with one sync of the directory for all.
+    /// Saves many torrents as [`ResumeStore::save`] does, with one sync of the directory for all. Many files are synced
+    /// together too, where the system can.
     ///
     /// # Errors
-    /// The first error. Files before it are replaced, but not surely durable.
+    /// The first error. The other files are replaced all the same.
     pub fn save_all<'a>(&self, all: impl IntoIterator<Item = &'a ResumeData>) -> Result<(), StorageError> {
         let made = !self.dir.exists();
         fs::create_dir_all(&self.dir).map_err(|e| StorageError::from_io(&self.dir, Op::Create, e))?;
-        for data in all {
-            self.replace(data, Step::Whole)?;
-        }
+        let file = |data: &ResumeData| {
+            let path = self.path(data.hashes.primary());
+            let temporary = path.with_extension("resume.new");
+            Replacement { path, temporary, bytes: data.encode() }
+        };
+        put_all(&self.dir, all.into_iter().map(file).collect())?;
         let above = self.dir.parent().filter(|dir| made && !dir.as_os_str().is_empty());
         std::iter::once(self.dir.as_path())
             .chain(above)
@@ -119,10 +123,11 @@ impl ResumeStore {
     }
 
     /// Puts the new file in the place of the old one; `until` cuts that short.
-    pub(super) fn replace(&self, data: &ResumeData, until: Step) -> Result<(), StorageError> {
+    #[cfg(test)]
+    pub(super) fn replace(&self, data: &ResumeData, until: crate::replace::Step) -> Result<(), StorageError> {
         let path = self.path(data.hashes.primary());
         let temporary = path.with_extension("resume.new");
-        Ok(put(&path, &temporary, &data.encode(), until)?)
+        Ok(crate::replace::put(&path, &temporary, &data.encode(), until)?)
     }
 
     /// Reads a torrent's resume file; `None` if there is none.

@@ -55,6 +55,11 @@ pub(crate) fn device_of(_path: &std::path::Path) -> DeviceId {
     DeviceId::default()
 }
 
+/// There is no such call.
+pub(crate) fn sync_filesystem(_: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Directory entries are journalled; there is no call for it.
 pub(crate) fn sync_dir(_path: &std::path::Path) -> io::Result<()> {
     Ok(())

@@ -71,6 +71,18 @@ pub(crate) fn sync_dir(path: &std::path::Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Makes durable what was written to the filesystem that an open directory is on.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_filesystem(dir: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(dir)?)
+}
+
+/// Other systems only begin to.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_filesystem(_: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// When a file was last changed in any way, in nanoseconds since 1970.
 pub(crate) fn ctime(meta: &std::fs::Metadata) -> i64 {
     use std::os::unix::fs::MetadataExt;
