@@ -1,8 +1,8 @@
-//! Our own client with very many torrents and no peers.
+//! Our own client with very many torrents and no peers, or with a huge one.
 
 use std::time::Instant;
 
-use riverrun::{AddTorrent, Client};
+use riverrun::{AddTorrent, Client, Torrent};
 
 use crate::Result;
 use crate::args::Args;
@@ -25,20 +25,17 @@ fn torrent(number: usize) -> Vec<u8> {
     out
 }
 
-/// `idle riverrun`.
-pub(crate) fn riverrun(args: &Args) -> Result {
-    let (count, dir): (usize, String) = (args.get("torrents")?, args.get("dir")?);
-    let client = Client::builder()
-        .download_dir(&dir)
+fn client(dir: &str) -> Result<Client> {
+    Ok(Client::builder()
+        .download_dir(dir)
         .state_dir(format!("{dir}/state"))
         .listen(["127.0.0.1:0".parse()?])
         .no_trackers()
-        .build()?;
-    let start = Instant::now();
-    let mut torrents = Vec::with_capacity(count);
-    for number in 0..count {
-        torrents.push(client.blocking_add(AddTorrent::bytes(torrent(number)))?);
-    }
+        .build()?)
+}
+
+/// Tells when all are looked through and started, and stays.
+fn stay(torrents: &[Torrent], start: Instant) -> ! {
     while torrents.iter().any(|torrent| {
         use riverrun::TorrentState::{Checking, Seeding};
         matches!(torrent.state(), Checking { .. } | Seeding)
@@ -49,4 +46,27 @@ pub(crate) fn riverrun(args: &Args) -> Result {
     loop {
         std::thread::park();
     }
+}
+
+/// `idle riverrun`.
+pub(crate) fn riverrun(args: &Args) -> Result {
+    let (count, dir): (usize, String) = (args.get("torrents")?, args.get("dir")?);
+    let client = client(&dir)?;
+    let start = Instant::now();
+    let mut torrents = Vec::with_capacity(count);
+    for number in 0..count {
+        torrents.push(client.blocking_add(AddTorrent::bytes(torrent(number)))?);
+    }
+    stay(&torrents, start)
+}
+
+/// `huge riverrun`.
+pub(crate) fn huge(args: &Args) -> Result {
+    let (torrent, dir): (String, String) = (args.get("torrent")?, args.get("dir")?);
+    let client = client(&dir)?;
+    let start = Instant::now();
+    // It answers as soon as the torrent is read and has its place.
+    let torrent = client.blocking_add(AddTorrent::path(torrent))?;
+    println!("parsed {:.4}", start.elapsed().as_secs_f64());
+    stay(&[torrent], Instant::now())
 }

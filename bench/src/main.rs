@@ -1,7 +1,7 @@
 //! Measures the engine beside other clients: `cargo xtask bench`.
 //!
 //! `bench run` is the harness: the table of peers is `peers.rs`, that of rows `rows.rs`. The other commands are what it
-//! starts beside the clients: the load generator, the floor, and our own client with very many torrents.
+//! starts beside the clients: the load generator, the floor, and our own client with very many torrents or a huge one.
 
 mod args;
 mod floor;
@@ -45,6 +45,7 @@ fn command() -> Result {
         ("floor", "send") => floor::send(&Args::parse(words)?),
         ("floor", "receive") => floor::receive(&Args::parse(words)?),
         ("idle", "riverrun") => idle::riverrun(&Args::parse(words)?),
+        ("huge", "riverrun") => idle::huge(&Args::parse(words)?),
         ("run", _) => harness::run(&Args::parse(std::env::args().skip(2))?),
         _ => Err("bench run [--rounds N] [--size MIB] [--rows A,B] [--peers A,B]".into()),
     }

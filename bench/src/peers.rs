@@ -91,6 +91,12 @@ pub(crate) trait Peer: Sync {
     fn idle(&self, _torrents: usize, _dir: &Path) -> Result<Option<Command>> {
         Ok(None)
     }
+
+    /// Reads this `.torrent`, of which nothing is there, prints `parsed SECONDS`, adds and starts it, prints
+    /// `added SECONDS`, and stays.
+    fn huge(&self, _torrent: &Path, _dir: &Path) -> Result<Option<Command>> {
+        Ok(None)
+    }
 }
 
 /// A path in `bench/`.

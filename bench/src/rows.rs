@@ -2,6 +2,7 @@
 
 mod create;
 mod download;
+mod huge;
 mod idle;
 mod seed;
 mod verify;
@@ -23,6 +24,7 @@ pub(crate) static ALL: &[&dyn Row] = &[
     &create::Create,
     &idle::THOUSAND,
     &idle::TEN_THOUSAND,
+    &huge::Huge,
 ];
 
 /// A number that a row measures.

@@ -78,4 +78,10 @@ impl Peer for Libtorrent {
         command.arg(torrents.to_string()).arg(dir);
         Ok(Some(command))
     }
+
+    fn huge(&self, torrent: &Path, dir: &Path) -> Result<Option<Command>> {
+        let mut command = script("huge")?;
+        command.arg(torrent).arg(dir);
+        Ok(Some(command))
+    }
 }

@@ -67,4 +67,10 @@ impl Peer for Riverrun {
         command.args(["idle", "riverrun", "--torrents", &torrents.to_string(), "--dir"]).arg(dir);
         Ok(Some(command))
     }
+
+    fn huge(&self, torrent: &Path, dir: &Path) -> Result<Option<Command>> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["huge", "riverrun", "--torrent"]).arg(torrent).arg("--dir").arg(dir);
+        Ok(Some(command))
+    }
 }
