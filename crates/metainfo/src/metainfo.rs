@@ -10,7 +10,7 @@ use crate::error::{Error, Warnings};
 use crate::field::Field;
 use crate::info::Info;
 use crate::limits::Limits;
-use crate::outer::{Node, Outer};
+use crate::outer::{Around, Node, Outer};
 
 /// From so many bytes on an info dictionary is not copied where that can be spared.
 const LARGE: usize = 64 * 1024;
@@ -21,7 +21,7 @@ const LARGE: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Metainfo {
     pub(crate) info: Arc<Info>,
-    pub(crate) outer: Outer,
+    pub(crate) outer: Around,
     /// Every outer key but `info` and `piece layers`, with its value as read or as last set.
     pub(crate) raw: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) warnings: Warnings,
@@ -75,7 +75,7 @@ impl Metainfo {
         }
         let mut warnings = Warnings::default();
         warnings.push_bencode(document.warnings());
-        let outer = Outer::read(&root, limits, &mut warnings);
+        let outer = Outer::read(&root, limits, &mut warnings).into();
         let mut raw = BTreeMap::new();
         for (key, value) in root.entries().filter(|(key, _)| !matches!(*key, b"info" | b"piece layers")) {
             raw.entry(key.to_vec()).or_insert_with(|| value.node().raw().to_vec());
@@ -87,7 +87,7 @@ impl Metainfo {
     pub fn from_info(info: Info) -> Metainfo {
         Metainfo {
             info: Arc::new(info),
-            outer: Outer::default(),
+            outer: Around::default(),
             raw: BTreeMap::new(),
             warnings: Warnings::default(),
         }

@@ -1,5 +1,7 @@
 //! The keys around the info dictionary: trackers, web seeds, nodes, notes.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::error::{WarningKind, Warnings};
 use crate::field::Field;
 use crate::limits::Limits;
@@ -25,6 +27,42 @@ pub(crate) struct Outer {
     pub(crate) created_by: Option<String>,
     pub(crate) creation_date: Option<i64>,
     pub(crate) encoding: Option<String>,
+}
+
+/// The outer keys of a torrent that may have none, as many do: then they take no memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Around(Option<Box<Outer>>);
+
+static NOTHING: Outer = Outer {
+    announce: None,
+    tiers: Vec::new(),
+    web_seeds: Vec::new(),
+    http_seeds: Vec::new(),
+    nodes: Vec::new(),
+    comment: None,
+    created_by: None,
+    creation_date: None,
+    encoding: None,
+};
+
+impl From<Outer> for Around {
+    fn from(outer: Outer) -> Around {
+        Around((outer != NOTHING).then(|| Box::new(outer)))
+    }
+}
+
+impl Deref for Around {
+    type Target = Outer;
+
+    fn deref(&self) -> &Outer {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Around {
+    fn deref_mut(&mut self) -> &mut Outer {
+        self.0.get_or_insert_default()
+    }
 }
 
 impl Outer {

@@ -87,7 +87,8 @@ fn a_thousand_torrents_at_rest_cost_few_bytes_and_no_call() {
         let seen = shard.snapshot(now, id).unwrap();
         assert_eq!((seen.missing, seen.left, seen.phase), (64, 1 << 20, engine::Phase::Downloading));
         assert!(shard.unhashed(id).is_empty() && shard.addresses(id, 9).is_empty());
-        [Brain::Pause, Brain::Start].map(|command| shard.command(now, Command::Torrent(id, command)));
+        shard.command(now, Command::Torrent(id, Brain::Pause));
+        shard.command(now, Command::Torrent(id, Brain::Start));
         shard.command(now, Command::Sync(id));
     }
     let (outputs, deadline) = drain(&mut shard, now);

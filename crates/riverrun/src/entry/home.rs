@@ -12,7 +12,8 @@ use storage::resume::Whereabouts;
 pub(crate) struct Home {
     /// The directory that it was added with, in full.
     asked: PathBuf,
-    known: Mutex<Whereabouts>,
+    /// None where it is as the torrent says: most are never moved or renamed.
+    known: Mutex<Option<Box<Whereabouts>>>,
 }
 
 impl Home {
@@ -26,27 +27,37 @@ impl Home {
                 known.other = None;
             }
         }
-        Home { asked, known: Mutex::new(known) }
+        let home = Home { asked, known: Mutex::default() };
+        home.change(|all| *all = known);
+        home
     }
 
-    fn known(&self) -> MutexGuard<'_, Whereabouts> {
+    fn known(&self) -> MutexGuard<'_, Option<Box<Whereabouts>>> {
         // Every change is whole before anything can panic.
         self.known.lock().unwrap_or_else(|e| e.into_inner())
     }
 
+    fn change(&self, change: impl FnOnce(&mut Whereabouts)) {
+        let mut known = self.known();
+        let mut all = known.as_deref().cloned().unwrap_or_default();
+        change(&mut all);
+        *known = (all != Whereabouts::default()).then(|| Box::new(all));
+    }
+
     /// What is to be written down.
     pub(crate) fn whereabouts(&self) -> Whereabouts {
-        self.known().clone()
+        self.known().as_deref().cloned().unwrap_or_default()
     }
 
     /// The directory that its files are below.
     pub(crate) fn at(&self) -> PathBuf {
-        self.known().at.clone().unwrap_or_else(|| self.asked.clone())
+        let moved = self.known().as_ref().and_then(|known| known.at.clone());
+        moved.unwrap_or_else(|| self.asked.clone())
     }
 
     /// The path of a file below the directory.
     pub(crate) fn path_of(&self, plan: &Plan, file: FileIndex) -> PathBuf {
-        match self.known().names.get(&file) {
+        match self.known().as_ref().and_then(|known| known.names.get(&file)) {
             Some(name) => name.split('/').collect(),
             None => plan.file(file).map(|file| file.relative()).unwrap_or_default(),
         }
@@ -60,32 +71,34 @@ impl Home {
 
     /// A file is about to be called so, or is not after all.
     pub(crate) fn set_renaming(&self, renaming: Option<(FileIndex, Box<str>)>) {
-        self.known().renaming = renaming;
+        self.change(|known| known.renaming = renaming);
     }
 
     /// A file is called so.
     pub(crate) fn renamed(&self, plan: &Plan, file: FileIndex, path: Box<str>) {
-        let mut known = self.known();
-        known.renaming = None;
-        if plan.file(file).is_some_and(|file| file.path == path) {
-            known.names.remove(&file);
-        } else {
-            known.names.insert(file, path);
-        }
+        self.change(|known| {
+            known.renaming = None;
+            if plan.file(file).is_some_and(|file| file.path == path) {
+                known.names.remove(&file);
+            } else {
+                known.names.insert(file, path);
+            }
+        });
     }
 
     /// Data may be there too.
     pub(crate) fn set_other(&self, other: Option<PathBuf>) {
-        self.known().other = other;
+        self.change(|known| known.other = other);
     }
 
     /// All data is there from now on; copies may be where it was.
     pub(crate) fn moved(&self, to: PathBuf) {
         let from = self.at();
-        let mut known = self.known();
-        known.other = Some(from);
         let full = std::path::absolute(&self.asked).unwrap_or_else(|_| self.asked.clone());
-        (known.asked, known.at) = if full == to { (None, None) } else { (Some(full), Some(to)) };
+        self.change(|known| {
+            known.other = Some(from);
+            (known.asked, known.at) = if full == to { (None, None) } else { (Some(full), Some(to)) };
+        });
     }
 }
 
