@@ -71,13 +71,12 @@ impl Members {
         if self.rows.contains_key(&id) {
             return;
         }
-        let row = match Resting::new(added, now, rng) {
-            Ok(resting) => Row::Resting(Box::new(resting)),
-            Err((added, rng)) => {
-                self.dirty.insert(id);
-                self.hot.insert(id);
-                Row::awake(Member::new(added, now, rng))
-            }
+        let row = if Resting::may(&added) {
+            Row::Resting(Box::new(Resting::new(added, now, rng)))
+        } else {
+            self.dirty.insert(id);
+            self.hot.insert(id);
+            Row::awake(Member::new(added, now, rng))
         };
         self.news.insert(id);
         self.names.extend(row.names().wire_names().map(|name| (name, id)));

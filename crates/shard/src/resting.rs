@@ -18,13 +18,18 @@ pub(crate) struct Resting {
 }
 
 impl Resting {
-    /// Err where the torrent has work from the start: content to be fetched, blocks to be hashed, padding to be judged.
-    pub(crate) fn new(added: Added, now: Time, rng: Rng) -> Result<Resting, (Added, Rng)> {
-        let rests = added.info.is_some()
-            && added.params.content.as_ref().is_some_and(|content| {
-                content.unhashed.is_empty() && content.geometry.padding_pieces().next().is_none()
-            });
-        if rests { Ok(Resting { added, since: now, runs: None, rng }) } else { Err((added, rng)) }
+    /// Whether a torrent may rest: not where it has work from the start, as content to be fetched, blocks to be hashed or
+    /// padding to be judged.
+    pub(crate) fn may(added: &Added) -> bool {
+        let rests = |content: &engine::Content| {
+            content.unhashed.is_empty() && content.geometry.padding_pieces().next().is_none()
+        };
+        added.info.is_some() && added.params.content.as_ref().is_some_and(rests)
+    }
+
+    /// A torrent that may rest, paused.
+    pub(crate) fn new(added: Added, now: Time, rng: Rng) -> Resting {
+        Resting { added, since: now, runs: None, rng }
     }
 
     /// Its names.
