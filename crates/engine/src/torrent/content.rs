@@ -1,14 +1,27 @@
 //! The moment at which a torrent's content becomes known, and what peers said before it.
 
-use types::{PeerSource, PieceIndex, Time};
+use types::{Bitfield, Geometry, PeerSource, PieceIndex, Time};
 use wire::Message;
 
-use super::{Content, Metadata, Torrent, picker};
+use super::{Content, Metadata, Torrent};
+use crate::picker::Picker;
 use crate::{ConnId, Disconnect, Fault};
 
 /// So many pieces that are here already are told to peers one by one. With more it is better to greet them
 /// anew.
 const FEW: u32 = 1_000;
+
+/// The picker of a torrent with this content.
+pub(super) fn picker(
+    geometry: &Geometry,
+    have: Bitfield,
+    wanted: Bitfield,
+    unhashed: &[(PieceIndex, Bitfield)],
+) -> Picker {
+    let mut picker = Picker::new(geometry.clone(), have, wanted);
+    unhashed.iter().for_each(|(piece, blocks)| picker.restore(*piece, blocks));
+    picker
+}
 
 impl Torrent {
     /// A message about pieces of a torrent whose pieces nobody knows here.
@@ -45,7 +58,7 @@ impl Torrent {
             match early.understand(self.geometry.pieces()) {
                 Ok(pieces) => peer.pieces = pieces,
                 Err(fault) => {
-                    peer.pieces = crate::picker::Pieces::Some(types::Bitfield::new(self.geometry.pieces()));
+                    peer.pieces = crate::picker::Pieces::Some(Bitfield::new(self.geometry.pieces()));
                     faults.push((conn, fault));
                 }
             }

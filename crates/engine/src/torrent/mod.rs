@@ -202,7 +202,7 @@ impl Torrent {
         // Without content there are no pieces, and every rule about pieces holds of none.
         let content = content.unwrap_or_else(|| Content::new(Geometry::EMPTY));
         let Content { geometry, have, wanted, unhashed, private, info } = content;
-        let picker = picker(&geometry, have, wanted, &unhashed);
+        let picker = content::picker(&geometry, have, wanted, &unhashed);
         let hides = super_seeding && picker.have().is_full();
         let upload_only = known && picker.missing() == 0 && !hides;
         let limits = book::Limits {
@@ -601,18 +601,6 @@ impl Torrent {
         changed.into_iter().for_each(|(conn, wanted)| self.set_interest(now, conn, wanted));
         self.hungry.extend(self.peers.keys());
     }
-}
-
-/// The picker of a torrent with this content.
-fn picker(
-    geometry: &Geometry,
-    have: Bitfield,
-    wanted: Bitfield,
-    unhashed: &[(PieceIndex, Bitfield)],
-) -> Picker {
-    let mut picker = Picker::new(geometry.clone(), have, wanted);
-    unhashed.iter().for_each(|(piece, blocks)| picker.restore(*piece, blocks));
-    picker
 }
 
 /// The reserved bits of our handshake for a torrent with these names (BEP 4, 6, 10, 52).
