@@ -249,14 +249,14 @@ impl Driver {
                 let _ = to.send(known.unwrap_or_default());
             }
             Question::ToKeep(ids, to) => {
-                let all = ids.into_iter().filter_map(|id| Some((id, self.to_keep(id)?))).collect();
+                let all = ids.into_iter().filter_map(|id| Some((id, self.what_to_keep(id)?))).collect();
                 let _ = to.send(all);
             }
             Question::Quiet(of, to) => self.disk_work.when_idle(of, to),
         }
     }
 
-    fn to_keep(&mut self, id: engine::TorrentId) -> Option<ToKeep> {
+    fn what_to_keep(&mut self, id: engine::TorrentId) -> Option<ToKeep> {
         self.with_shard(|shard, _| ToKeep {
             moved: shard.figures_of(id).map(|live| (live.downloaded, live.uploaded)),
             unhashed: shard.unhashed(id),
