@@ -16,7 +16,7 @@ pub(crate) fn write_at(file: &File, offset: u64, bufs: &[IoSlice<'_>]) -> io::Re
     Ok(rustix::io::pwritev(file, bufs, offset)?)
 }
 
-/// Whether [`read_resident`] and [`is_resident`] ever answer.
+/// Whether the system says what is in memory.
 pub(crate) const RESIDENT_READS: bool = cfg!(target_os = "linux");
 
 /// A read that takes what is in memory only: this system has none.
