@@ -78,8 +78,12 @@ fn offer(shard: &mut Shard, conn: ConnId, len: i64) -> Vec<u32> {
 }
 
 fn asked(shard: &mut Shard, conn: ConnId) -> Vec<u32> {
-    drain(shard, NOW);
-    let bytes = sent(shard, NOW, conn);
+    asked_at(shard, NOW, conn)
+}
+
+fn asked_at(shard: &mut Shard, now: Time, conn: ConnId) -> Vec<u32> {
+    drain(shard, now);
+    let bytes = sent(shard, now, conn);
     let (mut rest, mut pieces) = (&bytes[..], Vec::new());
     while let Some((len, more)) = rest.split_first_chunk::<4>() {
         let (body, more) = more.split_at(u32::from_be_bytes(*len) as usize);
@@ -176,6 +180,32 @@ fn metadata_of_the_wrong_hash_bans_its_sender_and_is_not_kept() {
 }
 
 #[test]
+fn metadata_that_is_offered_and_never_sent_hides_no_honest_peer_for_long() {
+    let (mut shard, name) = magnet();
+    let silent: Vec<ConnId> = (2..10).map(|n| come(&mut shard, NOW, name, addr(n), n)).collect();
+    silent.iter().for_each(|conn| _ = offer(&mut shard, *conn, LEN as i64));
+    let honest = come(&mut shard, NOW, name, addr(10), 10);
+    let mut pieces = offer(&mut shard, honest, LEN as i64);
+    let right = metadata();
+    for second in 1..=5 {
+        let now = NOW + Duration::from_secs(second);
+        while let Some(piece) = pieces.pop() {
+            let data = right.chunks(METADATA_PIECE_LEN as usize).nth(piece as usize).unwrap();
+            let payload = Metadata::Data { piece, total_size: Some(LEN as u32), data }.encode();
+            extended(&mut shard, now, honest, 1, &payload);
+            let passed =
+                |o: &Output| matches!(o, Output::Event(_, Event::Engine(engine::Event::Metadata(_))));
+            if drain(&mut shard, now).0.iter().any(passed) {
+                return;
+            }
+            pieces.extend(asked_at(&mut shard, now, honest));
+        }
+        pieces = asked_at(&mut shard, now, honest);
+    }
+    panic!("it is not asked, or not for all");
+}
+
+#[test]
 fn a_metadata_size_that_changes_midway_is_the_end_of_who_changed_it() {
     for by_handshake in [true, false] {
         let (mut shard, name) = magnet();
@@ -231,6 +261,37 @@ fn pex_floods_fill_no_book_and_end_the_connection() {
         assert!(snapshot.known <= 1_000 && snapshot.half_open <= 25, "{snapshot:?}");
     }
     assert_eq!(shard.snapshot(NOW, TORRENT).unwrap().known, 1_000);
+}
+
+#[test]
+fn dead_addresses_of_three_peers_delay_no_seed_that_a_fourth_names() {
+    let (mut shard, name) = shard(8);
+    let mut tellers = (1..=4u8).map(|n| {
+        let conn = come(&mut shard, NOW, name, SocketAddr::from(([8, 8, 8, n], 6881)), n + 1);
+        extended(&mut shard, NOW, conn, 0, GREETING);
+        conn
+    });
+    let tellers: [ConnId; 4] = std::array::from_fn(|_| tellers.next().unwrap());
+    for (n, teller) in (20..).zip(&tellers[..3]) {
+        for message in 0..4 {
+            let dead = (0..100).map(move |host| SocketAddr::from(([n, message, host, 1], 6881)));
+            extended(&mut shard, NOW, *teller, 2, &pex(dead));
+        }
+    }
+    let seed: SocketAddr = "9.9.9.9:6881".parse().unwrap();
+    extended(&mut shard, NOW, tellers[3], 2, &pex([seed].into_iter()));
+    let mut now = NOW;
+    while now <= Time::from_secs(3) {
+        for output in drain(&mut shard, now).0 {
+            match output {
+                Output::Dial { addr, .. } if addr == seed => return,
+                Output::Dial { conn, .. } => shard.connect_failed(now, conn),
+                _ => {}
+            }
+        }
+        now += Duration::from_secs(1);
+    }
+    panic!("it is not dialed");
 }
 
 #[test]
