@@ -1,14 +1,53 @@
-//! What the end of a connection, or of an attempt at one, means for the address.
+//! Addresses of the swarm: how they are learned, and what the end of a connection, or of an attempt at one, means for them.
 
 use std::net::SocketAddr;
 
 use types::{PeerSource, Time};
+use wire::priority::peer_priority;
 
 use super::Torrent;
 use crate::peer::Peer;
-use crate::{Blame, Disconnect, Event, Fault, Output};
+use crate::{Blame, Config, Disconnect, Event, Fault, Output};
 
 impl Torrent {
+    /// Takes an address into the book. A private torrent dials only whom its tracker or its user named
+    /// (BEP 27).
+    pub(super) fn learn(&mut self, now: Time, addr: SocketAddr, source: PeerSource) {
+        self.learn_from(now, addr, source, None);
+    }
+
+    /// The same, where a peer named it: who.
+    pub(super) fn learn_from(
+        &mut self,
+        now: Time,
+        addr: SocketAddr,
+        source: PeerSource,
+        by: Option<SocketAddr>,
+    ) {
+        if self.is_ours(addr) || self.leads_to_ourselves(addr, source) {
+            return;
+        }
+        if !self.state.private || source.serves_private() {
+            match by {
+                Some(by) => self.book.tell(now, addr, by, &mut self.rng),
+                None => self.book.add(now, addr, source, &mut self.rng),
+            }
+            // Both ends of a connection agree on what it is worth (BEP 40), so that nobody is rushed at by
+            // all.
+            if let Some(ours) = self.own_address(addr) {
+                self.book.prefer(addr, peer_priority(ours, addr));
+            }
+        }
+    }
+
+    /// Whether it is where we accept connections ourselves, as far as we know our address to the outside.
+    fn is_ours(&self, addr: SocketAddr) -> bool {
+        let Config { public_v4, public_v6, listen_port, .. } = &*self.config;
+        let ip = addr.ip().to_canonical();
+        let public = public_v4.is_some_and(|v4| ip == v4) || public_v6.is_some_and(|v6| ip == v6);
+        public && *listen_port == Some(addr.port())
+    }
+
     /// What the book learns of the address of a peer that may not join.
     pub(super) fn settle_refused(&mut self, now: Time, addr: SocketAddr, why: Disconnect) {
         match why {

@@ -28,10 +28,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use metainfo::Mismatch;
-use types::{
-    Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PeerSource, PieceIndex, Rng, SharedBytes, Time,
-};
-use wire::priority::peer_priority;
+use types::{Bitfield, BlockRef, Geometry, InfoHashes, PeerId, PieceIndex, Rng, SharedBytes, Time};
 use wire::{Message, Reserved};
 
 use crate::book::{self, Book};
@@ -530,38 +527,6 @@ impl Torrent {
     fn part_with_all(&mut self, now: Time) {
         let all: Vec<ConnId> = self.peers.keys().copied().collect();
         all.into_iter().for_each(|conn| self.part_with(now, conn, Disconnect::Stopped));
-    }
-
-    /// Takes an address into the book. A private torrent dials only whom its tracker or its user named
-    /// (BEP 27).
-    fn learn(&mut self, now: Time, addr: SocketAddr, source: PeerSource) {
-        self.learn_from(now, addr, source, None);
-    }
-
-    /// The same, where a peer named it: who.
-    fn learn_from(&mut self, now: Time, addr: SocketAddr, source: PeerSource, by: Option<SocketAddr>) {
-        if self.is_ours(addr) || self.leads_to_ourselves(addr, source) {
-            return;
-        }
-        if !self.state.private || source.serves_private() {
-            match by {
-                Some(by) => self.book.tell(now, addr, by, &mut self.rng),
-                None => self.book.add(now, addr, source, &mut self.rng),
-            }
-            // Both ends of a connection agree on what it is worth (BEP 40), so that nobody is rushed at by
-            // all.
-            if let Some(ours) = self.own_address(addr) {
-                self.book.prefer(addr, peer_priority(ours, addr));
-            }
-        }
-    }
-
-    /// Whether it is where we accept connections ourselves, as far as we know our address to the outside.
-    fn is_ours(&self, addr: SocketAddr) -> bool {
-        let Config { public_v4, public_v6, listen_port, .. } = &*self.config;
-        let ip = addr.ip().to_canonical();
-        let public = public_v4.is_some_and(|v4| ip == v4) || public_v6.is_some_and(|v6| ip == v6);
-        public && *listen_port == Some(addr.port())
     }
 
     /// Queues a message, in one run of bytes with the one before where both go to the same peer.
