@@ -28,7 +28,10 @@ impl Row for Idle {
     }
 
     fn about(&self) -> String {
-        format!("{} torrents of 64 pieces added to one client and started, no trackers, no peers", self.torrents)
+        format!(
+            "{} torrents of 64 pieces added to one client and started, no trackers, no peers",
+            self.torrents
+        )
     }
 
     fn columns(&self) -> &'static [Column] {
