@@ -17,7 +17,7 @@ const REFUSALS: u32 = 16;
 /// What a block is thought to take of a peer that has sent none.
 const FRESH: Duration = Duration::from_millis(250);
 /// A burst is not judged by less than this.
-const MOMENT: Duration = Duration::from_millis(50);
+const SHORTEST_BURST: Duration = Duration::from_millis(50);
 /// The least a served peer is asked for at once.
 const MIN_WINDOW: u32 = 4;
 
@@ -69,7 +69,7 @@ impl Burst {
     fn grow(&mut self, now: Time) {
         self.blocks += 1;
         let span = now.since(self.since);
-        if span >= MOMENT {
+        if span >= SHORTEST_BURST {
             let rate = f64::from(self.blocks) * f64::from(BLOCK_LEN) / span.as_secs_f64();
             *self = Burst { since: now, blocks: 0, rate };
         }

@@ -17,8 +17,8 @@ const UNASKED: u32 = 64;
 /// A block that is expected within this time is not asked for a second time.
 const WORTH_A_COPY: Duration = Duration::from_secs(2);
 
-/// The pieces that a peer brings in this time it fetches side by side.
-const MOMENT: Duration = Duration::from_millis(100);
+/// As many pieces as a peer brings in this time it fetches side by side.
+const ABREAST_FOR: Duration = Duration::from_millis(100);
 /// The most pieces that one peer fetches side by side: as many as the widest kernel hashes at once.
 const MOST_ABREAST: u32 = 16;
 
@@ -43,10 +43,10 @@ struct Late {
     wait: Duration,
 }
 
-/// How many pieces a peer of this rate, in bytes a second, fetches side by side: as many as it brings in [`MOMENT`], so
+/// How many pieces a peer of this rate, in bytes a second, fetches side by side: as many as it brings in [`ABREAST_FOR`], so
 /// that none is whole much later than it would be alone.
 fn abreast(rate: f64, geometry: &Geometry) -> u32 {
-    let pieces = rate * MOMENT.as_secs_f64() / f64::from(geometry.piece_len(PieceIndex(0)).max(1));
+    let pieces = rate * ABREAST_FOR.as_secs_f64() / f64::from(geometry.piece_len(PieceIndex(0)).max(1));
     (pieces as u32).clamp(1, MOST_ABREAST)
 }
 
