@@ -1,46 +1,19 @@
 //! What the data path may allocate for each block: a number that is the same in every run, so that a growth
 //! is a failure and not a feeling.
 
+#[path = "support/counting.rs"]
+mod counting;
 mod support;
 #[path = "support/world.rs"]
 mod world;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use counting::ASKED;
 use support::{Kind, info, payload};
 use world::World;
-
-/// Counts what is asked of the system.
-struct Counting;
-
-static ASKED: AtomicU64 = AtomicU64::new(0);
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-// SAFETY: every call goes on to the system's allocator with its arguments as they are; the counter changes
-// nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ASKED.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`, which is that of the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: `at` came from the system's allocator with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        ASKED.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: `at` came from the system's allocator with this layout; the caller vouches for `len`.
-        unsafe { System.realloc(at, layout, len) }
-    }
-}
 
 /// Allocations while a payload of so many blocks goes from one shard to another, those of the test's pipes
 /// included.

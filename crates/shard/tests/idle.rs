@@ -1,37 +1,16 @@
 //! What torrents at rest cost a shard: no timer, and few bytes.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+#[path = "support/counting.rs"]
+mod counting;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use counting::LIVE;
 use engine::{Command as Brain, Content, Params, TorrentId};
 use metainfo::{Info, Limits};
 use riverrun_shard::{Added, Command, Config, Event, Output, Shard};
 use types::{Bitfield, PeerId, PeerSource, Rng, Time};
-
-/// Counts the bytes that are out.
-struct Counting;
-
-static LIVE: AtomicU64 = AtomicU64::new(0);
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-// SAFETY: every call goes on to the system's allocator with its arguments as they are; the counter changes
-// nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size() as u64, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`, which is that of the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size() as u64, Ordering::Relaxed);
-        // SAFETY: `at` came from the system's allocator with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
 
 fn info() -> Arc<Info> {
     let hashes = "a".repeat(64 * 20);
