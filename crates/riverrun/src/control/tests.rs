@@ -1,13 +1,15 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use engine::Phase;
 use storage::StorageError;
 use types::PeerSource;
 
 use super::{announce, barrier, change, hold, save};
-use crate::entry::Stage;
+use crate::entry::{Entry, Stage};
+use crate::inner::Inner;
 use crate::runtime::{FromShard, Question, ToShard};
-use crate::{AddTorrent, Client, EventKind};
+use crate::{AddTorrent, Client, EventKind, Torrent};
 
 const TORRENT: &[u8] = b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
 
@@ -16,14 +18,20 @@ fn client(dir: &Path) -> Client {
     settings.no_trackers().download_dir(dir.join("data")).state_dir(dir.join("state")).build().unwrap()
 }
 
-#[tokio::test]
-async fn a_late_save_brings_no_state_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let client = client(dir.path());
+/// A client with a torrent that has been checked, and what both are inside.
+async fn checked(dir: &Path) -> (Client, Torrent, Arc<Inner>, Arc<Entry>) {
+    let client = client(dir);
     let torrent = client.add(AddTorrent::bytes(TORRENT)).await.unwrap();
     torrent.wait_checked().await.unwrap();
     let inner = client.inner_for_tests();
     let entry = inner.entry(torrent.id_for_tests()).unwrap();
+    (client, torrent, inner, entry)
+}
+
+#[tokio::test]
+async fn a_late_save_brings_no_state_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, torrent, inner, entry) = checked(dir.path()).await;
     save::save(&inner, &entry).await.unwrap();
     let is_state = |file: &std::fs::DirEntry| file.path().extension().is_some_and(|e| e == "resume");
     let saved = || std::fs::read_dir(dir.path().join("state")).unwrap().flatten().filter(is_state).count();
@@ -40,11 +48,7 @@ async fn a_late_save_brings_no_state_back() {
 #[tokio::test]
 async fn what_was_lost_before_a_recheck_is_not_lost_after_it() {
     let dir = tempfile::tempdir().unwrap();
-    let client = client(dir.path());
-    let torrent = client.add(AddTorrent::bytes(TORRENT)).await.unwrap();
-    torrent.wait_checked().await.unwrap();
-    let inner = client.inner_for_tests();
-    let entry = inner.entry(torrent.id_for_tests()).unwrap();
+    let (client, _torrent, inner, entry) = checked(dir.path()).await;
     let lose = || {
         let error = StorageError::NotFound { path: dir.path().join("data/a") };
         inner.shards.report(FromShard::DataLost(entry.id, 0, error))
