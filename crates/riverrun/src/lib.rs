@@ -40,6 +40,7 @@
 mod add;
 mod agenda;
 mod builder;
+mod byte_ranges;
 mod client;
 mod control;
 mod disk;
@@ -63,6 +64,7 @@ mod transport;
 
 pub use add::{AddTorrent, Existing, GoalAction, SeedGoal, Source};
 pub use builder::{AddressFilter, ClientBuilder, OpenStorage, Preallocation};
+pub use byte_ranges::ByteRanges;
 pub use client::{Client, Stats};
 pub use engine::{Priority, Reciprocity, SeedPolicy, SlotPolicy, UploadMode};
 pub use error::{Error, Trouble};
