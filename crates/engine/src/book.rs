@@ -1,10 +1,10 @@
 //! The addresses of one swarm: where they came from, how often they failed, when to try them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use types::{PeerId, PeerSource, Rng, Time};
+use types::{PeerId, PeerSource, Rng, Time, is_nowhere};
 
 use crate::KnownPeer;
 use crate::tellers::{NOBODY, PerTeller, Tellers};
@@ -537,11 +537,6 @@ fn is_dialable(ip: IpAddr) -> bool {
     // Class E, with the broadcast address in it, and "this network".
     let unusable = matches!(ip, IpAddr::V4(ip) if ip.octets()[0] >= 240 || ip.octets()[0] == 0);
     !(example || unusable || ip.is_unspecified() || ip.is_multicast())
-}
-
-/// The network that leads nowhere (RFC 6666): what peers are called that have no address.
-pub(crate) fn is_nowhere(ip: Ipv6Addr) -> bool {
-    ip.segments()[..4] == [0x100, 0, 0, 0]
 }
 
 /// IPv4 addresses that came mapped into IPv6 are the IPv4 addresses.

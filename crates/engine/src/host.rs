@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use crate::book::is_nowhere;
+use types::is_nowhere;
 
 /// A party of the swarm, as far as addresses tell them apart: an IPv4 address, or the /64 of an IPv6 one, of which
 /// one customer has every address. Peers that have no address and are named from `100::/64` (RFC 6666) are a host each,

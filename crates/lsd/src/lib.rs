@@ -31,14 +31,13 @@
 
 #![forbid(unsafe_code)]
 
-mod announceable;
 mod budget;
 mod local;
 mod machine;
 mod message;
 mod neighbours;
 
-pub use announceable::{Announceable, Privacy};
 pub use local::{Network, is_local};
 pub use machine::{Config, Event, Ignored, Input, Lsd, Output};
 pub use message::{Announce, COOKIE_LEN, DATAGRAM_LEN, Group, PORT, ParseError, READ_LEN, TORRENTS};
+pub use types::{Announceable, Privacy};

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use types::{InfoHash, InfoHashes, Rng, Time};
+use types::{Announceable, InfoHash, InfoHashes, Rng, Time};
 
-use crate::Announceable;
 use crate::budget::Budget;
 use crate::local::{Network, is_local};
 use crate::message::{Announce, Group, ParseError};

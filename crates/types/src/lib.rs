@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announceable;
 mod bitfield;
 mod geometry;
 mod hashes;
@@ -24,9 +25,11 @@ mod map;
 mod ours;
 mod peer;
 mod rng;
+mod scope;
 mod shared;
 mod time;
 
+pub use announceable::{Announceable, Privacy};
 pub use bitfield::{Bitfield, BitfieldError, Ones};
 pub use geometry::{BLOCK_LEN, BlockIndex, BlockRef, Geometry, GeometryError, PieceIndex};
 pub use hashes::{InfoHash, InfoHashV2, InfoHashes, ParseHashError};
@@ -34,5 +37,6 @@ pub use map::{KeyedMap, KeyedState};
 pub use ours::{CLIENT_NAME, DEFAULT_MAX_PEERS, PEER_ID_PREFIX};
 pub use peer::{PeerId, PeerSource};
 pub use rng::{Entropy, Rng};
+pub use scope::{Scope, is_nowhere, may_speak_of};
 pub use shared::SharedBytes;
 pub use time::Time;

@@ -7,10 +7,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use types::Time;
+use types::{Time, may_speak_of};
 use wire::extended::HolepunchError;
-
-use super::scope::may_speak_of;
 
 /// An address that could not be reached is asked for again after so long.
 const AGAIN: Duration = Duration::from_secs(600);

@@ -7,7 +7,6 @@
 mod holepunch;
 pub(crate) mod metadata;
 mod pex;
-mod scope;
 pub(crate) mod serve;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,7 +17,6 @@ use wire::extended::{ExtendedHandshake, Extensions, name};
 use crate::Config;
 pub(crate) use holepunch::{Meetings, Ration, Target, relay};
 pub(crate) use pex::{Heard, Told, Verdict};
-pub(crate) use scope::may_speak_of;
 
 /// The id of the first extension of a user.
 pub(crate) const FIRST_CUSTOM: u8 = 17;

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use types::Time;
+use types::{Time, may_speak_of};
 use wire::extended::{Pex, PexFlags, PexPeer};
-
-use super::scope::may_speak_of;
 
 /// The least time between two messages to one peer (BEP 11).
 const INTERVAL: Duration = Duration::from_secs(60);

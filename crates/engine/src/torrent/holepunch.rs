@@ -6,11 +6,11 @@
 
 use std::net::SocketAddr;
 
-use types::Time;
+use types::{Time, may_speak_of};
 use wire::extended::{Holepunch, HolepunchError, PexFlags};
 
 use super::Torrent;
-use crate::extension::{Extension, Target, may_speak_of, relay};
+use crate::extension::{Extension, Target, relay};
 use crate::peer::Peer;
 use crate::{ConnId, Fault, Output};
 

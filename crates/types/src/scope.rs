@@ -1,12 +1,10 @@
 //! How far an address reaches, and who may speak of it.
 
-use std::net::{IpAddr, SocketAddr};
-
-use crate::book::is_nowhere;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// From where an address can be reached, the nearest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Scope {
+pub enum Scope {
     /// From the same machine.
     Machine,
     /// From the same network: it is never routed on the Internet.
@@ -15,31 +13,39 @@ enum Scope {
     World,
 }
 
+impl Scope {
+    /// How far an address reaches; none where nobody can have it.
+    pub fn of(ip: IpAddr) -> Option<Scope> {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => {
+                let [first, second, ..] = ip.octets();
+                let carrier = first == 100 && (64..128).contains(&second);
+                match first {
+                    0 | 224.. => None,
+                    _ if ip.is_loopback() => Some(Scope::Machine),
+                    _ if ip.is_private() || ip.is_link_local() || carrier => Some(Scope::Network),
+                    _ => Some(Scope::World),
+                }
+            }
+            IpAddr::V6(ip) if ip.is_unspecified() || ip.is_multicast() || is_nowhere(ip) => None,
+            IpAddr::V6(ip) if ip.is_loopback() => Some(Scope::Machine),
+            IpAddr::V6(ip) if ip.is_unique_local() || ip.is_unicast_link_local() => Some(Scope::Network),
+            IpAddr::V6(_) => Some(Scope::World),
+        }
+    }
+}
+
 /// Whether it makes sense that a peer at `speaker` tells, or is told, of `addr`: nobody far away knows what
 /// is near us, nor has any use for it. A stranger who names addresses of our own network wants us to knock
 /// there.
-pub(crate) fn may_speak_of(speaker: IpAddr, addr: SocketAddr) -> bool {
-    addr.port() != 0 && matches!((scope(speaker), scope(addr.ip())), (Some(near), Some(far)) if far >= near)
+pub fn may_speak_of(speaker: IpAddr, addr: SocketAddr) -> bool {
+    addr.port() != 0
+        && matches!((Scope::of(speaker), Scope::of(addr.ip())), (Some(near), Some(far)) if far >= near)
 }
 
-/// None where nobody can have this address.
-fn scope(ip: IpAddr) -> Option<Scope> {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            let carrier = first == 100 && (64..128).contains(&second);
-            match first {
-                0 | 224.. => None,
-                _ if ip.is_loopback() => Some(Scope::Machine),
-                _ if ip.is_private() || ip.is_link_local() || carrier => Some(Scope::Network),
-                _ => Some(Scope::World),
-            }
-        }
-        IpAddr::V6(ip) if ip.is_unspecified() || ip.is_multicast() || is_nowhere(ip) => None,
-        IpAddr::V6(ip) if ip.is_loopback() => Some(Scope::Machine),
-        IpAddr::V6(ip) if ip.is_unique_local() || ip.is_unicast_link_local() => Some(Scope::Network),
-        IpAddr::V6(_) => Some(Scope::World),
-    }
+/// Whether it is in the network that leads nowhere (RFC 6666): what peers are called that have no address.
+pub fn is_nowhere(ip: Ipv6Addr) -> bool {
+    ip.segments()[..4] == [0x100, 0, 0, 0]
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Which torrents may be spoken of on the local network.
+//! Which torrents may be spoken of where everybody listens: on the local network, and in the DHT.
 
-use types::InfoHashes;
+use crate::InfoHashes;
 
 /// What is known of a torrent's `private` flag (BEP 27).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,7 +14,7 @@ pub enum Privacy {
     Unknown,
 }
 
-/// A torrent that may be announced: the only thing that [`Lsd`](crate::Lsd) takes.
+/// A torrent that may be announced to everybody: the only thing that the machines of local discovery and of the DHT take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Announceable(InfoHashes);
 
@@ -36,7 +36,7 @@ impl Announceable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::InfoHash;
+    use crate::InfoHash;
 
     #[test]
     fn a_private_torrent_gets_no_token_nor_does_an_unknown_one() {
