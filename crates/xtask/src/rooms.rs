@@ -46,13 +46,14 @@ pub(crate) const ROOMS: &[Room] = &[
     pure("tracker", &["types", "bencode"]),
     pure("iplist", &["types"]),
     pure("lsd", &["types"]),
+    pure("dht", &["types", "bencode"]),
     // L2: the brain and the data path.
     pure("engine", &["types", "hash", "metainfo", "wire"]),
     pure("shard", &["types", "hash", "metainfo", "wire", "engine"]),
     // L3: the outside world, and the library.
     with_unsafe(outer("storage", &["types", "bencode", "hash", "metainfo"])),
-    outer("net", &["types", "tracker", "lsd"]),
-    outer("riverrun", &["types", "hash", "metainfo", "tracker", "lsd", "engine", "shard", "storage", "net"]),
+    outer("net", &["types", "tracker", "lsd", "dht"]),
+    outer("riverrun", &["types", "hash", "metainfo", "tracker", "lsd", "dht", "engine", "shard", "storage", "net"]),
     // L4: programs.
     Room { name: "cli", pure: false, may_be_unsafe: false, imports: Imports::Any },
     // Beside the floors.
