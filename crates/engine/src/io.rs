@@ -161,6 +161,9 @@ pub enum Command {
     /// As a seed look as if nothing were here, and give each piece to one peer first (BEP 16), or no more.
     /// Who is connected knows already what is here.
     SuperSeed(bool),
+    /// Download only in order to upload: a few rare pieces at a time, while others want them more than once, or
+    /// what is wanted again.
+    ShareMode(bool),
     /// Replaces the set of verified pieces, after a recheck. Peers are told only of what is new.
     Have(types::Bitfield),
     /// Most connections of this torrent.

@@ -29,6 +29,7 @@ mod peer;
 mod picker;
 mod rate;
 mod session;
+mod share;
 mod snapshot;
 mod superseed;
 mod tellers;

@@ -59,6 +59,7 @@ scenarios! {
     upload_only_peers: [1, 2, 3];
     super_seed: [1, 2];
     super_seed_churn: [1, 2, 3];
+    share_mode: std::array::from_fn::<u64, 20, _>(|n| n as u64);
     dead_addresses: [1, 2, 43, 69];
     leased_rates: [1, 2, 3];
     stream: [1, 2, 3, 4, 5, 118];

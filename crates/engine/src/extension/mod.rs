@@ -118,6 +118,8 @@ pub(crate) struct Ours {
     pub(crate) metadata_size: Option<u32>,
     /// Nothing is wanted.
     pub(crate) upload_only: bool,
+    /// Whether it is fetched only to be passed on; nothing where that was never so.
+    pub(crate) share_mode: Option<bool>,
     /// Peers are not to learn of each other here (BEP 27).
     pub(crate) private: bool,
 }
@@ -142,6 +144,7 @@ pub(crate) fn handshake(config: &Config, ours: Ours) -> Vec<u8> {
         ipv6: config.public_v6,
         metadata_size: ours.metadata_size,
         upload_only: ours.upload_only.then_some(true),
+        share_mode: ours.share_mode,
         ..ExtendedHandshake::default()
     };
     handshake.encode()
@@ -157,6 +160,8 @@ pub(crate) struct Theirs {
     custom: Vec<u8>,
     /// Since when it downloads nothing (BEP 21).
     pub(crate) upload_only: Option<Time>,
+    /// It fetches only what it can pass on several times.
+    pub(crate) share_mode: bool,
     /// It would rather have its connections encrypted.
     pub(crate) prefers_encryption: bool,
     /// Other addresses of it.
@@ -174,6 +179,7 @@ impl Theirs {
             built_in: [0; BUILT_IN.len()],
             custom: Vec::new(),
             upload_only: None,
+            share_mode: false,
             prefers_encryption: false,
             ipv4: None,
             ipv6: None,
@@ -198,6 +204,7 @@ impl Theirs {
         if let Some(on) = handshake.upload_only {
             self.say_upload_only(now, on);
         }
+        self.share_mode = handshake.share_mode.unwrap_or(self.share_mode);
         self.prefers_encryption = handshake.prefers_encryption.unwrap_or(self.prefers_encryption);
         self.ipv4 = handshake.ipv4.or(self.ipv4);
         self.ipv6 = handshake.ipv6.or(self.ipv6);
@@ -251,6 +258,7 @@ mod tests {
             peer: "::ffff:127.0.0.9".parse().unwrap(),
             metadata_size: Some(31_235),
             upload_only: true,
+            share_mode: Some(true),
             private: false,
         };
         let h = ExtendedHandshake::decode(&handshake(&config(), ours)).unwrap();
@@ -259,11 +267,11 @@ mod tests {
         assert_eq!((h.port, h.request_queue, h.metadata_size), (Some(6881), Some(2_000), Some(31_235)));
         assert_eq!(h.your_ip, Some(IpAddr::from([127, 0, 0, 9])));
         assert_eq!((h.ipv4, h.ipv6), (config().public_v4, config().public_v6));
-        assert_eq!((h.upload_only, h.complete_ago), (Some(true), None));
+        assert_eq!((h.upload_only, h.share_mode, h.complete_ago), (Some(true), Some(true), None));
         assert!(h.client.unwrap().starts_with("riverrun/"));
-        let ours = Ours { metadata_size: None, upload_only: false, private: true, ..ours };
+        let ours = Ours { metadata_size: None, upload_only: false, share_mode: None, private: true, ..ours };
         let h = ExtendedHandshake::decode(&handshake(&config(), ours)).unwrap();
-        assert_eq!((h.metadata_size, h.upload_only), (None, None));
+        assert_eq!((h.metadata_size, h.upload_only, h.share_mode), (None, None, None));
         assert_eq!((h.extensions.id("ut_pex"), h.extensions.id("ut_holepunch")), (None, None));
     }
 

@@ -141,12 +141,13 @@ impl Picker {
         let mut out = Vec::new();
         self.wake();
         for &piece in pieces.iter().filter(|piece| asker.pieces.has(**piece)) {
-            if self.rarity.contains(piece) && out.len() < count {
+            if self.rarity.contains(piece) && self.fetches(piece) && out.len() < count {
                 self.own(piece, asker);
             }
+            let wanted = self.wanted.get(piece.0) && self.allows(piece);
             let Some(partial) = self.partials.get_mut(&piece) else { continue };
             let apart = partial.exclusive || asker.parole;
-            if !self.wanted.get(piece.0) || apart && partial.owner != Some(asker.conn) {
+            if !wanted || apart && partial.owner != Some(asker.conn) {
                 continue;
             }
             let free = partial.iter().filter(|(_, state)| *state == BlockState::Free).map(|(block, _)| block);
@@ -161,7 +162,8 @@ impl Picker {
     fn suggestion(&self, asker: Asker<'_>, best: PieceIndex) -> PieceIndex {
         let (rarity, most) = (&self.rarity, self.rarity.availability(best));
         let equal = |piece: &&PieceIndex| {
-            rarity.contains(**piece) && asker.pieces.has(**piece) && rarity.availability(**piece) <= most
+            let open = rarity.contains(**piece) && self.allows(**piece);
+            open && asker.pieces.has(**piece) && rarity.availability(**piece) <= most
         };
         let latest = asker.suggested.iter().rev().find(equal).filter(|_| self.order == Order::RarestFirst);
         latest.copied().unwrap_or(best)
@@ -194,7 +196,8 @@ impl Picker {
         may: impl Fn(&Partial) -> bool,
     ) {
         // What is urgent was looked at already: what is left of it others bring sooner.
-        let ordinary = self.wanted.get(piece.0) && self.demands.deadline(piece).is_none();
+        let ordinary =
+            self.wanted.get(piece.0) && self.allows(piece) && self.demands.deadline(piece).is_none();
         let partial = self.partials.get_mut(&piece);
         let open = |p: &&mut Partial| p.free() > 0 && ordinary && asker.pieces.has(piece) && may(p);
         let Some(partial) = partial.filter(open) else { return };
@@ -210,6 +213,9 @@ impl Picker {
 
     /// The piece this peer should begin.
     fn next_piece(&mut self, asker: Asker<'_>, rng: &mut Rng) -> Option<PieceIndex> {
+        if self.chosen.is_some() {
+            return self.next_chosen(asker.pieces);
+        }
         if self.order == Order::Sequential {
             self.cursor +=
                 (self.cursor..self.geometry.pieces()).take_while(|&i| self.have.get(i)).count() as u32;

@@ -9,12 +9,13 @@
 
 mod begun;
 mod choose;
+mod chosen;
 mod demand;
 mod partial;
 mod priority;
 mod rarity;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex, Rng, Time};
 
@@ -102,6 +103,8 @@ pub(crate) struct Picker {
     wanted: Bitfield,
     /// What readers wait for, of pieces that are missing.
     demands: Demands,
+    /// In share mode: of what is wanted nothing else may be fetched.
+    chosen: Option<BTreeSet<PieceIndex>>,
     /// Some pieces are wanted more than others.
     graded: bool,
     /// Wanted pieces that are missing.
@@ -122,6 +125,7 @@ impl Picker {
             have,
             wanted,
             demands: Demands::default(),
+            chosen: None,
             graded: false,
             missing: 0,
             peers: 0,
@@ -230,7 +234,7 @@ impl Picker {
 
     /// Whether there is nothing to be fetched: everything wanted is here, and nobody waits for more.
     pub(crate) fn is_content(&self) -> bool {
-        self.missing == 0 && self.demands.is_empty()
+        self.to_come() == 0 && self.demands.is_empty()
     }
 
     /// The demanded pieces with blocks that nobody is asked for, most urgent first, with how many.
@@ -305,7 +309,8 @@ impl Picker {
             _ if self.is_content() => false,
             Pieces::All => true,
             pieces if self.demands.order().iter().any(|(_, piece)| pieces.has(*piece)) => true,
-            _ if self.missing == 0 => false,
+            _ if self.to_come() == 0 => false,
+            pieces if self.chosen.is_some() => self.chosen().any(|piece| pieces.has(piece)),
             Pieces::Some(bits) => bits.ones().any(|i| self.lacks(i)),
         }
     }
@@ -317,7 +322,7 @@ impl Picker {
 
     /// Whether this piece is to be fetched, since it is wanted or a reader waits for it.
     pub(crate) fn is_sought(&self, piece: PieceIndex) -> bool {
-        self.lacks(piece.0) || self.demands.deadline(piece).is_some()
+        self.fetches(piece) || self.demands.deadline(piece).is_some()
     }
 
     /// Whether everything that is to be had is asked for: the end-game.
@@ -326,7 +331,9 @@ impl Picker {
         let free =
             |(piece, p): (&PieceIndex, &Partial)| p.free() > 0 && self.is_sought(*piece) && !p.exclusive;
         let begun = |(_, piece): &(Time, PieceIndex)| self.partials.contains_key(piece);
-        !self.is_content()
+        // A copy that comes twice would have to be paid back as well.
+        self.chosen.is_none()
+            && !self.is_content()
             && self.demands.order().iter().all(begun)
             && !self.partials.iter().any(free)
             && self.rarity.reachable(rng) == 0
@@ -411,6 +418,7 @@ impl Picker {
         }
         self.missing -= u32::from(self.wanted.get(piece.0));
         self.demands.met(piece);
+        self.renounce(piece);
         self.rarity.remove(piece);
         Some(self.partials.remove(&piece).map_or_else(Senders::default, |p| senders(&p)))
     }
@@ -461,6 +469,7 @@ impl Picker {
     fn refill(&mut self) {
         self.missing = (0..self.geometry.pieces()).filter(|&i| self.lacks(i)).count() as u32;
         self.cursor = 0;
+        self.review_chosen();
         if self.rarity.is_awake() {
             self.fill_queue();
         }

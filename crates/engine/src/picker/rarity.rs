@@ -15,6 +15,8 @@ const ABSENT: u32 = u32::MAX;
 /// From this many changes at once the array is rebuilt at the next pick instead of being moved piece by
 /// piece.
 const BULK: u32 = 50;
+/// Among so many pieces that are as rare one is drawn.
+const ALIKE: usize = 256;
 /// The bits of availability; the priority is above.
 const COPIES: u16 = (1 << 13) - 1;
 const PRIORITY_AT: u32 = 13;
@@ -93,6 +95,28 @@ impl Rarity {
         self.settle(rng);
         let none = if self.seeds == 0 { self.orphans } else { 0 };
         self.queue.len() - none as usize
+    }
+
+    /// At most so many of the pieces that `free` names and that fewest have, but somebody: at random among equals. With
+    /// `graded` priorities what is wanted more counts as rarer.
+    pub(crate) fn rarest(
+        &mut self,
+        most: usize,
+        graded: bool,
+        free: impl Fn(PieceIndex) -> bool,
+        rng: &mut Rng,
+    ) -> Vec<PieceIndex> {
+        self.settle(rng);
+        // Without grades what nobody has lies in one band, the first.
+        let nobodys = if self.seeds == 0 && !graded { self.orphans } else { 0 };
+        let queue = self.queue.iter().skip(nobodys as usize).map(|&piece| PieceIndex(piece));
+        let mut open = queue.filter(|piece| self.availability(*piece) > 0 && free(*piece)).peekable();
+        let Some(least) = open.peek().map(|piece| self.availability(*piece)) else { return Vec::new() };
+        let alike = open.take_while(|piece| self.availability(*piece) == least);
+        let mut alike: Vec<PieceIndex> = alike.take(most.max(ALIKE)).collect();
+        rng.shuffle(&mut alike);
+        alike.truncate(most);
+        alike
     }
 
     /// Heap bytes that grow with the number of pieces, the queue at its fullest.

@@ -93,7 +93,9 @@ impl Torrent {
             // It is we who pause: when we go on there is no reason to wait.
             _ if why == Disconnect::Stopped && !self.state.running => self.book.stopped(now, addr),
             Blame::Misbehaved => self.book.failed(now, addr),
-            _ if why == Disconnect::Useless && self.picker.is_content() => self.book.shelve(addr),
+            _ if why == Disconnect::Useless && (self.picker.is_content() || self.shares()) => {
+                self.book.shelve(addr)
+            }
             // A peer that never gave or took anything is no better than one that did not answer.
             _ if peer.down.total() == 0 && peer.uploads.speed.total() == 0 => self.book.failed(now, addr),
             _ => self.book.closed(now, addr),

@@ -48,6 +48,7 @@ impl Torrent {
         let Content { geometry, have, wanted, unhashed, private, info } = content;
         self.metadata = Metadata::Here(info.or(bytes));
         self.picker = picker(&geometry, have, wanted, &unhashed);
+        self.picker.share(self.share.is_on());
         self.geometry = geometry;
         (self.state.private, self.state.discreet) = (private, false);
         let wishes: Vec<ConnId> = self.peers.keys().copied().collect();

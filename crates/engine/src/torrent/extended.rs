@@ -22,6 +22,7 @@ impl Torrent {
             peer,
             metadata_size: self.metadata_bytes().map(|bytes| bytes.len() as u32),
             upload_only: self.state.upload_only && !self.hides(),
+            share_mode: self.share.told(),
             private: self.state.private || self.state.discreet,
         };
         let payload = extension::handshake(&self.config, ours);
@@ -123,7 +124,7 @@ impl Torrent {
 
     /// Tells everyone that nothing is wanted any more, or again, where that is news (BEP 21).
     pub(super) fn tell_upload_only(&mut self, now: Time) {
-        let upload_only = self.picker.is_content() && !self.hides();
+        let upload_only = self.picker.is_content() && !self.hides() && !self.shares();
         if std::mem::replace(&mut self.state.upload_only, upload_only) == upload_only {
             return;
         }

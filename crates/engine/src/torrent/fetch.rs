@@ -260,6 +260,7 @@ impl Torrent {
             self.completed(now);
         }
         self.tell_upload_only(now);
+        self.stake(now);
     }
 
     /// Tells everyone who lacks it that a piece is here.

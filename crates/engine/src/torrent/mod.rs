@@ -14,6 +14,7 @@ mod losing;
 mod messages;
 mod metadata;
 mod serve;
+mod share;
 mod sources;
 mod superseed;
 mod suspects;
@@ -37,6 +38,7 @@ use crate::extension::Meetings;
 use crate::extension::metadata::Fetch;
 use crate::peer::{Interest, Peer, Who};
 use crate::picker::Picker;
+use crate::share::Share;
 use crate::superseed::SuperSeed;
 use crate::votes::Votes;
 use crate::{
@@ -130,6 +132,7 @@ pub struct Torrent {
     choker: Choker,
     book: Book,
     superseed: SuperSeed,
+    share: Share,
     /// Where peers see us.
     votes: Votes,
     /// What relays were asked for (BEP 55).
@@ -220,6 +223,7 @@ impl Torrent {
             choker: Choker::new(&config),
             book: Book::new(limits),
             superseed: SuperSeed::default(),
+            share: Share::default(),
             votes: Votes::default(),
             meetings: Meetings::default(),
             peers: BTreeMap::new(),
@@ -506,6 +510,7 @@ impl Torrent {
             Command::Order(order) => self.picker.set_order(order),
             Command::Upload(mode) => self.set_upload(now, mode),
             Command::SuperSeed(on) => self.set_super_seeding(now, on),
+            Command::ShareMode(on) => self.set_share_mode(now, on),
             Command::Have(have) => self.replace_have(now, have),
             Command::MaxPeers(max) => self.state.max_peers = max.max(1),
             Command::ForgetPeers => {

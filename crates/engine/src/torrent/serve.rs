@@ -35,7 +35,7 @@ impl Torrent {
 
     /// Hands out the slots anew.
     pub(super) fn choke_round(&mut self, now: Time) {
-        let seeding = self.is_complete();
+        let seeding = self.gives_alone();
         let pieces = self.geometry.pieces();
         let candidates: Vec<Candidate> =
             self.peers.values_mut().map(|peer| peer.candidate(now, pieces)).collect();
@@ -78,7 +78,7 @@ impl Torrent {
     /// A peer became interested: a free slot is given at once, not at the next round.
     pub(super) fn offer_slot(&mut self, now: Time, conn: ConnId) {
         let taken = self.peers.values().filter(|peer| !peer.uploads.is_choked()).count();
-        if self.uploads() && taken < self.choker.slots(self.is_complete()) {
+        if self.uploads() && taken < self.choker.slots(self.gives_alone()) {
             self.unchoke(now, conn);
         }
     }
@@ -111,7 +111,7 @@ impl Torrent {
     pub(super) fn grant_fast(&mut self, now: Time, conn: ConnId) {
         let (pieces, piece_len) = (self.geometry.pieces(), self.geometry.nominal_piece_len());
         let begins = |peer: &Peer| peer.uploads.is_choked() && peer.sets.is_open(peer.has(pieces));
-        let slots = self.choker.slots(self.is_complete());
+        let slots = self.choker.slots(self.gives_alone());
         let may =
             self.uploads() && !self.hides() && self.peers.values().filter(|p| begins(p)).count() < slots;
         let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.fast() && may) else { return };

@@ -53,6 +53,7 @@ impl Torrent {
             self.fetch_metadata(now);
             self.tell_peers(now);
             self.part_from_idle_ends(now);
+            self.stake(now);
             self.dial(now);
         }
         if self.state.next_hurry.is_due(now) && self.picker.has_demand() {
@@ -61,6 +62,7 @@ impl Torrent {
         if self.state.next_round.is_due(now) {
             self.state.next_round = now + self.config.choke_interval;
             self.choke_round(now);
+            self.review_shares(now);
         }
     }
 

@@ -48,7 +48,7 @@ impl Torrent {
     /// What a changed demand makes of our interest. Looking through all of a peer's pieces is left to the
     /// moment when it has nothing to do.
     fn interest_after(&self, peer: &Peer) -> (ConnId, bool) {
-        let lost = self.picker.missing() == 0 && peer.interest.ours;
+        let lost = self.picker.to_come() == 0 && peer.interest.ours;
         let review = lost || self.picker.has_demand() && !peer.interest.ours;
         let wanted = if review { self.picker.is_interesting(&peer.pieces) } else { peer.interest.ours };
         (peer.who.conn, wanted)

@@ -11,6 +11,7 @@ mod order;
 mod parts;
 mod pests;
 mod readers;
+mod share;
 mod slots;
 mod superseed;
 mod swarm;
@@ -48,6 +49,7 @@ pub use pests::{
     bad_bitfields, corrupt_crowd, deaf_peers, drips, misers, pieces_beyond, request_floods, unasked_blocks,
 };
 pub use readers::{busy_stream, stream};
+pub use share::share_mode;
 pub use slots::{anti_leech, fair_slots, fastest_seed, newcomer, rate_slots, squatters, upload_only_peers};
 pub use superseed::{super_seed, super_seed_churn};
 pub use swarm::{
@@ -112,6 +114,7 @@ pub const SCENARIOS: &[Scenario] = &[
     story!(upload_only_peers, "peers that download nothing, as they say, have no slot"),
     story!(super_seed, "one copy leaves the seed before it sends anything twice"),
     story!(super_seed_churn, "the same with peers that come and go"),
+    story!(share_mode, "what is fetched only to be passed on pays back"),
     story!(dead_addresses, "a tracker full of dead addresses that dies"),
     story!(leased_rates, "a rate limit holds"),
     story!(stream, "a reader of an unwanted torrent reads, seeks and leaves"),

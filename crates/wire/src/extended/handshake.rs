@@ -108,6 +108,8 @@ pub struct ExtendedHandshake {
     pub metadata_size: Option<u32>,
     /// `upload_only`: the sender downloads nothing, though it may not have everything (BEP 21).
     pub upload_only: Option<bool>,
+    /// `share_mode`: the sender downloads only what it can pass on several times (libtorrent's key).
+    pub share_mode: Option<bool>,
     /// `e`: the sender prefers encrypted connections.
     pub prefers_encryption: Option<bool>,
     /// `complete_ago`: seconds since the sender completed the torrent; negative where it has not.
@@ -166,6 +168,7 @@ impl ExtendedHandshake {
                 keep(&mut self.metadata_size, number(Some(node)).filter(legal));
             }
             b"upload_only" => keep(&mut self.upload_only, flag()),
+            b"share_mode" => keep(&mut self.share_mode, flag()),
             b"e" => keep(&mut self.prefers_encryption, flag()),
             b"complete_ago" => keep(&mut self.complete_ago, node.as_int()),
             _ => {
@@ -182,7 +185,7 @@ impl ExtendedHandshake {
             IpAddr::V6(ip) => Value::bytes(ip.octets()),
         });
         let flag = |on: Option<bool>| on.map(|on| Value::Int(on.into()));
-        let known: [(&[u8], Option<Value>); 11] = [
+        let known: [(&[u8], Option<Value>); 12] = [
             (b"m", Some(Value::Dict(ids.collect()))),
             (b"p", self.port.map(|port| Value::Int(port.into()))),
             (b"v", self.client.as_deref().map(Value::bytes)),
@@ -192,6 +195,7 @@ impl ExtendedHandshake {
             (b"reqq", self.request_queue.map(Value::from)),
             (b"metadata_size", self.metadata_size.map(Value::from)),
             (b"upload_only", flag(self.upload_only)),
+            (b"share_mode", flag(self.share_mode)),
             (b"e", flag(self.prefers_encryption)),
             (b"complete_ago", self.complete_ago.map(Value::Int)),
         ];
@@ -239,7 +243,7 @@ mod tests {
         bytes.extend(b"4:ipv616:\x20\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\x01");
         bytes.extend(b"1:md11:lt_donthavei7e11:ut_metadatai3e6:ut_pexi0ee13:metadata_sizei31235e");
         bytes.extend(
-            b"1:pi6881e4:reqqi250e11:upload_onlyi1e1:v12:riverrun 0.16:yourip4:\x7f\0\0\x013:zzzli1eee",
+            b"1:pi6881e4:reqqi250e10:share_modei1e11:upload_onlyi1e1:v12:riverrun 0.16:yourip4:\x7f\0\0\x013:zzzli1eee",
         );
         let h = ExtendedHandshake::decode(&bytes).unwrap();
         assert_eq!(h.extensions.id(name::UT_METADATA), Some(3));
@@ -248,6 +252,7 @@ mod tests {
         assert_eq!(h.extensions.name(0), None);
         assert_eq!((h.port, h.request_queue, h.metadata_size), (Some(6881), Some(250), Some(31235)));
         assert_eq!((h.upload_only, h.prefers_encryption), (Some(true), Some(true)));
+        assert_eq!(h.share_mode, Some(true));
         assert_eq!((h.client.as_deref(), h.complete_ago), (Some("riverrun 0.1"), Some(-1)));
         assert_eq!(h.your_ip, Some(IpAddr::from([127, 0, 0, 1])));
         assert_eq!(h.ipv4, Some(Ipv4Addr::new(1, 2, 3, 4)));
@@ -299,7 +304,7 @@ mod tests {
         #[test]
         fn values_survive(
             ids in proptest::collection::btree_map("[a-z_]{1,12}", any::<u8>(), 0..20), port in 1u16.., client in "\\PC{0,40}",
-            v4: Option<[u8; 4]>, v6: Option<[u8; 16]>, reqq: Option<u32>, upload_only: Option<bool>, e: Option<bool>, ago: Option<i64>,
+            v4: Option<[u8; 4]>, v6: Option<[u8; 16]>, reqq: Option<u32>, upload_only: Option<bool>, e: Option<bool>, share_mode: Option<bool>, ago: Option<i64>,
         ) {
             let handshake = ExtendedHandshake {
                 extensions: ids.into_iter().collect(),
@@ -311,6 +316,7 @@ mod tests {
                 request_queue: reqq,
                 metadata_size: None,
                 upload_only,
+                share_mode,
                 prefers_encryption: e,
                 complete_ago: ago,
                 unknown: BTreeMap::new(),

@@ -20,6 +20,7 @@ mod metadata;
 mod padding;
 mod peers;
 mod refusals;
+mod share;
 mod superseed;
 mod timers;
 mod transfer;
