@@ -196,3 +196,10 @@ fn a_seed_of_what_is_there_reaches_its_goal() {
     let words = "seed data.torrent --partial --no-trackers --listen 127.0.0.1:0 --state-dir s --seed-time 1s";
     assert_eq!(scene.run(words).code, Some(0));
 }
+
+#[test]
+fn a_download_in_share_mode_ends_by_its_goal_and_not_by_its_end() {
+    let scene = Scene::new();
+    let words = "download data.torrent -o o --share-mode --no-trackers --no-lsd --listen 127.0.0.1:0 --state-dir s --seed-time 1s";
+    assert_eq!(scene.run(words).code, Some(0));
+}

@@ -75,6 +75,7 @@ rows! {
     wrong_tracker_url: "announce nonsense aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" => 2, "", "the tracker's URL";
     wrong_address: "blocklist lookup data.torrent 1.2.3" => 2, "", "invalid value '1.2.3'";
     wrong_listen_address: "tracker --http nowhere" => 2, "", "invalid value 'nowhere'";
+    share_mode_times_out: "download data.torrent --share-mode --timeout 1s" => 2, "", "cannot be used with";
     no_tracker_at_all: "tracker --no-http --no-udp" => 2, "", "cannot be used with";
     negative_peers: "download data.torrent --max-peers -1" => 2, "", "invalid value '-1' for '--max-peers";
     negative_piece_length: "create data -l -4" => 2, "", "invalid value '-4' for '--piece-length";

@@ -160,6 +160,7 @@ pub struct AddTorrent {
     pub(crate) goal: Option<SeedGoal>,
     pub(crate) max_peers: Option<u32>,
     pub(crate) super_seeding: bool,
+    pub(crate) share_mode: bool,
     pub(crate) display_name: Option<String>,
     pub(crate) rates: (Option<u64>, Option<u64>),
     pub(crate) limiter: Option<Limiter>,
@@ -193,6 +194,7 @@ impl AddTorrent {
             goal: None,
             max_peers: None,
             super_seeding: false,
+            share_mode: false,
             display_name: None,
             rates: (None, None),
             limiter: None,
@@ -333,6 +335,17 @@ impl AddTorrent {
     /// only slows the swarm down. It is not remembered for the next start. Default: no.
     pub fn super_seeding(mut self, on: bool) -> AddTorrent {
         self.super_seeding = on;
+        self
+    }
+
+    /// Download only in order to upload: nothing is fetched but a few rare pieces at a time, of the files that are
+    /// wanted, where at least three peers lack them and more is asked for than the seeds bring; and the next ones only
+    /// when three times as much was sent as was received since share mode began. Among seeds alone nothing is fetched,
+    /// and with [`UploadMode::Never`] neither; what readers wait for is. The torrent counts as downloading until
+    /// everything is here, which may never be; its [`SeedGoal`] counts from the start. It is not remembered for the
+    /// next start. Default: no.
+    pub fn share_mode(mut self, on: bool) -> AddTorrent {
+        self.share_mode = on;
         self
     }
 }

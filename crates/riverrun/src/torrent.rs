@@ -383,6 +383,13 @@ impl Torrent {
         control::set_super_seeding(&self.inner, &self.entry, on);
     }
 
+    /// Download only in order to upload from now on, or for its own sake again; see
+    /// [`AddTorrent::share_mode`](crate::AddTorrent::share_mode). What was asked for is cancelled; what is here stays,
+    /// and is served. What moved before does not count.
+    pub fn set_share_mode(&self, on: bool) {
+        control::set_share_mode(&self.inner, &self.entry, on);
+    }
+
     /// When it pauses after its download.
     pub fn set_seed_goal(&self, goal: Option<SeedGoal>) {
         control::set_goal(&self.inner, &self.entry, goal);

@@ -73,6 +73,47 @@ async fn selected_files_come_whole_and_the_rest_later() {
 }
 
 #[tokio::test]
+async fn share_mode_fetches_what_three_others_lack_and_the_rest_when_it_ends() {
+    let dirs: Vec<_> = (0..5).map(|_| tempfile::tempdir().unwrap()).collect();
+    let payload = Payload::single(64 * 32_768);
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let (seed, _) = seeder(dirs[0].path(), &payload, &metainfo).await;
+    let client = settings(dirs[1].path()).build().unwrap();
+    let add = AddTorrent::metainfo(metainfo.clone()).peers([addr(&seed)]).share_mode(true);
+    let torrent = client.add(add).await.unwrap();
+    let mut events = torrent.events();
+    let mut leeches = Vec::new();
+    for dir in &dirs[2..] {
+        assert_eq!(torrent.snapshot().await.unwrap().session_downloaded, 0, "fewer than three lack anything");
+        let leech = settings(dir.path()).build().unwrap();
+        let add = AddTorrent::metainfo(metainfo.clone()).peers([addr(&client)]).rates(Some(2_000), None);
+        leeches.push((leech.add(add).await.unwrap(), leech));
+    }
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::PieceCompleted { .. }) {}
+    let snapshot = torrent.snapshot().await.unwrap();
+    assert!(snapshot.pieces_have <= 3 && snapshot.pieces_missing >= 61, "{snapshot:?}");
+    assert_eq!(snapshot.state, TorrentState::Downloading);
+    torrent.set_share_mode(false);
+    complete(&torrent).await;
+    client.close().await;
+    payload.assert_at(&dirs[1].path().join("data"));
+}
+
+#[tokio::test]
+async fn the_goal_of_a_torrent_in_share_mode_counts_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let metainfo = Payload::single(100_000).metainfo(Version::V1, 32_768, None);
+    let client = settings(dir.path()).build().unwrap();
+    let goal = SeedGoal::none().time(std::time::Duration::from_millis(1));
+    let mut events = client.events();
+    let add = AddTorrent::metainfo(metainfo).share_mode(true).seed_goal(goal);
+    let torrent = client.add(add).await.unwrap();
+    while !matches!(guard(events.recv()).await.unwrap().kind, EventKind::GoalReached) {}
+    assert_eq!(torrent.snapshot().await.unwrap().state, TorrentState::Paused);
+    client.close().await;
+}
+
+#[tokio::test]
 async fn after_a_kill_nothing_verified_is_fetched_again() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let payload = Payload::single(64 * 32_768);

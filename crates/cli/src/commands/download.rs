@@ -20,7 +20,7 @@ use crate::{describe, output, units};
 /// Download torrents
 ///
 /// A SOURCE is a .torrent file, its http(s) URL, a magnet link, an info hash, or `-` for a .torrent on stdin. The program
-/// ends when everything is here, unless it is told to seed. A second run goes on where the first one stopped.
+/// ends when everything is here, unless it is told to seed or to share. A second run goes on where the first one stopped.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// What to download
@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Go on seeding when everything is here
     #[arg(long, env = "RIVERRUN_SEED")]
     seed: bool,
+    /// Fetch only what pays back in uploads: rare pieces that others lack. Ends by --seed-ratio, --seed-time, --seed-idle or a signal
+    #[arg(long, env = "RIVERRUN_SHARE_MODE", conflicts_with = "timeout")]
+    share_mode: bool,
     #[command(flatten)]
     goal: GoalOptions,
     /// Give up when nothing came for this time (exit code 4, or 5 and 6 when the disk is to blame)
@@ -230,7 +233,7 @@ async fn work(job: Job<'_>, ready: Ready<'_>, found: Vec<Found>) -> Result<(), F
 impl Job<'_> {
     fn watch(self, client: Client, torrents: Vec<Torrent>) -> Watch {
         let options = self.options;
-        let until = match (options.seed, options.goal.goal().is_some()) {
+        let until = match (options.seed || options.share_mode, options.goal.goal().is_some()) {
             (_, true) => Until::Goal,
             (true, false) => Until::Interrupted,
             (false, false) => Until::Complete,
@@ -285,7 +288,7 @@ impl Job<'_> {
 
     fn describe(&self, add: AddTorrent) -> AddTorrent {
         // Without `--select` everything is meant, whatever an earlier run selected.
-        let mut add = add.output(&self.options.output).all_files();
+        let mut add = add.output(&self.options.output).all_files().share_mode(self.options.share_mode);
         if self.options.verify {
             add = add.existing(Existing::Check);
         }

@@ -107,6 +107,7 @@ pub(super) fn insert(
     {
         let place = &mut entry.state().place;
         (place.max_peers, place.super_seeding) = (add.max_peers, add.super_seeding);
+        place.share_mode = add.share_mode;
         place.upload = add.upload.min(inner.settings.upload);
         place.rates.set_own(add.rates.0, add.rates.1);
         if let Some(limiter) = &add.limiter {

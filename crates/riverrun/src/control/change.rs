@@ -50,7 +50,7 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
         eta: None,
         faults: Vec::new(),
     };
-    let lost = !state.obstacles.lost.is_empty();
+    let (lost, sharing) = (!state.obstacles.lost.is_empty(), state.place.share_mode);
     drop(state);
     if entry.metainfo().is_none() {
         (out.pieces, out.pieces_wanted, out.pieces_missing) = (0, 0, 0);
@@ -71,6 +71,8 @@ pub(crate) fn snapshot(entry: &Entry, live: Option<engine::Snapshot>) -> Snapsho
     (out.half_open, out.known_peers) = (live.half_open, live.known);
     out.faults = live.faults;
     out.eta = match (out.bytes_left, out.download_rate) {
+        // In share mode it may never have everything.
+        _ if sharing => None,
         (0, _) | (_, 0) => None,
         (left, rate) => Some(Duration::from_secs(left.div_ceil(rate))),
     };
@@ -170,6 +172,15 @@ pub(crate) fn set_super_seeding(inner: &Inner, entry: &Entry, on: bool) {
     let mut state = entry.state();
     state.place.super_seeding = on;
     inner.shard(entry).command(Command::Torrent(entry.id, Brain::SuperSeed(on)));
+}
+
+/// Whether it downloads only in order to upload.
+pub(crate) fn set_share_mode(inner: &Arc<Inner>, entry: &Arc<Entry>, on: bool) {
+    entry.change(|state| {
+        state.place.share_mode = on;
+        inner.shard(entry).command(Command::Torrent(entry.id, Brain::ShareMode(on)));
+    });
+    review(inner, entry);
 }
 
 /// What is no address of a tracker is an error.

@@ -22,7 +22,7 @@ pub(crate) use add::{add, wanted_files};
 pub(crate) use announce::announce_loop;
 pub(crate) use change::{
     add_trackers, addresses, pause, prioritize, recheck, resume, set_goal, set_limiter, set_max_peers,
-    set_priority, set_rates, set_super_seeding, set_upload, set_wanted, snapshot,
+    set_priority, set_rates, set_share_mode, set_super_seeding, set_upload, set_wanted, snapshot,
 };
 pub(crate) use end::{close, remove};
 pub(crate) use files::{move_data, rename};

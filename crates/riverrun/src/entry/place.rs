@@ -25,6 +25,7 @@ pub(crate) struct Place {
     pub(crate) held: bool,
     pub(crate) max_peers: Option<u32>,
     pub(crate) super_seeding: bool,
+    pub(crate) share_mode: bool,
     pub(crate) upload: UploadMode,
     pub(crate) rates: Rates,
     /// Addresses that the user named: no tracker will bring them again.
@@ -44,8 +45,13 @@ impl Place {
         let named = self.manual.iter().copied().collect();
         let named = Command::Addresses(id, PeerSource::Manual, named);
         let hides = self.super_seeding.then_some(Command::Torrent(id, engine::Command::SuperSeed(true)));
+        let shares = self.share_mode.then_some(Command::Torrent(id, engine::Command::ShareMode(true)));
         let rates = self.rates.command(id);
-        most.into_iter().chain(hides).chain(rates).chain((!self.manual.is_empty()).then_some(named))
+        most.into_iter()
+            .chain(hides)
+            .chain(shares)
+            .chain(rates)
+            .chain((!self.manual.is_empty()).then_some(named))
     }
 }
 
@@ -101,16 +107,17 @@ mod tests {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
         place.named(&[addr(1), addr(2)]);
         place.named(&(10..10_000).map(addr).collect::<Vec<_>>());
-        (place.max_peers, place.super_seeding) = (Some(3), true);
+        (place.max_peers, place.super_seeding, place.share_mode) = (Some(3), true, true);
         place.rates.set_own(Some(5), None);
         let commands: Vec<Command> = place.commands(id).collect();
         assert!(matches!(commands[0], Command::Torrent(_, engine::Command::MaxPeers(3))));
         assert!(matches!(commands[1], Command::Torrent(_, engine::Command::SuperSeed(true))));
-        assert_eq!(commands.len(), 4);
-        let Command::Rates { download: Some(5), upload: None, .. } = commands[2] else {
+        assert!(matches!(commands[2], Command::Torrent(_, engine::Command::ShareMode(true))));
+        assert_eq!(commands.len(), 5);
+        let Command::Rates { download: Some(5), upload: None, .. } = commands[3] else {
             panic!("{commands:?}")
         };
-        let Command::Addresses(_, PeerSource::Manual, addrs) = &commands[3] else { panic!("{commands:?}") };
+        let Command::Addresses(_, PeerSource::Manual, addrs) = &commands[4] else { panic!("{commands:?}") };
         assert!(addrs.contains(&addr(1)) && addrs.contains(&addr(2)));
         assert_eq!(addrs.len(), MANUAL_PEERS);
     }

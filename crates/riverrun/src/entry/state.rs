@@ -168,10 +168,11 @@ impl State {
     }
 
     /// Whether it has all that will ever come, and serves it: all that is wanted, or where nothing may be written what is
-    /// there. Where nothing is wanted it only waits for readers.
+    /// there. Where nothing is wanted it only waits for readers. In share mode it fetches for no other end.
     pub(crate) fn seeds(&self, read_only: bool) -> bool {
         let complete = self.pieces.missing() == 0 && self.pieces.wanted().count() > 0;
-        self.takes_part() && (read_only || complete) && self.stage == Stage::Running
+        let gives = read_only || complete || self.place.share_mode;
+        self.takes_part() && gives && self.stage == Stage::Running
     }
 
     /// Changes what is wanted.

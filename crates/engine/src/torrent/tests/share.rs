@@ -52,8 +52,9 @@ fn send_times(t: &mut Torrent, now: Time, blocks: &[BlockRef], times: u32) {
     });
 }
 
+/// libtorrent row 17, its second half: what share mode fetches, and when.
 #[test]
-fn one_piece_is_fetched_and_the_next_when_it_was_sent_three_times() {
+fn row_17_one_piece_is_fetched_and_the_next_when_it_was_sent_three_times() {
     let mut t = share(40);
     let seed = swarm(&mut t, 3);
     let now = Time::from_secs(1);
