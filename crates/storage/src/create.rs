@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::IoSliceMut;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -360,6 +361,16 @@ impl Sources<'_> {
 }
 
 impl Bytes for Sources<'_> {
+    fn will_read(&self, range: Range<u64>) {
+        for extent in self.plan.layout().extents(range) {
+            if let Place::File { file, offset } = extent.place
+                && let Some(handle) = self.handles.try_get(0, file.0)
+            {
+                sys::will_read(&handle, offset, extent.len);
+            }
+        }
+    }
+
     fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
         for extent in self.plan.layout().extents(offset..offset + buf.len() as u64) {
             let from = (extent.at - offset) as usize;

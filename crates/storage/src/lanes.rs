@@ -12,10 +12,17 @@ use crate::storage::Storage;
 
 /// Where payload bytes come from.
 pub(crate) trait Bytes: Sync {
+    /// See [`Storage::will_read`].
+    fn will_read(&self, range: Range<u64>);
+
     fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError>;
 }
 
 impl Bytes for &dyn Storage {
+    fn will_read(&self, range: Range<u64>) {
+        Storage::will_read(*self, range);
+    }
+
     fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), StorageError> {
         Storage::read(*self, offset, &mut [IoSliceMut::new(buf)])
     }
@@ -37,6 +44,15 @@ impl Task {
     fn len(&self) -> usize {
         (self.range.end - self.range.start) as usize
     }
+
+    /// Tells that what begins at `position` will be read soon.
+    fn announce(&self, bytes: &impl Bytes, position: usize) {
+        let len = self.len().saturating_sub(position).min(AHEAD) as u64;
+        let from = self.range.start + position as u64;
+        if len > 0 {
+            bytes.will_read(from..from + len);
+        }
+    }
 }
 
 /// What a piece hashes to.
@@ -45,6 +61,10 @@ pub(crate) struct Digests {
     pub(crate) v1: Option<[u8; 20]>,
     pub(crate) leaves: Option<Vec<[u8; 32]>>,
 }
+
+/// How far ahead of what is hashed the system is asked to fetch, in each piece. Pieces that are read side by side look
+/// to it like jumping about, so that by itself it would fetch nothing ahead.
+const AHEAD: usize = 1 << 20;
 
 /// How many pieces to hash side by side. SHA-1 takes a lane for each piece; v2 finds its lanes inside a piece, so that one
 /// of a mebibyte is read on its own.
@@ -79,6 +99,9 @@ pub(crate) fn hash_all(
                 break;
             }
             let tasks: Vec<Task> = (first..count.min(first + group)).filter_map(&task).collect();
+            // What some thread takes after this.
+            let soon = next.load(Ordering::Relaxed);
+            (soon..count.min(soon + group)).filter_map(&task).for_each(|task| task.announce(bytes, 0));
             hash_group(bytes, &tasks, effort.buffer.max(256 << 10), &mut buffer, progress, &done);
         }
     };
@@ -123,6 +146,9 @@ fn hash_group(
     for position in (0..longest).step_by(stride) {
         if progress.is_cancelled() {
             return;
+        }
+        if position % AHEAD < stride {
+            tasks.iter().for_each(|task| task.announce(bytes, position / AHEAD * AHEAD + AHEAD));
         }
         fill(bytes, &mut running, position, stride, buffer);
         absorb(&mut running, position, stride, buffer);

@@ -133,6 +133,10 @@ pub trait Storage: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Says that `range` will be read soon, so that a store may begin to fetch it: opens nothing, returns at
+    /// once, and has no effect that a read could see. Default nothing.
+    fn will_read(&self, _range: Range<u64>) {}
+
     /// Fills all of `bufs`, one after the other, from byte `offset` on: all or an error, and then the contents of the
     /// buffers are arbitrary. Bytes of padding and gaps are zeros. Reading what was never written gives zeros,
     /// [`StorageError::Truncated`] or [`StorageError::NotFound`], and creates nothing. Empty buffers are fine.

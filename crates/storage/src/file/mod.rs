@@ -264,6 +264,18 @@ impl Storage for FileStorage {
         DeviceId(self.device.load(Ordering::Relaxed))
     }
 
+    fn will_read(&self, range: Range<u64>) {
+        let homes = self.shared();
+        for extent in self.plan.extents(range) {
+            if let Place::File { file, offset } = extent.place
+                && !homes.in_parts(file)
+                && let Some(handle) = self.handles.try_get(self.owner, file.0)
+            {
+                sys::will_read(&handle, offset, extent.len);
+            }
+        }
+    }
+
     fn read(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), StorageError> {
         let len = checked_len(&self.plan, offset, bufs.iter().map(|buf| buf.len()))?;
         let homes = self.shared();

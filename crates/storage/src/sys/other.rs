@@ -40,6 +40,9 @@ pub(crate) fn is_resident(_file: &File, _offset: u64, _len: u64) -> io::Result<b
     Ok(false)
 }
 
+/// Has the system begin to fetch what will be read soon: there is no such hint.
+pub(crate) fn will_read(_file: &File, _offset: u64, _len: u64) {}
+
 /// Reserves space: left to the setting of the length, which reserves on NTFS.
 pub(crate) fn allocate(_file: &File, _len: u64) -> io::Result<bool> {
     Ok(false)

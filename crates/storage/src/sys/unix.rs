@@ -11,6 +11,17 @@ pub(crate) fn read_at(file: &File, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> 
     Ok(rustix::io::preadv(file, bufs, offset)?)
 }
 
+/// Has the system begin to fetch what will be read soon, where it takes such hints.
+pub(crate) fn will_read(file: &File, offset: u64, len: u64) {
+    // To ask for what is here costs as much as a look at each page of it.
+    if len == 0 || super::is_resident(file, offset + len - 1, 1).unwrap_or(false) {
+        return;
+    }
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    // A hint that is not taken changes nothing.
+    let _ = rustix::fs::fadvise(file, offset, std::num::NonZero::new(len), rustix::fs::Advice::WillNeed);
+}
+
 /// One positioned vectored write; may be short.
 pub(crate) fn write_at(file: &File, offset: u64, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     Ok(rustix::io::pwritev(file, bufs, offset)?)
