@@ -53,7 +53,10 @@ pub(crate) const ROOMS: &[Room] = &[
     // L3: the outside world, and the library.
     with_unsafe(outer("storage", &["types", "bencode", "hash", "metainfo"])),
     outer("net", &["types", "tracker", "lsd", "dht"]),
-    outer("riverrun", &["types", "hash", "metainfo", "tracker", "lsd", "dht", "engine", "shard", "storage", "net"]),
+    outer(
+        "riverrun",
+        &["types", "hash", "metainfo", "tracker", "lsd", "dht", "engine", "shard", "storage", "net"],
+    ),
     // L4: programs.
     Room { name: "cli", pure: false, may_be_unsafe: false, imports: Imports::Any },
     // Beside the floors.
