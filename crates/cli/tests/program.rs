@@ -37,6 +37,20 @@ fn a_torrent_is_fetched_from_its_url() {
 }
 
 #[test]
+fn what_tells_who_we_are_is_refused_together_with_being_anonymous() {
+    let scene = Scene::new();
+    for telling in ["--user-agent mine/1", "--public-ip 192.0.2.7"] {
+        for command in
+            ["download data.torrent", "seed data.torrent", "serve data", "metainfo fetch data.torrent"]
+        {
+            let run = scene.run(&format!("{command} --anonymous {telling}"));
+            assert_eq!(run.code, Some(2), "{run:?}");
+            assert!(run.stderr.contains("'--anonymous' cannot be used with"), "{run:?}");
+        }
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let scene = Scene::bare();
     for n in 0..2_000 {

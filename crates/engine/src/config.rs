@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use types::PeerId;
+use types::{InfoHashes, PeerId};
 
 use crate::extension::{self, MAX_CUSTOM};
 use crate::{Reciprocity, SeedPolicy, SlotPolicy};
@@ -14,8 +14,10 @@ use crate::{Reciprocity, SeedPolicy, SlotPolicy};
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// What we call ourselves in handshakes (BEP 3; prefix by BEP 20).
+    /// What we call ourselves in handshakes (BEP 3; prefix by BEP 20). See [`Config::peer_id_of`].
     pub peer_id: PeerId,
+    /// Peers are told nothing of us that they need not know (BEP 37). None is the default: they are.
+    pub anonymous: Option<Anonymity>,
     /// What we call ourselves in the extension handshake (BEP 10, `v`). Default `riverrun/VERSION`.
     pub client_name: String,
     /// Extensions of the library's user, by name (BEP 10): peers that know one of them can be sent messages
@@ -73,6 +75,23 @@ pub struct Config {
     pub max_known_peers: usize,
 }
 
+/// What the names of an anonymous client are drawn from: whoever knows it can tell which torrents are the same client's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Anonymity([u8; 32]);
+
+impl Anonymity {
+    /// From bytes that the caller draws at random, anew in each run.
+    pub const fn new(secret: [u8; 32]) -> Anonymity {
+        Anonymity(secret)
+    }
+}
+
+impl fmt::Debug for Anonymity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Anonymity(..)")
+    }
+}
+
 /// A setting outside its range.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError {
@@ -95,6 +114,7 @@ impl Config {
     pub fn new(peer_id: PeerId) -> Config {
         Config {
             peer_id,
+            anonymous: None,
             client_name: types::CLIENT_NAME.to_owned(),
             extensions: Vec::new(),
             public_v4: None,
@@ -120,6 +140,16 @@ impl Config {
             ban_time: Duration::from_secs(3600),
             max_known_peers: 1_000,
         }
+    }
+
+    /// What we call ourselves in this torrent: [`Config::peer_id`], or where we are anonymous a name without a prefix that no
+    /// other torrent and no other run has (BEP 37).
+    pub fn peer_id_of(&self, torrent: &InfoHashes) -> PeerId {
+        let Some(Anonymity(secret)) = &self.anonymous else { return self.peer_id };
+        let digest = hash::sha256(&[&secret[..], torrent.primary().as_bytes()].concat());
+        let mut tail = [0; 20];
+        tail.copy_from_slice(&digest[..20]);
+        PeerId::new(b"", tail)
     }
 
     /// Checks every setting.
@@ -150,6 +180,9 @@ impl Config {
         let legal = self.extensions.iter().all(|name| extension::is_legal_name(name));
         let few = self.extensions.len() <= MAX_CUSTOM;
         rule(few && distinct && legal, "extensions", "at most 64 different names of 1 to 64 bytes")?;
+        // Names that nobody else sends are as good as our own.
+        let silent = self.anonymous.is_none() || self.extensions.is_empty();
+        rule(silent, "extensions", "left empty by an anonymous client")?;
         rule(self.client_name.len() <= 64, "client_name", "at most 64 bytes")
     }
 }
@@ -167,5 +200,24 @@ mod tests {
         config = Config::new(PeerId([1; 20]));
         config.extensions = vec!["xy".into(), "xy".into()];
         assert_eq!(config.validate().unwrap_err().field, "extensions");
+        config.extensions = vec!["xy".into()];
+        assert_eq!(config.validate(), Ok(()));
+        config.anonymous = Some(Anonymity::new([1; 32]));
+        assert_eq!(config.validate().unwrap_err().field, "extensions");
+    }
+
+    #[test]
+    fn an_anonymous_client_has_a_name_for_each_torrent() {
+        let [one, other] = [1, 2].map(|n| InfoHashes::v1(types::InfoHash([n; 20])));
+        let mut config = Config::new(PeerId(*b"-RR0100-abcdefghijkl"));
+        assert_eq!(config.peer_id_of(&one), config.peer_id);
+        config.anonymous = Some(Anonymity::new([1; 32]));
+        let name = config.peer_id_of(&one);
+        assert_eq!(name, config.peer_id_of(&one), "it has one name in all handshakes");
+        assert_ne!(name, config.peer_id_of(&other));
+        config.anonymous = Some(Anonymity::new([2; 32]));
+        assert_ne!(name, config.peer_id_of(&one), "another run is another client");
+        assert!(name.0.iter().all(u8::is_ascii_alphanumeric));
+        assert_eq!(format!("{:?}", config.anonymous), "Some(Anonymity(..))");
     }
 }

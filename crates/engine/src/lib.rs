@@ -37,7 +37,7 @@ mod torrent;
 mod votes;
 
 pub use choker::{Reciprocity, SeedPolicy, SlotPolicy, UploadMode};
-pub use config::{Config, ConfigError};
+pub use config::{Anonymity, Config, ConfigError};
 pub use error::{Blame, Disconnect, Fault};
 pub use host::Host;
 pub use ids::{ConnId, TorrentId};

@@ -13,6 +13,10 @@ use crate::line::Active;
 use crate::transport::Seams;
 use crate::{Error, Limiter};
 
+/// What an anonymous client calls itself to web servers: what other clients say in that mode, so that it tells one crowd
+/// from none. Some servers refuse who says nothing.
+const ANONYMOUS_AGENT: &str = "curl/7.81.0";
+
 /// Which addresses must not be talked to.
 ///
 /// Asked for every connection and every address that is learned, on the threads that move data: it must answer at once.
@@ -64,6 +68,7 @@ pub struct ClientBuilder {
     pub(crate) peer_id_prefix: Vec<u8>,
     pub(crate) client_name: String,
     pub(crate) user_agent: String,
+    pub(crate) anonymous: bool,
     pub(crate) download_rate: Option<u64>,
     pub(crate) upload_rate: Option<u64>,
     pub(crate) limiter: Option<Limiter>,
@@ -116,6 +121,7 @@ impl Default for ClientBuilder {
             peer_id_prefix: types::PEER_ID_PREFIX.into(),
             client_name: types::CLIENT_NAME.into(),
             user_agent: types::CLIENT_NAME.into(),
+            anonymous: false,
             download_rate: None,
             upload_rate: None,
             limiter: None,
@@ -199,6 +205,27 @@ impl ClientBuilder {
     /// What we call ourselves to trackers and web servers.
     pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
         self.user_agent = agent.into();
+        self
+    }
+
+    /// Whether peers and trackers are told as little of us as they can do with (BEP 37). Default no.
+    ///
+    /// Our name and version are told to nobody: no prefix in peer ids, no client name in handshakes, and a common user agent.
+    /// Each torrent has a peer id and a tracker key of its own, drawn anew in each run, so that they tell nobody which torrents
+    /// are ours. Handshakes name neither our port nor any address, and the local network hears nothing of us, whatever
+    /// [`ClientBuilder::lsd`] and [`ClientBuilder::port_forward`] say. All that holds of private torrents too: a private tracker
+    /// that admits clients by their name refuses an anonymous one, and so does one that expects a prefix of peer ids.
+    ///
+    /// **It hides no address.** Peers, trackers and web servers see where connections come from, trackers hear the port that
+    /// we listen on ([`ClientBuilder::listen`] with nothing accepts nobody), peers tell others of us (BEP 11), and what a
+    /// torrent holds is as public as ever; who compares addresses, times, torrents or ways of speaking can still find
+    /// out. Against that a VPN or a proxy helps, around which this client must not be able to speak
+    /// ([`ClientBuilder::bind`]). What an embedder brings (dialers, discoveries) is the embedder's to keep quiet.
+    ///
+    /// [`ClientBuilder::peer_id_prefix`], [`ClientBuilder::client_name`], [`ClientBuilder::user_agent`],
+    /// [`ClientBuilder::public_ip`] and extensions of one's own contradict it: [`ClientBuilder::build`] refuses them together.
+    pub fn anonymous(mut self, anonymous: bool) -> Self {
+        self.anonymous = anonymous;
         self
     }
 
@@ -383,7 +410,26 @@ impl ClientBuilder {
         rule(self.client_name.len() <= 64, "client_name", "at most 64 bytes")?;
         self.seams.validate()?;
         let header = |text: &str| text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
-        rule(header(&self.user_agent), "user_agent", "printable ASCII")
+        rule(header(&self.user_agent), "user_agent", "printable ASCII")?;
+        if !self.anonymous {
+            return Ok(());
+        }
+        let alone = "left as it is with `anonymous`: it would tell who we are";
+        rule(self.peer_id_prefix == types::PEER_ID_PREFIX.as_bytes(), "peer_id_prefix", alone)?;
+        rule(self.client_name == types::CLIENT_NAME, "client_name", alone)?;
+        rule(self.user_agent == types::CLIENT_NAME, "user_agent", alone)?;
+        rule(self.public_ip.is_none(), "public_ip", alone)?;
+        rule(self.seams.extensions.is_empty(), "extension", alone)
+    }
+
+    /// How our peer ids begin, where one knows us by them.
+    pub(crate) fn spoken_prefix(&self) -> &[u8] {
+        if self.anonymous { b"" } else { &self.peer_id_prefix }
+    }
+
+    /// What web servers are told that we are.
+    pub(crate) fn spoken_user_agent(&self) -> &str {
+        if self.anonymous { ANONYMOUS_AGENT } else { &self.user_agent }
     }
 
     /// The factory of storages.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use engine::{Lease, Session};
+use engine::{Anonymity, Lease, Session};
 use tokio::sync::mpsc;
 use types::{InfoHash, PeerId, Rng};
 
@@ -273,7 +273,8 @@ impl Client {
         self.guard.inner.local.port_mapping()
     }
 
-    /// What we call ourselves in handshakes and to trackers.
+    /// What we call ourselves in handshakes and to trackers. An anonymous client ([`ClientBuilder::anonymous`]) has another
+    /// name in each torrent, and tells nobody this one.
     pub fn peer_id(&self) -> PeerId {
         self.guard.inner.engine.peer_id
     }
@@ -369,7 +370,8 @@ fn engine_config(
     port: Option<u16>,
     rng: &mut Rng,
 ) -> Result<engine::Config, Error> {
-    let mut config = engine::Config::new(PeerId::new(&settings.peer_id_prefix, rng.bytes()));
+    let mut config = engine::Config::new(PeerId::new(settings.spoken_prefix(), rng.bytes()));
+    config.anonymous = settings.anonymous.then(|| Anonymity::new(rng.bytes()));
     config.client_name = settings.client_name.clone();
     config.extensions = settings.seams.extensions.clone();
     config.listen_port = port;

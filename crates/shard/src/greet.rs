@@ -19,7 +19,7 @@ impl Shard {
         let Stage::Handshake(State::Dialing(id)) = entry.stage else { return };
         let Some(member) = self.members.get(id) else { return };
         entry.stage = Stage::Handshake(State::Sent(id));
-        let hello = handshake::ours(self.config.engine.peer_id, member.name(), member.reserved());
+        let hello = handshake::ours(member.us, member.name(), member.reserved());
         self.queue_bytes(now, conn, hello.to_vec());
     }
 
@@ -31,13 +31,13 @@ impl Shard {
         mut state: State,
         mut bytes: &[u8],
     ) -> Flow {
-        let us = self.config.engine.peer_id;
         let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
         let (mine, rest) = bytes.split_at(bytes.len().min(entry.read_limit()));
         bytes = rest;
         entry.inbound.gather(mine);
         loop {
             let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
+            let us = state.torrent().and_then(|id| self.members.get(id)).map(|member| member.us);
             match state.handle(entry.inbound.gather(&[]), us, |name| self.members.find(name)) {
                 Verdict::Wait(_) => return Flow::On,
                 Verdict::Answer(..) if self.lobby.place(entry.addr) == Place::None => {
@@ -68,7 +68,7 @@ impl Shard {
     fn answer(&mut self, now: Time, conn: ConnId, state: State, name: InfoHash) {
         let Some(member) = state.torrent().and_then(|id| self.members.get_mut(id)) else { return };
         member.conns.insert(conn);
-        let hello = handshake::ours(self.config.engine.peer_id, name, member.reserved());
+        let hello = handshake::ours(member.us, name, member.reserved());
         self.queue_bytes(now, conn, hello.to_vec());
     }
 

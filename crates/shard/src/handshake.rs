@@ -46,12 +46,12 @@ impl State {
         }
     }
 
-    /// Looks at all bytes received so far. `us` is our own id; `find` knows the torrents of this shard by
-    /// each of their names.
+    /// Looks at all bytes received so far. `us` is our own id in this torrent, where that is known; `find` knows the
+    /// torrents of this shard by each of their names.
     pub(crate) fn handle(
         self,
         bytes: &[u8],
-        us: PeerId,
+        us: Option<PeerId>,
         find: impl Fn(InfoHash) -> Option<TorrentId>,
     ) -> Verdict {
         if let State::Ourselves(_) = self {
@@ -69,7 +69,7 @@ impl State {
             (State::Sent(id) | State::Answered(id), HandshakePrefix::Complete(peer)) => {
                 if find(peer.info_hash) != Some(id) {
                     Verdict::Refuse(Disconnect::Fault(Fault::UnknownInfoHash))
-                } else if peer.peer_id == us && self == State::Answered(id) {
+                } else if us == Some(peer.peer_id) && self == State::Answered(id) {
                     // Of the two ends that we hold then, the dialed one is left to the brain, which never
                     // dials the address again.
                     Verdict::Ourselves(State::Ourselves(id))
@@ -116,7 +116,7 @@ mod tests {
         let bytes = hello(PEER, NAME);
         let mut state = State::Accepted;
         for n in 0..68 {
-            match state.handle(&bytes[..n], US, find) {
+            match state.handle(&bytes[..n], Some(US), find) {
                 Verdict::Wait(next) => state = next,
                 Verdict::Answer(next, name) => {
                     assert_eq!((n, name), (48, NAME));
@@ -125,7 +125,7 @@ mod tests {
                 other => panic!("{n}: {other:?}"),
             }
         }
-        let Verdict::Done(ID, peer) = state.handle(&bytes, US, find) else { panic!() };
+        let Verdict::Done(ID, peer) = state.handle(&bytes, Some(US), find) else { panic!() };
         assert_eq!(peer.peer_id, PEER);
         assert!(peer.reserved.fast());
     }
@@ -133,23 +133,23 @@ mod tests {
     #[test]
     fn a_dialed_peer_must_name_our_torrent_and_be_another() {
         let sent = State::Sent(ID);
-        assert!(matches!(sent.handle(&hello(PEER, NAME), US, find), Verdict::Done(ID, _)));
-        assert!(matches!(sent.handle(&hello(US, NAME), US, find), Verdict::Done(..)));
+        assert!(matches!(sent.handle(&hello(PEER, NAME), Some(US), find), Verdict::Done(ID, _)));
+        assert!(matches!(sent.handle(&hello(US, NAME), Some(US), find), Verdict::Done(..)));
         let answered = State::Answered(ID);
         let waits = State::Ourselves(ID);
-        assert_eq!(answered.handle(&hello(US, NAME), US, find), Verdict::Ourselves(waits));
-        assert_eq!(waits.handle(&[0; 69], US, find), Verdict::Refuse(Disconnect::Ourselves));
+        assert_eq!(answered.handle(&hello(US, NAME), Some(US), find), Verdict::Ourselves(waits));
+        assert_eq!(waits.handle(&[0; 69], Some(US), find), Verdict::Refuse(Disconnect::Ourselves));
         let other = hello(PEER, InfoHash([8; 20]));
         let refused = Verdict::Refuse(Disconnect::Fault(Fault::UnknownInfoHash));
-        assert_eq!(sent.handle(&other[..48], US, find), refused);
-        assert_eq!(sent.handle(&other, US, find), refused);
+        assert_eq!(sent.handle(&other[..48], Some(US), find), refused);
+        assert_eq!(sent.handle(&other, Some(US), find), refused);
     }
 
     #[test]
     fn unknown_names_and_other_protocols_are_told_apart() {
         let other = hello(PEER, InfoHash([8; 20]));
-        assert_eq!(State::Accepted.handle(&other[..48], US, find), Verdict::Unknown(InfoHash([8; 20])));
+        assert_eq!(State::Accepted.handle(&other[..48], Some(US), find), Verdict::Unknown(InfoHash([8; 20])));
         let refused = Verdict::Refuse(Disconnect::Fault(Fault::NotBitTorrent));
-        assert_eq!(State::Accepted.handle(b"GET /", US, find), refused);
+        assert_eq!(State::Accepted.handle(b"GET /", Some(US), find), refused);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::{Arrival, ConnId, DiskTrouble, Fault, Input, TorrentId, WaitReason};
 use metainfo::Info;
-use types::{Bitfield, BlockRef, InfoHash, InfoHashes, PieceIndex, Rng, Time};
+use types::{Bitfield, BlockRef, InfoHash, InfoHashes, PeerId, PieceIndex, Rng, Time};
 use wire::{FrameLimits, Reserved};
 
 use crate::blocks::{Blocks, Ended};
@@ -30,6 +30,8 @@ pub(crate) struct Member {
     /// What the brain waits for.
     pub(crate) wait: (Time, WaitReason),
     names: InfoHashes,
+    /// What we call ourselves to its peers.
+    pub(crate) us: PeerId,
     pub(crate) trap: Trapped,
     /// Somebody reads what is not verified yet, and is told of it.
     pub(crate) watched: bool,
@@ -53,6 +55,7 @@ impl Member {
             id,
             blocks,
             names: params.hashes,
+            us: params.config.peer_id_of(&params.hashes),
             brain: Some(engine::Torrent::new(params, now, rng)),
             disk: Disk::new(),
             durability: Durability::new(),

@@ -73,6 +73,9 @@ pub(crate) struct ClientOptions {
     /// Use IPv6 alone
     #[arg(short = '6', long, env = "RIVERRUN_IPV6_ONLY")]
     pub(crate) ipv6_only: bool,
+    /// Tell peers and trackers nothing of this program, and each torrent another name; this hides no address
+    #[arg(long, env = "RIVERRUN_ANONYMOUS", conflicts_with_all = ["user_agent", "public_ip"])]
+    pub(crate) anonymous: bool,
     /// What to call ourselves to trackers and web servers
     #[arg(long, value_name = "TEXT", env = "RIVERRUN_USER_AGENT", value_parser = identity::user_agent)]
     pub(crate) user_agent: Option<String>,
@@ -156,6 +159,7 @@ impl Ready<'_> {
             .lsd(!options.no_lsd)
             .pex(!options.no_pex)
             .port_forward(!options.no_port_forward)
+            .anonymous(options.anonymous)
             .download_rate(options.download_rate.filter(|rate| *rate > 0))
             .upload_rate(options.upload_rate.filter(|rate| *rate > 0))
             .upload_mode(options.upload_mode())

@@ -124,7 +124,8 @@ pub(crate) struct Ours {
     pub(crate) private: bool,
 }
 
-/// The payload of the handshake that we send.
+/// The payload of the handshake that we send. An anonymous client leaves out what it is, and where it thinks that either
+/// end is (BEP 37).
 pub(crate) fn handshake(config: &Config, ours: Ours) -> Vec<u8> {
     let custom = (0..config.extensions.len()).map(|n| Extension::Custom(n as u8));
     let refused = |e: &Extension| match e {
@@ -134,18 +135,24 @@ pub(crate) fn handshake(config: &Config, ours: Ours) -> Vec<u8> {
     };
     let offered = OFFERED.into_iter().filter(|e| !refused(e)).chain(custom);
     let extensions: Extensions = offered.map(|e| (e.name(config), e.id())).collect();
-    let handshake = ExtendedHandshake {
+    let needed = ExtendedHandshake {
         extensions,
-        client: Some(config.client_name.clone()),
-        port: config.listen_port,
         request_queue: Some(config.accept_requests),
-        your_ip: Some(ours.peer.to_canonical()),
-        ipv4: config.public_v4,
-        ipv6: config.public_v6,
         metadata_size: ours.metadata_size,
         upload_only: ours.upload_only.then_some(true),
         share_mode: ours.share_mode,
         ..ExtendedHandshake::default()
+    };
+    if config.anonymous.is_some() {
+        return needed.encode();
+    }
+    let handshake = ExtendedHandshake {
+        client: Some(config.client_name.clone()),
+        port: config.listen_port,
+        your_ip: Some(ours.peer.to_canonical()),
+        ipv4: config.public_v4,
+        ipv6: config.public_v6,
+        ..needed
     };
     handshake.encode()
 }

@@ -125,6 +125,8 @@ impl Params {
 #[derive(Debug)]
 pub struct Torrent {
     config: Arc<Config>,
+    /// What we call ourselves here.
+    peer_id: PeerId,
     hashes: InfoHashes,
     geometry: Geometry,
     metadata: Metadata,
@@ -254,6 +256,7 @@ impl Torrent {
             },
             out: VecDeque::new(),
             rng,
+            peer_id: config.peer_id_of(&hashes),
             config,
         }
     }
@@ -415,7 +418,7 @@ impl Torrent {
 
     /// Why a peer may not join.
     fn refusal(&self, now: Time, who: &Who) -> Option<Disconnect> {
-        if who.peer_id == self.config.peer_id {
+        if who.peer_id == self.peer_id {
             return Some(Disconnect::Ourselves);
         }
         if !self.state.running {
@@ -442,7 +445,7 @@ impl Torrent {
     /// opened stays. Of two with the same opener the older stays.
     fn twin_to_drop(&self, newcomer: &Who) -> Option<ConnId> {
         let twin = self.twin(newcomer.peer_id, newcomer.addr)?;
-        let stays = if self.config.peer_id < newcomer.peer_id { Origin::Dialed } else { Origin::Accepted };
+        let stays = if self.peer_id < newcomer.peer_id { Origin::Dialed } else { Origin::Accepted };
         (twin.who.origin != newcomer.origin && newcomer.origin == stays).then_some(twin.who.conn)
     }
 

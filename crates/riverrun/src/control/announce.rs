@@ -32,7 +32,8 @@ pub(crate) fn port(inner: &Inner) -> u16 {
 /// whoever changes its trackers finds there that it is on its shard, and tells of them.
 pub(crate) fn enter(inner: &Inner, entry: &Entry, state: &State) {
     let (tiers, beside, left) = (state.tiers.clone(), state.beside.clone(), state.pieces.left());
-    let (hashes, peer_id, private) = (entry.hashes, inner.engine.peer_id, entry.info().is_private());
+    let (hashes, peer_id, private) =
+        (entry.hashes, inner.engine.peer_id_of(&entry.hashes), entry.info().is_private());
     let status = Status { port: port(inner), left, ..Status::default() };
     inner.trackers.add(entry.id, Announced { hashes, peer_id, private, tiers, beside }, status);
 }
