@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, WarningKind, Warnings};
 use crate::field::Field;
 use crate::file::{File, FileIndex};
 use crate::files_v1::Files;
+use crate::hints::Hints;
 use crate::layers::{LayerError, Layers};
 use crate::layout::FileLayout;
 use crate::limits::Limits;
@@ -59,6 +60,8 @@ pub struct Info {
     single: bool,
     private: bool,
     source: Option<String>,
+    /// Most say nothing.
+    pub(crate) hints: Option<Box<Hints>>,
     geometry: Geometry,
     layout: FileLayout,
     files: Vec<File>,
@@ -142,6 +145,7 @@ impl Info {
         let (pieces, merkle_root) = v1_hashes(info, version, &geometry)?;
         let private = private(info, &mut warnings);
         let source = info.get("source").and_then(|s| s.node().as_str_lossy()).map(Into::into);
+        let hints = Hints::read(info, &mut warnings);
         warn_of_other_version(info, version, &mut warnings);
         Ok(Info {
             raw: SharedBytes::default(),
@@ -152,6 +156,7 @@ impl Info {
             single,
             private,
             source,
+            hints: (!hints.is_empty()).then(|| Box::new(hints)),
             geometry,
             layout,
             files,

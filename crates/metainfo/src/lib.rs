@@ -29,6 +29,7 @@ mod field;
 mod file;
 mod files_v1;
 mod files_v2;
+mod hints;
 mod info;
 mod layers;
 mod layout;
@@ -44,6 +45,7 @@ mod verify;
 
 pub use error::{Error, ErrorKind, Warning, WarningKind, Warnings};
 pub use file::{Attributes, File, FileIndex};
+pub use hints::Hints;
 pub use info::{Info, Obstacle, Version};
 pub use layers::LayerError;
 pub use layout::{Extent, Extents, FileLayout, Place};

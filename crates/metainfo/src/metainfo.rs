@@ -8,6 +8,7 @@ use types::{InfoHashes, SharedBytes};
 
 use crate::error::{Error, Warnings};
 use crate::field::Field;
+use crate::hints::Hints;
 use crate::info::Info;
 use crate::limits::Limits;
 use crate::outer::{Around, Node, Outer};
@@ -161,6 +162,15 @@ impl Metainfo {
     /// DHT nodes to begin at (BEP 5).
     pub fn nodes(&self) -> &[Node] {
         &self.outer.nodes
+    }
+
+    /// `similar` and `collections`: which torrents may have the same files (BEP 38). What is said in the info dictionary and
+    /// beside it, together.
+    pub fn hints(&self) -> Hints {
+        match &self.info.hints {
+            Some(inside) => inside.and(&self.outer.hints),
+            None => self.outer.hints.clone(),
+        }
     }
 
     /// A note by whoever made the torrent.

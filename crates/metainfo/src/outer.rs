@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::error::{WarningKind, Warnings};
 use crate::field::Field;
+use crate::hints::Hints;
 use crate::limits::Limits;
 
 /// A DHT node to begin at (BEP 5, `nodes`).
@@ -27,6 +28,7 @@ pub(crate) struct Outer {
     pub(crate) created_by: Option<String>,
     pub(crate) creation_date: Option<i64>,
     pub(crate) encoding: Option<String>,
+    pub(crate) hints: Hints,
 }
 
 /// The outer keys of a torrent that may have none, as many do: then they take no memory.
@@ -43,6 +45,7 @@ static NOTHING: Outer = Outer {
     created_by: None,
     creation_date: None,
     encoding: None,
+    hints: Hints::NONE,
 };
 
 impl From<Outer> for Around {
@@ -67,8 +70,10 @@ impl DerefMut for Around {
 
 impl Outer {
     pub(crate) fn read(root: &Field<'_, '_, '_>, limits: &Limits, warnings: &mut Warnings) -> Outer {
+        let hints = Hints::read(root, warnings);
         let mut reader = Reader { limits, warnings };
         Outer {
+            hints,
             announce: root.get("announce").and_then(|url| reader.url(&url)),
             tiers: root.get("announce-list").map(|list| reader.tiers(&list)).unwrap_or_default(),
             web_seeds: root.get("url-list").map(|list| reader.urls(&list)).unwrap_or_default(),

@@ -92,6 +92,7 @@ pub struct ClientBuilder {
     pub(crate) preallocation: Preallocation,
     pub(crate) open_files: usize,
     pub(crate) disk_threads: usize,
+    pub(crate) link_similar: bool,
     pub(crate) storage: Option<Arc<dyn OpenStorage>>,
     pub(crate) seams: Seams,
 }
@@ -145,6 +146,7 @@ impl Default for ClientBuilder {
             preallocation: Preallocation::Sparse,
             open_files: 128,
             disk_threads: 4,
+            link_similar: true,
             storage: None,
             seams: Seams::default(),
         }
@@ -389,6 +391,16 @@ impl ClientBuilder {
     /// Threads for each disk; at least 1. Default 4.
     pub fn disk_threads(mut self, threads: usize) -> Self {
         self.disk_threads = threads;
+        self
+    }
+
+    /// Whether files that a torrent is missing when it is added come from torrents that are here, where one of the two names the
+    /// other or both are in one collection (BEP 38). What has the same hashes gets a second name on the disk (a hard link), or
+    /// is copied where that can't be; of v1 torrents that can't tell, a file of the same name and length is copied. Then it is
+    /// checked like any file. A file with several names is copied before it is written, so that neither torrent changes what
+    /// the other has. Default yes; never done by an anonymous client, since it shows which torrents are the same client's.
+    pub fn link_similar(mut self, link: bool) -> Self {
+        self.link_similar = link;
         self
     }
 

@@ -56,5 +56,5 @@ pub use progress::{Effort, Progress};
 pub use replace::replace_file;
 pub use resume::{Claims, ResumeData, ResumeLock, ResumeStore};
 pub use storage::{
-    Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory,
+    Adoption, Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory,
 };

@@ -78,6 +78,15 @@ impl Selection {
     }
 }
 
+/// How a file of one torrent becomes one of another too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Adoption {
+    /// It gets a second name (a hard link), or is copied where that can't be. Only for files that are the same for certain.
+    Link,
+    /// It is copied.
+    Copy,
+}
+
 /// A run of payload bytes that lies in one open file.
 #[derive(Clone, Debug)]
 pub struct FileSpan {
@@ -276,6 +285,26 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn gather(&self, from: &Path) -> Result<(), StorageError> {
         let _ = from;
         Ok(())
+    }
+
+    /// Brings a file here that is at `path` below another root, `from`, with as many bytes; here there is none yet. A fence.
+    /// What is in it counts as little as in any file that is found: it is to be checked. Whoever says
+    /// [`Adoption::Link`] must never write into a file with another name, or the owner of that loses by it.
+    ///
+    /// # Errors
+    /// Nothing is here then. [`StorageError::Exists`] where something was before, [`StorageError::Truncated`] for a file of
+    /// another length, [`StorageError::Cancelled`] through `progress`, [`StorageError::Unsupported`] where there are no
+    /// files.
+    fn adopt(
+        &self,
+        file: FileIndex,
+        from: &Path,
+        path: &str,
+        how: Adoption,
+        progress: &Progress,
+    ) -> Result<(), StorageError> {
+        let _ = (file, from, path, how, progress);
+        Err(StorageError::Unsupported { what: "take over files" })
     }
 
     /// Removes everything it has stored, also what was kept apart, and the directories that are empty then. A fence.

@@ -76,6 +76,9 @@ pub(crate) struct ClientOptions {
     /// Tell peers and trackers nothing of this program, and each torrent another name; this hides no address
     #[arg(long, env = "RIVERRUN_ANONYMOUS", conflicts_with_all = ["user_agent", "public_ip"])]
     pub(crate) anonymous: bool,
+    /// Take no file from another torrent that is here, whatever they say of each other (BEP 38)
+    #[arg(long, env = "RIVERRUN_NO_LINK_SIMILAR")]
+    pub(crate) no_link_similar: bool,
     /// What to call ourselves to trackers and web servers
     #[arg(long, value_name = "TEXT", env = "RIVERRUN_USER_AGENT", value_parser = identity::user_agent)]
     pub(crate) user_agent: Option<String>,
@@ -160,6 +163,7 @@ impl Ready<'_> {
             .pex(!options.no_pex)
             .port_forward(!options.no_port_forward)
             .anonymous(options.anonymous)
+            .link_similar(!options.no_link_similar)
             .download_rate(options.download_rate.filter(|rate| *rate > 0))
             .upload_rate(options.upload_rate.filter(|rate| *rate > 0))
             .upload_mode(options.upload_mode())

@@ -9,7 +9,7 @@ use shard::Command;
 use storage::{Op, ResumeData};
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::{announce, assign, change, data, end, files, magnet, names, swarm};
+use super::{announce, assign, change, data, end, files, magnet, names, similar, swarm};
 use crate::add::{Existing, Source};
 use crate::entry::{Entry, Home, NewEntry, Settings, Stage, Turn, Waiting};
 use crate::inner::Inner;
@@ -237,7 +237,12 @@ async fn open(
     entry: &Arc<Entry>,
     saved: Option<ResumeData>,
 ) -> Result<Vec<(PieceIndex, Bitfield)>, Error> {
-    let data::Opened { storage, states, prepared } = data::open(inner, entry).await?;
+    let mut lenders = similar::lenders(inner, entry);
+    if saved.is_some() {
+        // What is missing of one that was here before is missing for a reason.
+        lenders.clear();
+    }
+    let data::Opened { storage, states, prepared } = data::open(inner, entry, lenders).await?;
     files::recover(inner, entry, &storage).await?;
     let found = data::find(inner, entry, storage.clone(), states, saved).await?;
     entry.set_have(found.have, found.durable);

@@ -12,6 +12,7 @@ use storage::{
 use types::{Bitfield, InfoHashes, PieceIndex};
 
 use super::hold::{hold, release};
+use super::similar::{self, Lender};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::{Error, EventKind, Trouble};
@@ -68,8 +69,12 @@ pub(crate) struct Opened {
     pub(crate) prepared: bool,
 }
 
-/// Locks the state and opens the storage, in one go on a thread that may wait.
-pub(crate) async fn open(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<Opened, Error> {
+/// Locks the state, opens the storage and brings in files that `lenders` have, in one go on a thread that may wait.
+pub(crate) async fn open(
+    inner: &Arc<Inner>,
+    entry: &Arc<Entry>,
+    lenders: Vec<Lender>,
+) -> Result<Opened, Error> {
     let dir = inner.settings.state_dir.clone();
     let dir = dir.filter(|_| !entry.settings.read_only && !entry.data.is_locked());
     let factory = inner.opener.at(&entry.home.at());
@@ -80,19 +85,36 @@ pub(crate) async fn open(inner: &Arc<Inner>, entry: &Arc<Entry>) -> Result<Opene
     let request = OpenRequest::new(entry.hashes, entry.plan().clone()).selection(entry.selection());
     let request = request.names(known.names, known.renaming);
     let of = entry.clone();
+    let (progress, borrows) = (Arc::new(Progress::new()), !lenders.is_empty());
+    if borrows {
+        entry.data.set_move(Some(progress.clone()));
+    }
+    // Whoever ends it marks the torrent or the client first, so one of the two sees the other.
+    if inner.is_closing() || entry.state().stage == Stage::Removed {
+        progress.cancel();
+    }
     let work = move || {
         if let Some(lock) = dir.map(|dir| lock(&dir, of.hashes)).transpose()?.flatten() {
             of.data.keep(lock);
         }
         let storage = of.data.opened(factory.open(&request)?);
-        let states = settled.then(|| storage.probe()).transpose()?;
+        let mut states = settled.then(|| storage.probe()).transpose()?;
+        if let Some(found) = states.as_ref().filter(|_| makes && borrows)
+            && similar::borrow(&of, &*storage, found, &lenders, &progress)
+        {
+            states = Some(storage.probe()?);
+        }
         let is_there = |state: &FileState| state.present || state.in_part_file;
         let empty = states.as_ref().is_some_and(|states| !states.iter().any(is_there));
         // What goes wrong here is tried again, and told.
         let prepared = empty && makes && storage.prepare().is_ok();
         Ok(Opened { storage, states, prepared })
     };
-    inner.tasks.blocking(work).await?
+    let opened = inner.tasks.blocking(work).await;
+    if borrows {
+        entry.data.set_move(None);
+    }
+    opened?
 }
 
 /// Finds out which pieces are there: those that were saved and whose files are as they were then, and those

@@ -8,7 +8,7 @@ use shard::Command;
 use tokio::time::timeout;
 
 use super::hold::barrier;
-use super::{data, save, swarm};
+use super::{data, save, similar, swarm};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::Question;
@@ -117,6 +117,7 @@ async fn delete(inner: &Arc<Inner>, entry: &Arc<Entry>, data: bool) -> Result<()
             storage.delete().and(gathered)
         };
         inner.shared.disk.fence(storage.clone(), work).await?;
+        similar::parted(inner, entry);
     }
     state
 }

@@ -15,6 +15,7 @@ mod neighbours;
 mod pump;
 mod queue;
 mod save;
+mod similar;
 mod swarm;
 mod upkeep;
 

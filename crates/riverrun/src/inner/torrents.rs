@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::TorrentId;
+use metainfo::Hints;
 use tokio::sync::broadcast;
+use types::InfoHashes;
 
 use crate::Event;
 use crate::agenda::Agenda;
 use crate::entry::Entry;
 use crate::events::BACKLOG;
+
+use super::relations::Relations;
 
 /// Every torrent by its number.
 pub(crate) struct Torrents {
@@ -18,6 +22,8 @@ pub(crate) struct Torrents {
     line: Mutex<Vec<TorrentId>>,
     /// Those that take part in a limit with others.
     sharing: Mutex<BTreeSet<TorrentId>>,
+    /// Which say that they may have the same files.
+    relations: Mutex<Relations>,
     /// What is to be done for them at a given time.
     pub(crate) agenda: Arc<Agenda>,
     /// What happens in them.
@@ -31,6 +37,7 @@ impl Torrents {
             entries: Mutex::default(),
             line: Mutex::default(),
             sharing: Mutex::default(),
+            relations: Mutex::default(),
             agenda,
             events: broadcast::Sender::new(BACKLOG),
         }
@@ -93,6 +100,20 @@ impl Torrents {
         sharing.iter().filter_map(|id| entries.get(id).cloned()).collect()
     }
 
+    fn relations(&self) -> MutexGuard<'_, Relations> {
+        self.relations.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// What a torrent says of others that may have its files.
+    pub(crate) fn set_hints(&self, id: TorrentId, hints: Hints) {
+        self.relations().set(id, hints);
+    }
+
+    /// The torrents that say that they may have files of one with these names and hints.
+    pub(crate) fn related(&self, names: InfoHashes, hints: &Hints) -> BTreeSet<TorrentId> {
+        self.relations().of(names, hints)
+    }
+
     pub(crate) fn insert(&self, entry: Arc<Entry>) {
         self.line().push(entry.id);
         self.entries().insert(entry.id, entry);
@@ -102,6 +123,7 @@ impl Torrents {
     pub(crate) fn forget(&self, id: TorrentId) {
         self.entries().remove(&id);
         self.set_shares(id, false);
+        self.relations().forget(id);
         self.line().retain(|other| *other != id);
         self.agenda.forget(id);
     }

@@ -1,5 +1,8 @@
 //! Torrents as files below a directory.
 
+mod adopt;
+#[cfg(all(test, unix))]
+mod adopt_tests;
 mod cache;
 mod factory;
 mod handles;
@@ -38,7 +41,7 @@ use crate::error::{Op, StorageError};
 use crate::plan::{FileIndex, Place, Plan};
 use crate::progress::Progress;
 use crate::storage::{
-    Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, checked_len,
+    Adoption, Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, checked_len,
 };
 use crate::sys;
 
@@ -291,7 +294,7 @@ impl Storage for FileStorage {
     fn write(&self, offset: u64, bufs: &[IoSlice<'_>]) -> Result<(), StorageError> {
         let len = checked_len(&self.plan, offset, bufs.iter().map(|buf| buf.len()))?;
         let _settled = self.settled();
-        let homes = self.shared();
+        let homes = self.alone(offset..offset + len)?;
         cut::each(&self.plan, offset..offset + len, bufs, |extent, parts| match extent.place {
             Place::File { file, offset } => self.write_extent(&homes, file, offset, parts),
             _ => Ok(()),
@@ -423,6 +426,17 @@ impl Storage for FileStorage {
     fn gather(&self, from: &Path) -> Result<(), StorageError> {
         let _settled = self.settled();
         self.bring_together(&mut self.exclusive(), &Root::new(from.to_owned()))
+    }
+
+    fn adopt(
+        &self,
+        file: FileIndex,
+        from: &Path,
+        path: &str,
+        how: Adoption,
+        progress: &Progress,
+    ) -> Result<(), StorageError> {
+        self.bring_in(file, from, path, how, progress)
     }
 
     fn delete(&self) -> Result<(), StorageError> {

@@ -35,10 +35,10 @@ pub(super) enum Means {
 }
 
 /// A file that goes along, by its path below either root.
-struct Item {
-    path: String,
+pub(super) struct Item {
+    pub(super) path: String,
     /// What its copy is called until it is whole.
-    temporary: String,
+    pub(super) temporary: String,
     len: u64,
     copied: bool,
     /// Its copy gets all of its space at once.
@@ -112,20 +112,24 @@ impl FileStorage {
 
     /// Everything that may have to go along; whether it is there is not looked at.
     fn items(&self, homes: &Homes) -> Vec<Item> {
-        let item = |path: &str, what: &str| Item {
+        let regular = self.plan.iter().filter(|(_, plan)| matches!(plan.kind, FileKind::Regular { .. }));
+        let mut items: Vec<Item> =
+            regular.map(|(file, _)| self.item(self.path_of(homes, file), &file.0.to_string())).collect();
+        if self.parts_dir.is_none() {
+            items.push(self.item(&format!(".{}.parts", self.name), "parts"));
+        }
+        items
+    }
+
+    /// A file at `path`; `what` tells its copy from others.
+    pub(super) fn item(&self, path: &str, what: &str) -> Item {
+        Item {
             path: path.into(),
             temporary: format!(".{}.{what}.moving", self.name),
             len: 0,
             copied: false,
             reserve: self.preallocate == Preallocate::Full,
-        };
-        let regular = self.plan.iter().filter(|(_, plan)| matches!(plan.kind, FileKind::Regular { .. }));
-        let mut items: Vec<Item> =
-            regular.map(|(file, _)| item(self.path_of(homes, file), &file.0.to_string())).collect();
-        if self.parts_dir.is_none() {
-            items.push(item(&format!(".{}.parts", self.name), "parts"));
         }
-        items
     }
 
     /// Gives copies their names, renames the rest, and makes all of that durable. Answers the part file at its new place.
@@ -213,8 +217,8 @@ fn copy_far(
     Ok(())
 }
 
-/// Makes a durable copy under the temporary name. Holes stay holes.
-fn copy(from: &Root, to: &Root, item: &Item, progress: &Progress) -> Result<(), StorageError> {
+/// Makes a durable copy under the temporary name, of shared blocks where the filesystem can. Holes stay holes.
+pub(super) fn copy(from: &Root, to: &Root, item: &Item, progress: &Progress) -> Result<(), StorageError> {
     let source = from.open(&item.path, Access::Read)?.file;
     let target = to.open(&item.temporary, Access::Create { executable: false })?.file;
     let (read, write) = (
@@ -227,7 +231,8 @@ fn copy(from: &Root, to: &Root, item: &Item, progress: &Progress) -> Result<(), 
     if item.reserve && meta.len() > 0 {
         sys::allocate(&target, meta.len()).map_err(write)?;
     }
-    let (mut buffer, mut offset) = (vec![0; CHUNK], 0);
+    let cloned = !item.reserve && sys::clone_file(&source, &target);
+    let (mut buffer, mut offset) = (vec![0; CHUNK], if cloned { meta.len() } else { 0 });
     loop {
         if progress.is_cancelled() {
             return Err(StorageError::Cancelled);

@@ -94,6 +94,18 @@ impl Root {
         fs::rename(self.full(relative), &path).map_err(|e| StorageError::from_io(path, Op::Rename, e))
     }
 
+    /// Files have one name here: the system does not tell how many they have.
+    pub(crate) fn link(&self, _relative: &str, _into: &Root, _to: &str) -> Result<(), StorageError> {
+        Err(StorageError::Unsupported { what: "give a file a second name" })
+    }
+
+    /// Renames a regular file over another one.
+    pub(crate) fn replace(&self, relative: &str, to: &str) -> Result<(), StorageError> {
+        self.stat(to)?;
+        let path = self.full(to);
+        fs::rename(self.full(relative), &path).map_err(|e| StorageError::from_io(path, Op::Rename, e))
+    }
+
     /// Removes a regular file.
     pub(crate) fn remove(&self, relative: &str) -> Result<(), StorageError> {
         self.stat(relative)?;

@@ -122,6 +122,25 @@ impl Root {
         .map_err(|e| into.error(to, &new_parent, new_name, e, Op::Rename))
     }
 
+    /// Gives a regular file a second name, below another root, where nothing is yet. Directories are made.
+    pub(crate) fn link(&self, relative: &str, into: &Root, to: &str) -> Result<(), StorageError> {
+        self.stat(relative)?;
+        let (parent, name) = self.parent(relative, false)?;
+        let (new_parent, new_name) = into.parent(to, true)?;
+        // Without a flag to follow it, a link that took the file's place since the look is linked itself.
+        rustix::fs::linkat(&parent, name, &new_parent, new_name, AtFlags::empty())
+            .map_err(|e| into.error(to, &new_parent, new_name, e, Op::Create))
+    }
+
+    /// Renames a regular file over another one.
+    pub(crate) fn replace(&self, relative: &str, to: &str) -> Result<(), StorageError> {
+        self.stat(to)?;
+        let (parent, name) = self.parent(relative, false)?;
+        let (new_parent, new_name) = self.parent(to, false)?;
+        rustix::fs::renameat(&parent, name, &new_parent, new_name)
+            .map_err(|e| self.error(to, &new_parent, new_name, e, Op::Rename))
+    }
+
     /// Removes a regular file.
     pub(crate) fn remove(&self, relative: &str) -> Result<(), StorageError> {
         self.stat(relative)?;

@@ -48,6 +48,19 @@ pub(crate) fn allocate(_file: &File, _len: u64) -> io::Result<bool> {
     Ok(false)
 }
 
+/// Whether a file can be known to have several names.
+pub(crate) const LINKS: bool = false;
+
+/// Nobody says.
+pub(crate) fn has_other_names(_file: &File) -> bool {
+    false
+}
+
+/// There is no such call.
+pub(crate) fn clone_file(_from: &File, _to: &File) -> bool {
+    false
+}
+
 /// Whether an open file has been deleted: the system does not let it happen.
 pub(crate) fn is_deleted(_file: &File) -> bool {
     false

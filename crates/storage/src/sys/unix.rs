@@ -63,6 +63,26 @@ pub(crate) fn allocate(_file: &File, _len: u64) -> io::Result<bool> {
     Ok(false)
 }
 
+/// Whether a file can be known to have several names.
+pub(crate) const LINKS: bool = true;
+
+/// Whether an open file has more names than one.
+pub(crate) fn has_other_names(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.nlink() > 1)
+}
+
+/// Makes a file one of the same blocks as another, which are copied when either is written. False where that can't be.
+#[cfg(target_os = "linux")]
+pub(crate) fn clone_file(from: &File, to: &File) -> bool {
+    rustix::fs::ioctl_ficlone(to, from).is_ok()
+}
+
+/// This system has no such call.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn clone_file(_from: &File, _to: &File) -> bool {
+    false
+}
+
 /// Whether an open file has been deleted.
 pub(crate) fn is_deleted(file: &File) -> bool {
     file.metadata().is_ok_and(|meta| meta.nlink() == 0)
