@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""libtorrent behind three small commands, for the interop harness.
+"""libtorrent behind a few small commands, for the interop harness.
 
     lt.py version
     lt.py create OUT PATH --piece-len N --version v1|v2|hybrid [--private]
     lt.py hashes FILE
     lt.py run TORRENT|MAGNET DIR --listen IP:PORT [--peer IP:PORT]... [--seed] [--lsd] [--no-pex] [--up-rate BYTES]
+                                      [--dht-node IP:PORT]
+    lt.py node --listen IP:PORT
 
 Each answer is one JSON object on a line of its own. `run` prints its state until it is ended by a signal.
 """
@@ -58,11 +60,24 @@ def create(args):
     say(**hashes(lt.torrent_info(args.out)))
 
 
+# Nodes on loopback, all at one address, and nobody beyond them.
+DHT = {
+    "enable_dht": True,
+    "dht_bootstrap_nodes": "",
+    "dht_restrict_routing_ips": False,
+    "dht_restrict_search_ips": False,
+    "dht_prefer_verified_node_ids": False,
+    "dht_enforce_node_id": False,
+    "dht_ignore_dark_internet": False,
+}
+QUIET = {"enable_lsd": False, "enable_upnp": False, "enable_natpmp": False}
+
+
 def run(args):
     session = lt.session({
         "listen_interfaces": args.listen,
         "outgoing_interfaces": "",
-        "enable_dht": False,
+        **(DHT if args.dht_node else {"enable_dht": False}),
         "enable_lsd": args.lsd,
         "enable_upnp": False,
         "enable_natpmp": False,
@@ -94,8 +109,10 @@ def run(args):
     if args.no_pex:
         params.flags |= lt.torrent_flags.disable_pex
     handle = session.add_torrent(params)
+    if args.dht_node:
+        session.add_dht_node(split(args.dht_node))
     peers = [split(peer) for peer in args.peer]
-    connected_at, said = 0.0, None
+    connected_at, announced_at, said = 0.0, 0.0, None
     while True:
         status = handle.status()
         if status.errc.value() != 0:
@@ -106,6 +123,9 @@ def run(args):
             connected_at = now
             for peer in peers:
                 handle.connect_peer(peer)
+        if args.dht_node and now - announced_at > 3:
+            announced_at = now
+            handle.force_dht_announce()
         state = {
             "ready": session.is_listening() and status.state != lt.torrent_status.checking_files
             and (status.is_seeding or not args.seed),
@@ -121,6 +141,17 @@ def run(args):
             say(**state)
         for alert in session.pop_alerts():
             print(f"# {alert.what()}: {alert.message()}", flush=True)
+        time.sleep(0.1)
+
+
+def node(args):
+    session = lt.session({"listen_interfaces": args.listen, **QUIET, **DHT})
+    said = None
+    while True:
+        state = {"ready": session.is_listening() and session.is_dht_running(), "complete": False, "up": 0}
+        if state != said:
+            said = state
+            say(**state)
         time.sleep(0.1)
 
 
@@ -148,6 +179,9 @@ def main():
     go.add_argument("--peer", action="append", default=[])
     go.add_argument("--seed", action="store_true")
     go.add_argument("--lsd", action="store_true")
+    go.add_argument("--dht-node")
+    serve = commands.add_parser("node")
+    serve.add_argument("--listen", required=True)
     go.add_argument("--no-pex", action="store_true")
     go.add_argument("--up-rate", type=int, default=0)
     args = parser.parse_args()
@@ -157,6 +191,8 @@ def main():
         create(args)
     elif args.command == "hashes":
         say(**hashes(lt.torrent_info(args.file)))
+    elif args.command == "node":
+        node(args)
     else:
         run(args)
 

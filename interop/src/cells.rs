@@ -1,6 +1,7 @@
 //! The table of cells, by group. One more group is one file and one line here.
 
 mod agreement;
+mod dht;
 mod exchange;
 mod gateway;
 mod local;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Cell> {
         magnet::cells(),
         scenarios::cells(),
         local::cells(),
+        dht::cells(),
         gateway::cells(),
     ];
     groups.into_iter().flatten().collect()

@@ -16,7 +16,7 @@ impl Clock {
     }
 
     /// Never returns for [`Time::NEVER`].
-    #[cfg(any(feature = "tracker-client", feature = "lsd"))]
+    #[cfg(any(feature = "tracker-client", feature = "lsd", feature = "dht"))]
     pub(crate) async fn sleep_until(&self, at: Time) {
         if at == Time::NEVER {
             return std::future::pending().await;

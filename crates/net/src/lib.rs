@@ -2,7 +2,7 @@
 //!
 //! The machines of the pure crates decide; what is here opens sockets, reads the clock and the system's entropy, and
 //! drives them. Each face stands behind a feature and is usable alone: `tracker-client` is a tracker client,
-//! `tracker-server` an embedded tracker, `lsd` finds neighbours, `port-mapping` has the gateway map ports. No decision
+//! `tracker-server` an embedded tracker, `lsd` finds neighbours, `dht` finds peers in the DHT, `port-mapping` has the gateway map ports. No decision
 //! about torrents or peers is made here.
 //!
 //! ```
@@ -27,8 +27,10 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "tracker-client", feature = "tracker-server", feature = "lsd"))]
+#[cfg(any(feature = "tracker-client", feature = "tracker-server", feature = "lsd", feature = "dht"))]
 mod clock;
+#[cfg(feature = "dht")]
+pub mod dht;
 #[cfg(any(feature = "lsd", feature = "port-mapping"))]
 mod interfaces;
 #[cfg(feature = "lsd")]

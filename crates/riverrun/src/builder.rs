@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use engine::{Reciprocity, SeedPolicy, SlotPolicy, UploadMode};
+use metainfo::Node;
 use storage::{FileFactory, HandleCache, Preallocate, StorageFactory};
 
 use crate::line::Active;
@@ -79,6 +80,8 @@ pub struct ClientBuilder {
     pub(crate) trackers: bool,
     pub(crate) local_trackers: bool,
     pub(crate) lsd: bool,
+    pub(crate) dht: bool,
+    pub(crate) dht_nodes: Vec<Node>,
     pub(crate) pex: bool,
     pub(crate) upload_slots: u32,
     pub(crate) slot_policy: SlotPolicy,
@@ -133,6 +136,8 @@ impl Default for ClientBuilder {
             trackers: true,
             local_trackers: false,
             lsd: true,
+            dht: true,
+            dht_nodes: Vec::new(),
             pex: true,
             upload_slots: 8,
             slot_policy: SlotPolicy::default(),
@@ -215,7 +220,7 @@ impl ClientBuilder {
     /// Our name and version are told to nobody: no prefix in peer ids, no client name in handshakes, and a common user agent.
     /// Each torrent has a peer id and a tracker key of its own, drawn anew in each run, so that they tell nobody which torrents
     /// are ours. Handshakes name neither our port nor any address, and the local network hears nothing of us, whatever
-    /// [`ClientBuilder::lsd`] and [`ClientBuilder::port_forward`] say. All that holds of private torrents too: a private tracker
+    /// [`ClientBuilder::lsd`] and [`ClientBuilder::port_forward`] say. The DHT is off, where one name asks for all torrents. All that holds of private torrents too: a private tracker
     /// that admits clients by their name refuses an anonymous one, and so does one that expects a prefix of peer ids.
     ///
     /// **It hides no address.** Peers, trackers and web servers see where connections come from, trackers hear the port that
@@ -225,7 +230,7 @@ impl ClientBuilder {
     /// ([`ClientBuilder::bind`]). What an embedder brings (dialers, discoveries) is the embedder's to keep quiet.
     ///
     /// [`ClientBuilder::peer_id_prefix`], [`ClientBuilder::client_name`], [`ClientBuilder::user_agent`],
-    /// [`ClientBuilder::public_ip`] and extensions of one's own contradict it: [`ClientBuilder::build`] refuses them together.
+    /// [`ClientBuilder::public_ip`], [`ClientBuilder::dht_nodes`] and extensions of one's own contradict it: [`ClientBuilder::build`] refuses them together.
     pub fn anonymous(mut self, anonymous: bool) -> Self {
         self.anonymous = anonymous;
         self
@@ -297,6 +302,25 @@ impl ClientBuilder {
     /// torrent never is, and nothing is announced where only loopback is listened on. Default: yes.
     pub fn lsd(mut self, announce: bool) -> Self {
         self.lsd = announce;
+        self
+    }
+
+    /// No DHT (BEP 5): no node is asked, whoever names it, and no socket is opened for it. Default: public torrents are looked
+    /// for there and announced, once a node is known; a private one never is (BEP 27).
+    ///
+    /// No node is known by default, so nothing is sent before one is named: by [`ClientBuilder::dht_nodes`],
+    /// [`Client::add_dht_nodes`](crate::Client::add_dht_nodes), or the `nodes` of a public torrent. The client only asks, and
+    /// serves nobody (BEP 43). It binds the UDP port of the same number as its first listening address of each family, or
+    /// another where that is taken.
+    pub fn no_dht(mut self) -> Self {
+        self.dht = false;
+        self
+    }
+
+    /// Nodes of the DHT to begin at, beside those of torrents. Names are looked up when the client starts; one that can't be
+    /// is told in the log. Default: none.
+    pub fn dht_nodes(mut self, nodes: impl IntoIterator<Item = Node>) -> Self {
+        self.dht_nodes = nodes.into_iter().collect();
         self
     }
 
@@ -431,6 +455,7 @@ impl ClientBuilder {
         rule(self.client_name == types::CLIENT_NAME, "client_name", alone)?;
         rule(self.user_agent == types::CLIENT_NAME, "user_agent", alone)?;
         rule(self.public_ip.is_none(), "public_ip", alone)?;
+        rule(self.dht_nodes.is_empty(), "dht_nodes", alone)?;
         rule(self.seams.extensions.is_empty(), "extension", alone)
     }
 

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use types::{InfoHash, PeerId, Rng};
 
 use crate::agenda::Agenda;
-use crate::control::{self, announce_loop, close, finds, neighbours, pump, upkeep};
+use crate::control::{self, announce_loop, close, finds, first_nodes, neighbours, nodes, pump, upkeep};
+use crate::dht::Dht;
 use crate::disk::Disk;
 use crate::inner::{Ending, Inner, Shards, Tasks, Torrents};
 use crate::local::Local;
@@ -23,7 +24,7 @@ use crate::trackers::Trackers;
 use crate::transport::Door;
 use crate::transport::{DialBudget, Discoveries, Guests, HALF_OPEN, PeerStream};
 use crate::{
-    AddTorrent, AddressFilter, ClientBuilder, Error, Events, Limiter, PortMapping, Report, SourceCount,
+    AddTorrent, AddressFilter, ClientBuilder, Error, Events, Limiter, Node, PortMapping, Report, SourceCount,
     Torrent, Waste,
 };
 
@@ -78,6 +79,8 @@ pub struct Stats {
     pub wasted: Waste,
     /// Peers by where they were learned, over all torrents.
     pub sources: Vec<SourceCount>,
+    /// Nodes of the DHT that answered and are kept.
+    pub dht_nodes: usize,
 }
 
 impl ClientBuilder {
@@ -121,15 +124,16 @@ impl Client {
         let shards: Vec<ShardHandle> = prepared.iter().map(PreparedShard::handle).collect();
         let (trackers, announces) = Trackers::new(&settings, rng.fork())?;
         let (discoveries, found) = Discoveries::new(&settings.seams.discoveries, guests.as_ref());
-        let (local, heard) = {
+        let ((local, heard), (dht, found_nodes)) = {
             // Its sockets and tasks belong to that runtime.
             let _inside = runtime.enter();
-            Local::start(&settings, &addrs, discoveries)
+            (Local::start(&settings, &addrs, discoveries), Dht::start(&settings, &addrs, &shared))
         };
         let inner = Arc::new(Inner {
             opener: settings.opener(),
             trackers,
             local,
+            dht,
             engine,
             torrents: Torrents::new(Arc::new(Agenda::new(shared.clock))),
             shared: shared.clone(),
@@ -165,6 +169,10 @@ impl Client {
         inner.open_doors(doors)?;
         if let Some(heard) = heard {
             inner.tasks.spawn(neighbours(inner.clone(), heard));
+        }
+        if let Some(found) = found_nodes {
+            inner.tasks.spawn(nodes(inner.clone(), found));
+            inner.tasks.spawn(first_nodes(inner.clone()));
         }
         Ok(client)
     }
@@ -268,6 +276,25 @@ impl Client {
         self.guard.inner.listening.clone()
     }
 
+    /// Gives the DHT nodes to begin at, or more of them; the client goes on to their neighbours and keeps those that answer.
+    /// Torrents that nobody was found for are looked for at once where no node had answered before.
+    ///
+    /// Returns when names are looked up and the nodes are taken in; that one answers shows in [`Stats::dht_nodes`]. Of each
+    /// family the last 32 are kept. Cancel safe: those that are taken in stay.
+    ///
+    /// # Errors
+    /// [`Error::NoDht`]; [`Error::UnknownHost`] for the first name that can't be looked up, the others being taken in; a closed
+    /// client.
+    pub async fn add_dht_nodes(&self, nodes: impl IntoIterator<Item = Node>) -> Result<(), Error> {
+        let inner = self.guard.inner.clone();
+        if inner.is_closing() {
+            return Err(Error::Closed);
+        }
+        let nodes: Vec<Node> = nodes.into_iter().collect();
+        let to = inner.clone();
+        inner.join(async move { to.dht.add_nodes(nodes).await }).await?
+    }
+
     /// How our port stands on the gateway of the local network.
     pub fn port_mapping(&self) -> PortMapping {
         self.guard.inner.local.port_mapping()
@@ -291,7 +318,8 @@ impl Client {
     pub async fn stats(&self) -> Stats {
         let inner = &self.guard.inner;
         let torrents = self.torrents();
-        let mut stats = Stats { torrents: torrents.len(), ..Stats::default() };
+        let dht_nodes = inner.dht.known();
+        let mut stats = Stats { torrents: torrents.len(), dht_nodes, ..Stats::default() };
         for shard in inner.shards.iter() {
             let Some(usage) = shard.ask(Question::Rates).await else { continue };
             stats.connections += usage.connections;

@@ -73,6 +73,17 @@ pub enum Error {
         /// Why not.
         message: Arc<str>,
     },
+    /// The DHT is switched off ([`ClientBuilder::no_dht`](crate::ClientBuilder::no_dht)), the client anonymous, or no socket could be had for it.
+    #[error("there is no DHT: it is switched off, or has no socket")]
+    NoDht,
+    /// A name can't be looked up.
+    #[error("{host} can't be looked up: {message}")]
+    UnknownHost {
+        /// The name.
+        host: Arc<str>,
+        /// Why not.
+        message: Arc<str>,
+    },
     /// No peer was found in the time that the caller gave.
     #[error("no peers found in time")]
     NoPeers,
@@ -147,7 +158,7 @@ impl fmt::Display for Ranges<'_> {
 impl Error {
     /// A stable name, the same here, in `--json` output and behind the exit codes of the command line:
     ///
-    /// `bad_torrent`, `bad_magnet`, `hash_exchange_missing`, `fetch_failed`, `no_peers`, `bad_setting`,
+    /// `bad_torrent`, `bad_magnet`, `hash_exchange_missing`, `fetch_failed`, `no_dht`, `unknown_host`, `no_peers`, `bad_setting`,
     /// `no_such_file`, `in_use`, `not_ready`, `retracted`, `cancelled`, `removed`, `closed`, `system`, `internal`; for listening `address_in_use`,
     /// `permission`, `address_not_available`, `io`; for disks `disk_full`, `permission`, `read_only`,
     /// `not_found`, `truncated`, `is_directory`, `not_a_directory`, `symlink`, `not_a_file`,
@@ -158,6 +169,8 @@ impl Error {
             Error::BadMagnet { .. } => "bad_magnet",
             Error::HashExchangeMissing { .. } => "hash_exchange_missing",
             Error::Fetch { .. } => "fetch_failed",
+            Error::NoDht => "no_dht",
+            Error::UnknownHost { .. } => "unknown_host",
             Error::NoPeers => "no_peers",
             Error::Disk(trouble) | Error::Listen(trouble) | Error::Failed(trouble) => trouble.code,
             Error::Config { .. } => "bad_setting",

@@ -43,6 +43,7 @@ mod builder;
 mod byte_ranges;
 mod client;
 mod control;
+mod dht;
 mod disk;
 mod entry;
 mod error;

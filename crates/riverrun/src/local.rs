@@ -5,13 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lsd::{Announceable, Privacy};
 use net::lsd::{Events, Interfaces, LocalDiscovery, Options};
 use net::portmap::{self, PortMapper, Protocol};
 use tokio::sync::watch;
 
 use crate::ClientBuilder;
-use crate::Reach;
 use crate::entry::Entry;
 use crate::transport::Discoveries;
 
@@ -69,13 +67,7 @@ impl Local {
     /// (BEP 27).
     pub(crate) fn enter(&self, entry: &Arc<Entry>) {
         self.discoveries.enter(entry);
-        let privacy = match entry.reach() {
-            Reach::Public => Privacy::Public,
-            Reach::Unknown => Privacy::Unknown,
-            Reach::Private => Privacy::Private,
-        };
-        if let (Some(discovery), Some(torrent)) = (&self.discovery, Announceable::new(entry.hashes, privacy))
-        {
+        if let (Some(discovery), Some(torrent)) = (&self.discovery, entry.announceable()) {
             discovery.add(torrent);
         }
     }

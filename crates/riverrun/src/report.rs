@@ -202,6 +202,7 @@ impl fmt::Display for Report {
         let (got, sent) = (Bytes(stats.downloaded), Bytes(stats.uploaded));
         writeln!(f, "received {got}, {}; sent {sent}", Vain(stats.wasted))?;
         writeln!(f, "peers by source, connected/known: {}", Sources(&stats.sources))?;
+        writeln!(f, "nodes of the DHT: {}", stats.dht_nodes)?;
         self.torrents.iter().try_for_each(|torrent| write!(f, "\n{torrent}"))
     }
 }

@@ -1,5 +1,6 @@
 //! libtorrent, by the bindings of its PyPI wheel; `py/lt.py` drives them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,6 +49,20 @@ impl Counterpart for Libtorrent {
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Client>> {
         spawn(job, command(job)?)
     }
+}
+
+/// Starts it with a node of the DHT to begin at.
+pub(crate) fn start_at(node: SocketAddr, job: &Job<'_>) -> Result<Box<dyn Client>> {
+    let mut command = command(job)?;
+    command.args(["--dht-node", &node.to_string()]);
+    spawn(job, command)
+}
+
+/// Starts a node of the DHT alone, without torrents.
+pub(crate) fn start_node(listen: SocketAddr, scratch: &Path) -> Result<Box<dyn Client>> {
+    let mut command = script()?;
+    command.args(["node", "--listen", &listen.to_string()]);
+    Ok(Box::new(Running(Process::spawn(command, &scratch.join("node.log"))?)))
 }
 
 /// Starts it in a network of its own.

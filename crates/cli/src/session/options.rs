@@ -34,6 +34,18 @@ pub(crate) struct ClientOptions {
     /// Announce nothing on the local network, and find nobody there
     #[arg(long, env = "RIVERRUN_NO_LSD")]
     pub(crate) no_lsd: bool,
+    /// Begin at this node of the DHT; repeat for more. Without one only the nodes of public torrents are asked
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "RIVERRUN_DHT_NODE",
+        value_delimiter = ',',
+        conflicts_with = "no_dht"
+    )]
+    pub(crate) dht_node: Vec<String>,
+    /// Ask no node of the DHT, not even those of a torrent
+    #[arg(long, env = "RIVERRUN_NO_DHT")]
+    pub(crate) no_dht: bool,
     /// Tell peers of no other peers, and believe nothing they tell of others
     #[arg(long, env = "RIVERRUN_NO_PEX")]
     pub(crate) no_pex: bool,
@@ -119,18 +131,21 @@ impl ClientOptions {
     /// Looks at everything here that can be wrong, before a source is opened or anything is done.
     pub(crate) fn ready(&self) -> Result<Ready<'_>, Failure> {
         let mut wrong = Complaints::default();
-        let peers = self.peer.iter().filter_map(|text| {
-            let read = units::parse_host_port(text);
-            wrong.note(read.map_err(|problem| Failure::usage(format!("--peer {text}: {problem}"))))
-        });
-        let peers: Vec<Node> = peers.collect();
+        let mut nodes = |option: &str, texts: &[String]| -> Vec<Node> {
+            let read = texts.iter().filter_map(|text| {
+                let read = units::parse_host_port(text);
+                wrong.note(read.map_err(|problem| Failure::usage(format!("{option} {text}: {problem}"))))
+            });
+            read.collect()
+        };
+        let (peers, dht_nodes) = (nodes("--peer", &self.peer), nodes("--dht-node", &self.dht_node));
         let blocklist = self.blocklist.as_deref().map(Guard::open).transpose();
         let blocklist = wrong.note(blocklist.map_err(|failure| failure.of("--blocklist"))).flatten();
         if let Some(dir) = &self.state_dir {
             let place = || format!("--state-dir {}: progress can't be kept there", dir.display());
             wrong.note(try_to_keep(dir).map_err(|error| Failure::io(place(), &error)));
         }
-        wrong.end(Some(Ready { options: self, peers, blocklist }))
+        wrong.end(Some(Ready { options: self, peers, dht_nodes, blocklist }))
     }
 }
 
@@ -138,13 +153,14 @@ impl ClientOptions {
 pub(crate) struct Ready<'a> {
     options: &'a ClientOptions,
     peers: Vec<Node>,
+    dht_nodes: Vec<Node>,
     blocklist: Option<Guard>,
 }
 
 impl Ready<'_> {
     /// A client as the options say, and what they say of each torrent.
     pub(crate) fn start(self) -> Result<(Client, PerTorrent), Failure> {
-        let mut builder = self.builder();
+        let mut builder = self.builder().dht_nodes(self.dht_nodes.clone());
         if let Some(list) = self.blocklist {
             builder = builder.blocklist(move |addr: IpAddr| list.contains(addr));
         }
@@ -172,6 +188,9 @@ impl Ready<'_> {
             .connections(options.max_peers.max(500));
         if !options.listen.is_empty() {
             builder = builder.listen(options.listen.iter().flat_map(ListenAddr::expand));
+        }
+        if options.no_dht {
+            builder = builder.no_dht();
         }
         if options.no_trackers {
             builder = builder.no_trackers();

@@ -58,6 +58,11 @@ pub(super) async fn add_metainfo(
         *entry.content.waiting() = Some(Box::new(Waiting { link, add, saved, has_come: true }));
         return Ok(entry);
     }
+    let nodes = entry.metainfo().map(|metainfo| metainfo.nodes().to_vec()).unwrap_or_default();
+    if !nodes.is_empty() && entry.announceable().is_some() {
+        let to = inner.clone();
+        inner.tasks.spawn(async move { to.dht.add_nodes_of(nodes, to.settings.local_trackers).await });
+    }
     let start = BringUp::new(add, saved);
     let (to, of) = (inner.clone(), entry.clone());
     let task = async move {

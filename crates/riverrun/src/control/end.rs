@@ -25,6 +25,7 @@ pub(crate) async fn close(inner: Arc<Inner>) -> bool {
     }
     // Readers wait for nothing any more.
     inner.all().iter().for_each(|entry| entry.change(|_| ()));
+    inner.dht.close();
     let patience = tokio::time::Instant::now() + CLOSE_PATIENCE;
     let trackers = timeout(CLOSE_PATIENCE, inner.trackers.shut_down());
     let shards = timeout(CLOSE_PATIENCE, close_torrents(&inner));
@@ -86,6 +87,7 @@ pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bo
     entry.data.cancel();
     inner.trackers.remove(entry.id);
     inner.local.leave(&entry);
+    inner.dht.leave(&entry);
     // From here on nobody brings it to its shard, and whoever is at it ends soon.
     if entry.state().place.on_shard {
         inner.shard(&entry).command(Command::Remove(entry.id));

@@ -172,6 +172,7 @@ async fn known(inner: &Arc<Inner>, entry: &Arc<Entry>, metainfo: Metainfo) {
     if entry.settings.metadata_only || entry.info().is_private() {
         // Who may know of it hears of it again.
         inner.local.leave(entry);
+        inner.dht.leave(entry);
     }
     entry.tell(EventKind::MetadataReceived);
     if let Some(dir) = dir {

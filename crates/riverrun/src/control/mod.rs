@@ -12,6 +12,7 @@ mod hold;
 mod magnet;
 mod names;
 mod neighbours;
+mod nodes;
 mod pump;
 mod queue;
 mod save;
@@ -32,6 +33,7 @@ pub(crate) use finds::finds;
 pub(crate) use hold::barrier;
 pub(crate) use magnet::download;
 pub(crate) use neighbours::neighbours;
+pub(crate) use nodes::{first_nodes, nodes};
 pub(crate) use pump::pump;
 pub(crate) use upkeep::upkeep;
 

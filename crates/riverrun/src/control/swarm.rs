@@ -1,11 +1,13 @@
-//! Taking part in a swarm, and leaving it: the shard, trackers, neighbours and discoveries hear of it together.
+//! Taking part in a swarm, and leaving it: the shard, trackers, neighbours, the DHT and discoveries hear of it together.
 
 use std::sync::Arc;
 
 use engine::Command as Brain;
 use shard::Command;
 use tracker::AnnouncerInput;
+use types::InfoHash;
 
+use crate::Reach;
 use crate::entry::{Entry, Stage, State};
 use crate::inner::Inner;
 
@@ -16,6 +18,7 @@ pub(super) fn join(inner: &Inner, entry: &Arc<Entry>, state: &State) {
         inner.shard(entry).command(Command::Torrent(entry.id, Brain::Start));
         inner.trackers.tell(entry.id, AnnouncerInput::Start);
         inner.local.enter(entry);
+        inner.dht.enter(entry);
     }
 }
 
@@ -33,8 +36,17 @@ pub(super) fn leave(inner: &Inner, entry: &Entry, state: &State) {
     }
 }
 
-/// Trackers, neighbours and discoveries hear no more of a torrent.
+/// The torrent of that name, if it takes part and everybody may speak of it: who is named to us by those who know no
+/// private torrents is a peer of such a one or of none.
+pub(super) fn public(inner: &Inner, name: InfoHash) -> Option<Arc<Entry>> {
+    let id = inner.session().find(name).map(|(id, _)| id)?;
+    let public = |entry: &Arc<Entry>| entry.state().takes_part() && entry.reach() == Reach::Public;
+    inner.entry(id).filter(public)
+}
+
+/// Trackers, neighbours, the DHT and discoveries hear no more of a torrent.
 pub(super) fn be_silent(inner: &Inner, entry: &Entry) {
     inner.trackers.tell(entry.id, AnnouncerInput::Stop);
     inner.local.leave(entry);
+    inner.dht.leave(entry);
 }

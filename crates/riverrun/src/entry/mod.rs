@@ -26,7 +26,7 @@ use metainfo::{FileIndex, Info, Metainfo};
 use shard::Command;
 use storage::{Plan, Selection};
 use tokio::sync::{Notify, broadcast};
-use types::{Bitfield, InfoHashes, PieceIndex};
+use types::{Announceable, Bitfield, InfoHashes, PieceIndex, Privacy};
 
 use crate::agenda::{Agenda, Chore};
 use crate::runtime::ShardHandle;
@@ -140,6 +140,16 @@ impl Entry {
             Some(_) if self.info().is_private() => Reach::Private,
             _ => Reach::Public,
         }
+    }
+
+    /// What lets it be announced to everybody; none where it is private or may turn out to be.
+    pub(crate) fn announceable(&self) -> Option<Announceable> {
+        let privacy = match self.reach() {
+            Reach::Public => Privacy::Public,
+            Reach::Unknown => Privacy::Unknown,
+            Reach::Private => Privacy::Private,
+        };
+        Announceable::new(self.hashes, privacy)
     }
 
     /// The metainfo of a magnet link has come. False where it had come before, or the torrent is gone.

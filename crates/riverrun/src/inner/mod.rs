@@ -15,6 +15,7 @@ use shard::Command;
 use tokio::task::AbortHandle;
 
 use crate::builder::OpenStorage;
+use crate::dht::Dht;
 use crate::entry::Entry;
 use crate::limiter::Membership;
 use crate::local::Local;
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) torrents: Torrents,
     pub(crate) trackers: Trackers,
     pub(crate) local: Local,
+    pub(crate) dht: Dht,
     pub(crate) listening: Vec<SocketAddr>,
     pub(crate) ending: Ending,
     pub(crate) tasks: Tasks,

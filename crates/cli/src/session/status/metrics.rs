@@ -67,6 +67,7 @@ fn client(out: &mut Families, report: &Report) {
     out.one("riverrun_download_rate_bytes", "gauge", help, stats.download_rate as f64);
     let help = "Bytes sent in a second, protocol included.";
     out.one("riverrun_upload_rate_bytes", "gauge", help, stats.upload_rate as f64);
+    out.one("riverrun_dht_nodes", "gauge", "Nodes of the DHT that answered.", stats.dht_nodes as f64);
     let by = |count: fn(&SourceCount) -> u32| {
         stats.sources.iter().map(move |s| (vec![("source", s.source.name())], f64::from(count(s))))
     };
