@@ -7,7 +7,8 @@
 //!
 //! It is read-only (BEP 43): it says so in each query, and answers none. It knows no node by itself and sends nothing
 //! before it is told of one. What others say is bounded in number, never verified, and never leads it to an address that
-//! nobody can have, nor from afar to one of the own network. It opens no socket and reads no clock: `riverrun-net` does, in `net::dht`.
+//! nobody can have, nor from afar to one of the own network. It opens no socket and reads no clock: `riverrun-net` does, in
+//! `net::dht`.
 //!
 //! ```
 //! use riverrun_dht::{Body, Config, Dht, Event, Input, Message, NodeId, Output, Reply};

@@ -61,8 +61,9 @@ pub enum Input<'a> {
         /// The port for IPv6.
         v6: Option<u16>,
     },
-    /// Nodes that may be asked, named by the user or by a torrent's `nodes` (BEP 5): they may be anywhere. The last 32 of
-    /// each family are kept. Addresses that nobody can have are passed over.
+    /// Nodes that may be asked, named by the user or by a torrent's `nodes` (BEP 5). They may be in our own network: whether
+    /// a torrent may lead there is for the caller to say. The last 32 of each family are kept. Addresses that nobody can
+    /// have are passed over.
     Nodes(&'a [SocketAddr]),
     /// A torrent takes part.
     Add(Announceable),

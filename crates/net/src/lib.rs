@@ -2,8 +2,8 @@
 //!
 //! The machines of the pure crates decide; what is here opens sockets, reads the clock and the system's entropy, and
 //! drives them. Each face stands behind a feature and is usable alone: `tracker-client` is a tracker client,
-//! `tracker-server` an embedded tracker, `lsd` finds neighbours, `dht` finds peers in the DHT, `port-mapping` has the gateway map ports. No decision
-//! about torrents or peers is made here.
+//! `tracker-server` an embedded tracker, `lsd` finds neighbours, `dht` finds peers in the DHT, `port-mapping` has the
+//! gateway map ports. No decision about torrents or peers is made here.
 //!
 //! ```
 //! # #[cfg(all(feature = "tracker-client", feature = "tracker-server"))]

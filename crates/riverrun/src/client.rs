@@ -163,17 +163,11 @@ impl Client {
         inner.lease(&vec![engine::Usage::default(); shards.len()]);
         inner.spawn_vital("event pump", pump(inner.clone(), told));
         inner.spawn_vital("upkeep", upkeep(inner.clone()));
-        inner.tasks.spawn(finds(inner.clone(), found));
         inner.spawn_vital("announcer", announce_loop(inner.clone(), announces));
         #[cfg(unix)]
         inner.open_doors(doors)?;
-        if let Some(heard) = heard {
-            inner.tasks.spawn(neighbours(inner.clone(), heard));
-        }
-        if let Some(found) = found_nodes {
-            inner.tasks.spawn(nodes(inner.clone(), found));
-            inner.tasks.spawn(first_nodes(inner.clone()));
-        }
+        inner.tasks.spawn(finds(inner.clone(), found));
+        search(&inner, heard, found_nodes);
         Ok(client)
     }
 
@@ -378,6 +372,17 @@ impl Client {
     /// The way to the first shard.
     pub(crate) fn shard_for_tests(&self) -> ShardHandle {
         self.guard.inner.shards.iter().next().expect("at least one shard").clone()
+    }
+}
+
+/// Takes in what the local network and the DHT tell, where they are on.
+fn search(inner: &Arc<Inner>, neighbourhood: Option<net::lsd::Events>, network: Option<net::dht::Events>) {
+    if let Some(heard) = neighbourhood {
+        inner.tasks.spawn(neighbours(inner.clone(), heard));
+    }
+    if let Some(found) = network {
+        inner.tasks.spawn(nodes(inner.clone(), found));
+        inner.tasks.spawn(first_nodes(inner.clone()));
     }
 }
 
