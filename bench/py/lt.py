@@ -2,7 +2,7 @@
 
     lt.py version
     lt.py download|seed TORRENT DIR IP:PORT
-    lt.py create FILE PIECE_LEN
+    lt.py create FILE PIECE_LEN v1|v2
     lt.py verify TORRENT DIR THREADS
     lt.py idle TORRENTS DIR
     lt.py huge TORRENT DIR
@@ -64,9 +64,9 @@ def timed(work):
     os._exit(0)
 
 
-def create(path, piece_len):
+def create(path, piece_len, kind):
     entry = lt.create_file_entry(os.path.basename(path), os.path.getsize(path))
-    torrent = lt.create_torrent([entry], piece_len, lt.create_torrent.v1_only)
+    torrent = lt.create_torrent([entry], piece_len, lt.create_torrent.v1_only if kind == "v1" else lt.create_torrent.v2_only)
     lt.set_piece_hashes(torrent, os.path.dirname(path))
     torrent.generate()
 
@@ -123,7 +123,7 @@ def main():
     elif verb in ("download", "seed"):
         transfer(*args, verb == "seed")
     elif verb == "create":
-        timed(lambda: create(args[0], int(args[1])))
+        timed(lambda: create(args[0], int(args[1]), args[2]))
     elif verb == "verify":
         timed(lambda: verify(args[0], args[1], int(args[2])))
     elif verb == "idle":

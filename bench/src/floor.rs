@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{IoSliceMut, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use types::{BlockRef, PieceIndex};
 use wire::{Handshake, Message};
@@ -53,6 +54,59 @@ pub(crate) fn send(args: &Args) -> Result {
             }
         }
     }
+}
+
+/// `floor through`: reads a file on two threads and hashes it with the widest kernel, or does nothing with it.
+pub(crate) fn through(args: &Args) -> Result {
+    let (path, hash): (String, String) = (args.get("data")?, args.get("hash")?);
+    let file = File::open(path)?;
+    let rows = usize::try_from(file.metadata()?.len())? / (LANES * PIECE);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let run = || pass(&file, &next, rows, &hash);
+        let other = scope.spawn(run);
+        run()?;
+        other.join().map_err(|_| "it panicked")?
+    })
+}
+
+/// Takes sixteen pieces at a time.
+fn pass(file: &File, next: &AtomicUsize, rows: usize, hash: &str) -> Result {
+    loop {
+        let row = next.fetch_add(1, Ordering::Relaxed);
+        if row >= rows {
+            return Ok(());
+        }
+        match hash {
+            "nothing" => {
+                let mut piece = vec![0; PIECE];
+                for lane in 0..LANES {
+                    file.read_exact_at(&mut piece, ((row * LANES + lane) * PIECE) as u64)?;
+                }
+            }
+            hash => side_by_side(file, row, hash)?,
+        }
+    }
+}
+
+/// Hashes sixteen pieces in blocks that are as many lanes.
+fn side_by_side(file: &File, row: usize, hash: &str) -> Result {
+    let mut blocks = Box::new(Blocks([[0; BLOCK]; LANES]));
+    let mut states: Vec<_> = (0..LANES).map(|_| hash::Sha1::new()).collect();
+    for block in 0..BLOCKS {
+        for (lane, to) in blocks.0.iter_mut().enumerate() {
+            file.read_exact_at(to, ((row * LANES + lane) * PIECE + block * BLOCK) as u64)?;
+        }
+        let parts = blocks.0.iter().map(|block| &block[..]);
+        if hash == "sha256" {
+            let parts: Vec<_> = parts.collect();
+            hash::sha256_many(&parts, std::hint::black_box(&mut [[0; 32]; LANES]));
+        } else {
+            hash::update_many_sha1(&mut states.iter_mut().zip(parts).collect::<Vec<_>>());
+        }
+    }
+    std::hint::black_box(states.into_iter().map(hash::Sha1::finalize).collect::<Vec<_>>());
+    Ok(())
 }
 
 /// `floor receive`: ends when it has everything.

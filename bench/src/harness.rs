@@ -3,23 +3,28 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::args::Args;
 use crate::payload::{PIECE, Payload};
-use crate::peers::{self, Job, Peer, Timed};
+use crate::peers::{self, Format, Job, Peer, Timed};
 use crate::report::{Report, Series};
 use crate::rows::{self, Row};
-use crate::{Result, proc, sandbox};
+use crate::{Result, plot, proc, sandbox};
 
 /// What all rows share.
 pub(crate) struct Bench {
     dir: PathBuf,
     /// The directory that holds the payload.
     pub(crate) data: PathBuf,
-    /// Its torrent.
+    /// Its torrent, v1.
     pub(crate) torrent: PathBuf,
+    /// And v2.
+    torrent_v2: PathBuf,
+    /// The payload's directory on a disk, once it was asked for; it goes with the run.
+    disk: OnceLock<PathBuf>,
     hash: String,
     /// Its length.
     pub(crate) pieces: usize,
@@ -38,19 +43,22 @@ pub(crate) fn run(args: &Args) -> Result {
     if !sandbox::inside() {
         sandbox::enter()?;
     }
+    let out = args.find::<PathBuf>("out")?.unwrap_or_else(|| peers::here("RESULTS.md"));
     let bench = Bench::new(mib)?;
     let mut report = Report::new(rounds, mib, peers.iter().map(|peer| peer.name()).zip(versions).collect());
     for row in rows {
         let series = measure(&bench, row, &peers, rounds);
         report.row(row, &series);
+        if let Some(curve) = row.curve() {
+            plot::draw(&out.with_file_name(format!("plots/{}.svg", row.name())), row, &curve, &series)?;
+        }
     }
     if let Some(note) = args.find::<String>("note")? {
         report.note(&note);
     }
-    std::fs::remove_dir_all(&bench.dir)?;
+    bench.clear()?;
     let text = report.text().replace(&*bench.dir.to_string_lossy(), "DIR");
     print!("{text}");
-    let out = args.find::<PathBuf>("out")?.unwrap_or_else(|| peers::here("RESULTS.md"));
     Ok(std::fs::write(out, text)?)
 }
 
@@ -66,6 +74,9 @@ fn choose<T: Copy>(all: &[T], wanted: Option<String>, name: impl Fn(T) -> &'stat
     wanted.split(',').map(find).collect()
 }
 
+/// Who takes longer than this is asked for one round alone, so that a run has an end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// All peers in turns, after one round that does not count. Who fails is not asked again.
 fn measure(bench: &Bench, row: &dyn Row, peers: &[&dyn Peer], rounds: usize) -> Vec<Series> {
     let mut series: Vec<Series> = peers.iter().map(|peer| Series::new(peer.name())).collect();
@@ -79,9 +90,11 @@ fn measure(bench: &Bench, row: &dyn Row, peers: &[&dyn Peer], rounds: usize) -> 
                 Ok(Some(values)) => {
                     let (row, peer, took) = (row.name(), peer.name(), start.elapsed().as_secs_f64());
                     eprintln!("{row} {round}/{rounds} {peer}: {values:.3?} ({took:.1} s)");
-                    if round > 0 {
+                    let slow = start.elapsed() > PATIENCE;
+                    if round > 0 || slow {
                         series.rounds.push(values);
                     }
+                    series.over = slow;
                 }
                 Ok(None) => series.over = true,
                 Err(error) => {
@@ -106,8 +119,11 @@ impl Bench {
         std::fs::create_dir_all(&data)?;
         payload.write(&data.join("payload"), mib)?;
         let program = peers::ALL[0];
-        let timed = program.create(&data.join("payload"), &torrent)?.ok_or("we make torrents")?;
-        proc::output(&mut { timed.command })?;
+        let torrent_v2 = dir.join("payload-v2.torrent");
+        for (format, torrent) in [(Format::V1, &torrent), (Format::V2, &torrent_v2)] {
+            let timed = program.create(format, &data.join("payload"), torrent)?.ok_or("we make torrents")?;
+            proc::output(&mut { timed.command })?;
+        }
         let mut show =
             Command::new(std::env::var_os("RIVERRUN_TORRENT").ok_or("RIVERRUN_TORRENT names no program")?);
         let said = proc::output(show.arg("metainfo").arg(&torrent).arg("infohash"))?;
@@ -116,11 +132,42 @@ impl Bench {
             dir,
             data,
             torrent,
+            torrent_v2,
+            disk: OnceLock::new(),
             hash,
             pieces: mib * (1 << 20) / PIECE,
             payload,
             places: AtomicUsize::new(0),
         })
+    }
+
+    /// The payload's torrent.
+    pub(crate) fn torrent(&self, format: Format) -> &Path {
+        if format == Format::V1 { &self.torrent } else { &self.torrent_v2 }
+    }
+
+    /// A directory with the payload on a disk, of which nothing is in memory.
+    pub(crate) fn cold(&self) -> Result<&Path> {
+        if self.disk.get().is_none() {
+            let name = self.dir.file_name().ok_or("no name")?;
+            let dir = Path::new("/var/tmp").join(name);
+            std::fs::create_dir_all(&dir)?;
+            std::fs::copy(self.data.join("payload"), dir.join("payload"))?;
+            let _ = self.disk.set(dir);
+        }
+        let dir = self.disk.get().ok_or("no disk")?;
+        let file = std::fs::File::open(dir.join("payload"))?;
+        file.sync_all()?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(dir)
+    }
+
+    /// Takes away what the run left on disks.
+    fn clear(&self) -> Result {
+        if let Some(dir) = self.disk.get() {
+            std::fs::remove_dir_all(dir)?;
+        }
+        Ok(std::fs::remove_dir_all(&self.dir)?)
     }
 
     /// The length of the payload.

@@ -10,12 +10,14 @@ mod idle;
 mod load;
 mod payload;
 mod peers;
+mod plot;
 mod proc;
 mod report;
 mod rows;
 mod sandbox;
 mod serve;
 mod sockets;
+mod synthetic;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,7 @@ fn command() -> Result {
         ("load", "up") => load::up(&Args::parse(words)?),
         ("load", "down") => load::down(&Args::parse(words)?),
         ("floor", "send") => floor::send(&Args::parse(words)?),
+        ("floor", "through") => floor::through(&Args::parse(words)?),
         ("floor", "receive") => floor::receive(&Args::parse(words)?),
         ("idle", "riverrun") => idle::riverrun(&Args::parse(words)?),
         ("huge", "riverrun") => idle::huge(&Args::parse(words)?),

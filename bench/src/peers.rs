@@ -51,6 +51,15 @@ pub(crate) enum Done {
     File(PathBuf),
 }
 
+/// What kind of torrent a file is hashed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// SHA-1 of pieces (BEP 3).
+    V1,
+    /// SHA-256 of blocks, in trees (BEP 52).
+    V2,
+}
+
 /// A piece of work of one process.
 pub(crate) struct Timed {
     /// What is run.
@@ -77,13 +86,23 @@ pub(crate) trait Peer: Sync {
         Ok(None)
     }
 
-    /// Makes a v1 torrent of a file, with pieces of 1 MiB.
-    fn create(&self, _file: &Path, _out: &Path) -> Result<Option<Timed>> {
+    /// Makes a torrent of a file, with pieces of 1 MiB.
+    fn create(&self, _: Format, _file: &Path, _out: &Path) -> Result<Option<Timed>> {
         Ok(None)
     }
 
     /// Compares a file with its torrent, on two threads.
-    fn verify(&self, _torrent: &Path, _dir: &Path) -> Result<Option<Timed>> {
+    fn verify(&self, _: Format, _torrent: &Path, _dir: &Path) -> Result<Option<Timed>> {
+        Ok(None)
+    }
+
+    /// Reads the file `payload` of a directory on two threads and does nothing with it.
+    fn read(&self, _dir: &Path) -> Result<Option<Timed>> {
+        Ok(None)
+    }
+
+    /// Says its version and ends; the program's path stands first.
+    fn version(&self) -> Result<Option<Command>> {
         Ok(None)
     }
 

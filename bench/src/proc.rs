@@ -117,6 +117,17 @@ fn lines(stdout: ChildStdout) -> std::sync::mpsc::Receiver<String> {
     receiver
 }
 
+/// A client that holds torrents, and how long it took to get them.
+pub(crate) struct Holder {
+    pub(crate) client: Talker,
+    /// Seconds until the `.torrent` was read, where it tells.
+    pub(crate) read: f64,
+    /// Seconds until it was added and started.
+    pub(crate) added: f64,
+    /// Goes after the client.
+    pub(crate) place: crate::harness::Place,
+}
+
 /// Runs a program to its end; what it wrote to stdout.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output =

@@ -6,7 +6,8 @@ use crate::rows::{Column, Row};
 
 /// All rounds of one peer in one row.
 pub(crate) struct Series {
-    peer: &'static str,
+    /// Its name.
+    pub(crate) peer: &'static str,
     /// One number for each column, for each round.
     pub(crate) rounds: Vec<Vec<f64>>,
     /// Whether it takes no more part.
@@ -27,7 +28,8 @@ impl Series {
         values
     }
 
-    fn median(&self, column: usize) -> Option<f64> {
+    /// The middle of all rounds.
+    pub(crate) fn median(&self, column: usize) -> Option<f64> {
         let values = self.sorted(column);
         values.get(values.len() / 2).copied()
     }
@@ -54,7 +56,7 @@ impl Report {
         let mut text = format!(
             "# Results\n\nMade by `cargo xtask bench --rounds {rounds} --size {mib}`: {mib} MiB in pieces of 1 MiB on tmpfs, over \
              loopback, all clients in turns, after one round that does not count. Each cell is the median of {rounds} \
-             rounds, and the least and the most. CPU time is that of the client alone, user and system, from the first \
+             rounds, and the least and the most; who takes more than 30 s is asked once. CPU time is that of the client alone, user and system, from the first \
              connection on; the generator's stands beside it, as loopback charges some of a receiver's work to the \
              sender. The ratio is the first column against ours: above 1 we need less.\n\n"
         );
@@ -68,27 +70,27 @@ impl Report {
 
     /// One row's table.
     pub(crate) fn row(&mut self, row: &dyn Row, series: &[Series]) {
+        let columns = row.columns();
         let ours = series.iter().find(|series| series.peer == "riverrun").and_then(|series| series.median(0));
         let text = &mut self.0;
-        let _ = write!(text, "\n## {}\n\n{}.\n\n| client |", row.name(), row.about());
-        for column in row.columns() {
+        let _ = write!(text, "\n## {}\n\n{}.\n\n", row.name(), row.about());
+        if row.curve().is_some() {
+            let _ = write!(text, "![{0}](plots/{0}.svg)\n\n", row.name());
+        }
+        text.push_str("| client |");
+        for column in columns {
             let _ = write!(text, " {} |", column.name);
         }
-        let _ = write!(text, " ratio |\n|---|{}---:|\n", "---:|".repeat(row.columns().len()));
+        let _ = write!(text, " ratio |\n|---|{}---:|\n", "---:|".repeat(columns.len()));
         for series in series {
             if let Some(error) = &series.error {
                 let line = error.lines().next().unwrap_or_default();
-                let _ = writeln!(
-                    text,
-                    "| {} | failed: {line} |{}",
-                    series.peer,
-                    " |".repeat(row.columns().len())
-                );
+                let _ = writeln!(text, "| {} | failed: {line} |{}", series.peer, " |".repeat(columns.len()));
                 continue;
             }
             let Some(median) = series.median(0) else { continue };
             let _ = write!(text, "| {} |", series.peer);
-            for (number, column) in row.columns().iter().enumerate() {
+            for (number, column) in columns.iter().enumerate() {
                 let _ = write!(text, " {} |", series.cell(number, column));
             }
             let _ =

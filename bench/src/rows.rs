@@ -1,30 +1,47 @@
 //! What is measured. One more is one file and one line here.
 
+mod cold;
 mod create;
 mod download;
+mod grow;
 mod huge;
 mod idle;
 mod seed;
+mod start;
 mod verify;
 
 use crate::Result;
 use crate::harness::Bench;
-use crate::peers::Peer;
+use crate::peers::{Format, Peer};
 
 /// Every row, in the order of the report.
 pub(crate) static ALL: &[&dyn Row] = &[
     &download::Download { name: "download-1", connections: 1, liars: 0 },
     &download::Download { name: "download-50", connections: 50, liars: 0 },
+    &download::Download { name: "download-200", connections: 200, liars: 0 },
+    &download::Download { name: "download-500", connections: 500, liars: 0 },
     &download::Download { name: "download-50-liars", connections: 50, liars: 2 },
     &seed::Seed { name: "seed-1", connections: 1 },
     &seed::Seed { name: "seed-10", connections: 10 },
     &seed::Seed { name: "seed-50", connections: 50 },
     &seed::Seed { name: "seed-500", connections: 500 },
-    &verify::Verify,
-    &create::Create,
+    &verify::Verify { name: "verify", format: Format::V1 },
+    &verify::Verify { name: "verify-v2", format: Format::V2 },
+    &cold::Cold,
+    &create::Create { name: "create", format: Format::V1 },
+    &create::Create { name: "create-v2", format: Format::V2 },
     &idle::THOUSAND,
     &idle::TEN_THOUSAND,
     &huge::Huge,
+    &start::Start,
+    &grow::CONNECTIONS_DOWNLOAD,
+    &grow::CONNECTIONS_SEED,
+    &grow::TORRENTS_TIME,
+    &grow::TORRENTS_MEMORY,
+    &grow::PIECES_TIME,
+    &grow::PIECES_MEMORY,
+    &grow::FILES_TIME,
+    &grow::FILES_MEMORY,
 ];
 
 /// A number that a row measures.
@@ -39,6 +56,16 @@ const fn column(name: &'static str, digits: usize) -> Column {
     Column { name, digits }
 }
 
+/// What the columns of a row are when they are points: its plot has two axes, both logarithmic.
+pub(crate) struct Curve {
+    /// What grows, one number for each column.
+    pub(crate) of: &'static [usize],
+    /// What it is.
+    pub(crate) grows: &'static str,
+    /// What it costs, with its unit.
+    pub(crate) cost: &'static str,
+}
+
 /// One job that every client does, or can't.
 pub(crate) trait Row: Sync {
     /// Its name for `--rows`.
@@ -49,6 +76,11 @@ pub(crate) trait Row: Sync {
 
     /// What it measures. The first column is the one whose ratio to ours is shown.
     fn columns(&self) -> &'static [Column];
+
+    /// Where the columns are points of a curve.
+    fn curve(&self) -> Option<Curve> {
+        None
+    }
 
     /// Does it once; one number for each column, or none where the client has no such work. `first` is the round that
     /// does not count: there the result is compared as well.

@@ -37,6 +37,12 @@ impl Peer for Aria2 {
         Ok(said.split_whitespace().nth(2).unwrap_or_default().to_owned())
     }
 
+    fn version(&self) -> Result<Option<Command>> {
+        let mut command = Command::new("aria2c");
+        command.arg("--version");
+        Ok(Some(command))
+    }
+
     fn download(&self, job: &Job<'_>) -> Result<Option<(Command, Done)>> {
         let mut command = transfer(job);
         command.arg("--seed-time=0").arg(job.torrent);

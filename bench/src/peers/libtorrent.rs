@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Done, Job, Peer, Timed, cache, here};
+use super::{Done, Format, Job, Peer, Timed, cache, here};
 use crate::{Result, proc};
 
 /// The client.
@@ -61,13 +61,14 @@ impl Peer for Libtorrent {
         Ok(Some(transfer(job, "seed")?))
     }
 
-    fn create(&self, file: &Path, _: &Path) -> Result<Option<Timed>> {
+    fn create(&self, format: Format, file: &Path, _: &Path) -> Result<Option<Timed>> {
         let mut command = script("create")?;
-        command.arg(file).arg("1048576");
+        let kind = if format == Format::V1 { "v1" } else { "v2" };
+        command.arg(file).arg("1048576").arg(kind);
         Ok(Some(Timed { command, tells: true }))
     }
 
-    fn verify(&self, torrent: &Path, dir: &Path) -> Result<Option<Timed>> {
+    fn verify(&self, _: Format, torrent: &Path, dir: &Path) -> Result<Option<Timed>> {
         let mut command = script("verify")?;
         command.arg(torrent).arg(dir).arg("2");
         Ok(Some(Timed { command, tells: true }))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Done, Job, Peer, Timed};
+use super::{Done, Format, Job, Peer, Timed};
 use crate::{Result, proc};
 
 /// The client.
@@ -49,17 +49,24 @@ impl Peer for Riverrun {
         Ok(Some(transfer(job, "seed", "--data")?))
     }
 
-    fn create(&self, file: &Path, out: &Path) -> Result<Option<Timed>> {
+    fn create(&self, format: Format, file: &Path, out: &Path) -> Result<Option<Timed>> {
         let mut command = Command::new(program()?);
         command.args(["create", "--quiet", "--force", "--threads", "2", "--piece-length", "1048576"]);
+        command.args((format == Format::V2).then_some("--v2"));
         command.arg(file).arg("--output").arg(out);
         Ok(Some(Timed { command, tells: false }))
     }
 
-    fn verify(&self, torrent: &Path, dir: &Path) -> Result<Option<Timed>> {
+    fn verify(&self, _: Format, torrent: &Path, dir: &Path) -> Result<Option<Timed>> {
         let mut command = Command::new(program()?);
         command.args(["verify", "--quiet", "--threads", "2"]).arg(torrent).arg("--data").arg(dir);
         Ok(Some(Timed { command, tells: false }))
+    }
+
+    fn version(&self) -> Result<Option<Command>> {
+        let mut command = Command::new(program()?);
+        command.arg("version");
+        Ok(Some(command))
     }
 
     fn idle(&self, torrents: usize, dir: &Path) -> Result<Option<Command>> {

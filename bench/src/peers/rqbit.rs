@@ -52,6 +52,12 @@ impl Peer for Rqbit {
         Ok(said.split_whitespace().nth(1).unwrap_or_default().to_owned())
     }
 
+    fn version(&self) -> Result<Option<Command>> {
+        let mut command = Command::new(program()?);
+        command.arg("--version");
+        Ok(Some(command))
+    }
+
     fn download(&self, job: &Job<'_>) -> Result<Option<(Command, Done)>> {
         let mut command = transfer(job)?;
         command.arg("--exit-on-finish");

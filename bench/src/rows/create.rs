@@ -3,18 +3,22 @@
 use super::{Column, Row, column};
 use crate::Result;
 use crate::harness::Bench;
-use crate::peers::Peer;
+use crate::peers::{Format, Peer};
 
 /// The row.
-pub(crate) struct Create;
+pub(crate) struct Create {
+    pub(crate) name: &'static str,
+    pub(crate) format: Format,
+}
 
 impl Row for Create {
     fn name(&self) -> &'static str {
-        "create"
+        self.name
     }
 
     fn about(&self) -> String {
-        "Making a v1 torrent of a file in the page cache".into()
+        let format = if self.format == Format::V1 { "v1" } else { "v2" };
+        format!("Making a {format} torrent of a file in the page cache")
     }
 
     fn columns(&self) -> &'static [Column] {
@@ -23,7 +27,9 @@ impl Row for Create {
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {
         let place = bench.place()?;
-        let Some(timed) = peer.create(&bench.data.join("payload"), &place.path("made.torrent"))? else {
+        let Some(timed) =
+            peer.create(self.format, &bench.data.join("payload"), &place.path("made.torrent"))?
+        else {
             return Ok(None);
         };
         bench.timed(timed).map(Some)

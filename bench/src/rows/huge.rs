@@ -1,21 +1,19 @@
 //! One torrent of very many pieces.
 
-use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use super::{Column, Row, column};
 use crate::Result;
 use crate::harness::Bench;
 use crate::peers::Peer;
-use crate::proc::Talker;
+use crate::proc::{Holder, Talker};
+use crate::synthetic::{self, Shape};
 
 /// The row.
 pub(crate) struct Huge;
 
-/// 1 TiB.
-const LENGTH: u64 = 1 << 40;
-const PIECE: u64 = 1 << 20;
+/// Of 1 MiB each: 1 TiB.
+const PIECES: usize = 1 << 20;
 
 impl Row for Huge {
     fn name(&self) -> &'static str {
@@ -23,8 +21,7 @@ impl Row for Huge {
     }
 
     fn about(&self) -> String {
-        let pieces = LENGTH / PIECE;
-        format!("one torrent of 1 TiB in {pieces} pieces, read, added and started; nothing of it is there")
+        format!("One torrent of 1 TiB in {PIECES} pieces, read, added and started; nothing of it is there")
     }
 
     fn columns(&self) -> &'static [Column] {
@@ -40,34 +37,29 @@ impl Row for Huge {
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {
-        let place = bench.place()?;
-        let torrent = place.path("huge.torrent");
-        let Some(command) = peer.huge(&torrent, &place.sub("data")?)? else { return Ok(None) };
-        write(&torrent)?;
-        let mut client = Talker::start(command)?;
-        let read: f64 = client.wait("parsed", Duration::from_secs(120))?.parse()?;
-        let added: f64 = client.wait("added", Duration::from_secs(120))?.parse()?;
+        let Some(Holder { mut client, read, added, place }) = add(bench, peer, &Shape::Pieces(PIECES))?
+        else {
+            return Ok(None);
+        };
         std::thread::sleep(Duration::from_secs(2));
         let before = client.program.cpu()?;
         let watch = Duration::from_secs(4);
         std::thread::sleep(watch);
         let cpu = 100.0 * (client.program.cpu()? - before) / watch.as_secs_f64();
-        Ok(Some(vec![client.program.resident(), client.program.peak(), read, added, cpu]))
+        let values = vec![client.program.resident(), client.program.peak(), read, added, cpu];
+        drop((client, place));
+        Ok(Some(values))
     }
 }
 
-/// A torrent whose hashes nothing fits.
-fn write(path: &Path) -> Result {
-    let hashes = LENGTH / PIECE * 20;
-    let mut out = std::io::BufWriter::new(std::fs::File::create(path)?);
-    write!(out, "d4:infod6:lengthi{LENGTH}e4:name4:huge12:piece lengthi{PIECE}e6:pieces{hashes}:")?;
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    for _ in 0..hashes / 8 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        out.write_all(&state.to_le_bytes())?;
-    }
-    out.write_all(b"ee")?;
-    Ok(out.flush()?)
+/// A client to which a torrent of this shape was added.
+pub(super) fn add(bench: &Bench, peer: &dyn Peer, shape: &Shape) -> Result<Option<Holder>> {
+    let place = bench.place()?;
+    let torrent = place.path("huge.torrent");
+    let Some(command) = peer.huge(&torrent, &place.sub("data")?)? else { return Ok(None) };
+    synthetic::write(&torrent, shape)?;
+    let client = Talker::start(command)?;
+    let read = client.wait("parsed", Duration::from_secs(120))?.parse()?;
+    let added = client.wait("added", Duration::from_secs(120))?.parse()?;
+    Ok(Some(Holder { client, read, added, place }))
 }

@@ -6,7 +6,7 @@ use super::{Column, Row, column};
 use crate::Result;
 use crate::harness::Bench;
 use crate::peers::Peer;
-use crate::proc::Talker;
+use crate::proc::{Holder, Talker};
 
 /// The row.
 pub(crate) struct Idle {
@@ -46,15 +46,25 @@ impl Row for Idle {
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {
-        let place = bench.place()?;
-        let Some(command) = peer.idle(self.torrents, &place.sub("data")?)? else { return Ok(None) };
-        let mut client = Talker::start(command)?;
-        let added: f64 = client.wait("added", Duration::from_secs(120))?.parse()?;
+        let Some(Holder { mut client, added, place, .. }) = add(bench, peer, self.torrents)? else {
+            return Ok(None);
+        };
         // What starting left behind is not idling.
         std::thread::sleep(Duration::from_secs(2));
         let before = client.program.cpu()?;
         std::thread::sleep(WATCH);
         let cpu = 100.0 * (client.program.cpu()? - before) / WATCH.as_secs_f64();
-        Ok(Some(vec![client.program.resident(), client.program.peak(), added, cpu]))
+        let values = vec![client.program.resident(), client.program.peak(), added, cpu];
+        drop((client, place));
+        Ok(Some(values))
     }
+}
+
+/// A client to which so many torrents were added.
+pub(super) fn add(bench: &Bench, peer: &dyn Peer, torrents: usize) -> Result<Option<Holder>> {
+    let place = bench.place()?;
+    let Some(command) = peer.idle(torrents, &place.sub("data")?)? else { return Ok(None) };
+    let client = Talker::start(command)?;
+    let added = client.wait("added", Duration::from_secs(120))?.parse()?;
+    Ok(Some(Holder { client, read: 0.0, added, place }))
 }

@@ -3,18 +3,24 @@
 use super::{Column, Row, column};
 use crate::Result;
 use crate::harness::Bench;
-use crate::peers::Peer;
+use crate::peers::{Format, Peer};
 
 /// The row.
-pub(crate) struct Verify;
+pub(crate) struct Verify {
+    pub(crate) name: &'static str,
+    pub(crate) format: Format,
+}
 
 impl Row for Verify {
     fn name(&self) -> &'static str {
-        "verify"
+        self.name
     }
 
     fn about(&self) -> String {
-        "Comparing a file in the page cache with its v1 torrent, on two threads".into()
+        let format = if self.format == Format::V1 { "v1" } else { "v2" };
+        format!(
+            "Comparing a file in the page cache with its {format} torrent, on two threads; the floor reads and hashes"
+        )
     }
 
     fn columns(&self) -> &'static [Column] {
@@ -22,7 +28,9 @@ impl Row for Verify {
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {
-        let Some(timed) = peer.verify(&bench.torrent, &bench.data)? else { return Ok(None) };
+        let Some(timed) = peer.verify(self.format, bench.torrent(self.format), &bench.data)? else {
+            return Ok(None);
+        };
         bench.timed(timed).map(Some)
     }
 }
