@@ -23,7 +23,7 @@ fn transfer(job: &Job<'_>, verb: &str, dir: &str) -> Result<Command> {
         "--no-trackers",
         "--ipv4-only",
         "--max-peers",
-        "1000",
+        "2000",
         "--listen",
         &job.listen.to_string(),
     ]);
