@@ -8,6 +8,7 @@
 //! The last line is `N passed, N failed`, alone. It counts the test cases of stages that run some, each law as a case,
 //! and every other stage as one.
 
+mod budget;
 mod cross;
 mod report;
 mod stages;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Context, Outcome, Stage, cross};
+use super::{Context, Outcome, Stage, budget, cross};
 use crate::{Result, deny, laws, layers, process, tidy};
 
 /// Every stage. To add one: write its function, and a line here.
@@ -24,8 +24,13 @@ pub(crate) const STAGES: &[Stage] = &[
         run: cross::cross,
     },
     Stage { name: "sim", about: "simulated swarms", gate: false, run: sim },
+    Stage { name: "budget", about: "what a block costs in instructions", gate: false, run: budget::budget },
     Stage { name: "interop", about: "other clients and trackers, both ways", gate: false, run: interop },
 ];
+
+/// With optimisation, and the assertions and overflow checks of a development build.
+pub(super) const OPTIMISED: [&str; 6] =
+    ["--config", "profile.sim.inherits='dev'", "--config", "profile.sim.opt-level=3", "--profile", "sim"];
 
 /// The package whose tests are a stage of their own.
 const SIM: &str = "riverrun-sim";
@@ -150,10 +155,8 @@ fn msrv(context: &Context<'_>) -> Result<Outcome> {
 
 /// Simulated swarms run with optimisation, and keep the assertions and overflow checks of a development build.
 fn sim(context: &Context<'_>) -> Result<Outcome> {
-    let profile =
-        ["--config", "profile.sim.inherits='dev'", "--config", "profile.sim.opt-level=3", "--profile", "sim"];
     let mut command = context.repo.cargo(&["test", "--package", SIM, "--no-fail-fast"]);
-    command.args(profile);
+    command.args(OPTIMISED);
     stream(command)
 }
 
