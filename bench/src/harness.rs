@@ -50,13 +50,16 @@ pub(crate) fn run(args: &Args) -> Result {
         let series = measure(&bench, row, &peers, rounds);
         report.row(row, &series);
         if let Some(curve) = row.curve() {
-            plot::draw(&out.with_file_name(format!("plots/{}.svg", row.name())), row, &curve, &series)?;
+            let picture = out.with_file_name(format!("plots/{}.svg", row.name()));
+            // The table says the same.
+            if let Err(error) = plot::draw(&picture, row, &curve, &series) {
+                eprintln!("{}: {error}", picture.display());
+            }
         }
     }
     if let Some(note) = args.find::<String>("note")? {
         report.note(&note);
     }
-    bench.clear()?;
     let text = report.text().replace(&*bench.dir.to_string_lossy(), "DIR");
     print!("{text}");
     Ok(std::fs::write(out, text)?)
@@ -88,10 +91,10 @@ fn measure(bench: &Bench, row: &dyn Row, peers: &[&dyn Peer], rounds: usize) -> 
             let start = Instant::now();
             match row.measure(bench, *peer, round == 0) {
                 Ok(Some(values)) => {
-                    let (row, peer, took) = (row.name(), peer.name(), start.elapsed().as_secs_f64());
-                    eprintln!("{row} {round}/{rounds} {peer}: {values:.3?} ({took:.1} s)");
+                    let (name, peer, took) = (row.name(), peer.name(), start.elapsed().as_secs_f64());
+                    eprintln!("{name} {round}/{rounds} {peer}: {values:.3?} ({took:.1} s)");
                     let slow = start.elapsed() > PATIENCE;
-                    if round > 0 || slow {
+                    if values.len() == row.columns().len() && (round > 0 || slow) {
                         series.rounds.push(values);
                     }
                     series.over = slow;
@@ -162,14 +165,6 @@ impl Bench {
         Ok(dir)
     }
 
-    /// Takes away what the run left on disks.
-    fn clear(&self) -> Result {
-        if let Some(dir) = self.disk.get() {
-            std::fs::remove_dir_all(dir)?;
-        }
-        Ok(std::fs::remove_dir_all(&self.dir)?)
-    }
-
     /// The length of the payload.
     pub(crate) fn gib(&self) -> f64 {
         (self.pieces * PIECE) as f64 / f64::from(1 << 30)
@@ -228,6 +223,16 @@ impl Bench {
             }
         }
         Ok(vec![cpu / self.gib(), wall, self.gib() * 1.073_741_824 / wall])
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        for dir in self.disk.get().into_iter().chain([&self.dir]) {
+            if let Err(error) = std::fs::remove_dir_all(dir) {
+                eprintln!("{} is left: {error}", dir.display());
+            }
+        }
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) struct ClientOptions {
     #[arg(short = '6', long, env = "RIVERRUN_IPV6_ONLY")]
     pub(crate) ipv6_only: bool,
     /// Tell peers and trackers nothing of this program, and each torrent another name; this hides no address
-    #[arg(long, env = "RIVERRUN_ANONYMOUS", conflicts_with_all = ["user_agent", "public_ip"])]
+    #[arg(long, env = "RIVERRUN_ANONYMOUS", conflicts_with_all = ["user_agent", "public_ip", "dht_node"])]
     pub(crate) anonymous: bool,
     /// Take no file from another torrent that is here, whatever they say of each other (BEP 38)
     #[arg(long, env = "RIVERRUN_NO_LINK_SIMILAR")]

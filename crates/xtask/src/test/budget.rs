@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use super::{Context, Outcome};
+use crate::Result;
 use crate::process::{self, Cases};
-use crate::{Error, Result};
 
 /// The most instructions that a crate may spend on each block, on both ends together. What the compiler builds into its
 /// functions counts; the allocator, containers of the standard library that stay functions, hashes, and the test's pipes
@@ -64,7 +64,7 @@ fn build(context: &Context<'_>) -> Result<String> {
         Some(message.get("executable")?.as_str()?.to_owned())
     };
     let program = text.lines().filter_map(executable).next_back();
-    program.filter(|_| success).ok_or_else(|| Error::from(format!("the transfer does not build\n{text}")))
+    program.filter(|_| success).ok_or_else(|| format!("the transfer does not build\n{text}").into())
 }
 
 /// Instructions of each crate while so many blocks are moved.
