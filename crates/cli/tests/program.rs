@@ -39,7 +39,7 @@ fn a_torrent_is_fetched_from_its_url() {
 #[test]
 fn what_tells_who_we_are_is_refused_together_with_being_anonymous() {
     let scene = Scene::new();
-    for telling in ["--user-agent mine/1", "--public-ip 192.0.2.7"] {
+    for telling in ["--user-agent mine/1", "--public-ip 192.0.2.7", "--dht-node 192.0.2.7:6881"] {
         for command in
             ["download data.torrent", "seed data.torrent", "serve data", "metainfo fetch data.torrent"]
         {
