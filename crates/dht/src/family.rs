@@ -8,8 +8,8 @@ use types::{Rng, Scope};
 use crate::NodeId;
 use crate::table::{Host, Table};
 
-/// Most addresses of nodes that are kept although nobody answered there yet.
-const NAMED: usize = 32;
+/// Most bootstrap nodes: addresses that are kept whether or not somebody answered there.
+const BOOTSTRAP: usize = 32;
 /// So many nodes say how they see us before they are believed.
 const VOTERS: usize = 8;
 
@@ -38,32 +38,33 @@ pub(crate) struct Network {
     pub(crate) port: Option<u16>,
     /// Where others see us.
     external: Option<IpAddr>,
-    named: Vec<SocketAddr>,
+    /// Where to begin while too few nodes are known.
+    bootstrap: Vec<SocketAddr>,
     votes: BTreeMap<Host, IpAddr>,
 }
 
 impl Network {
     pub(crate) fn new(on: bool, rng: &mut Rng) -> Network {
         let table = Table::new(NodeId::random(rng));
-        Network { on, table, port: None, external: None, named: Vec::new(), votes: BTreeMap::new() }
+        Network { on, table, port: None, external: None, bootstrap: Vec::new(), votes: BTreeMap::new() }
     }
 
-    /// Keeps the address of a node; of too many the oldest goes.
-    pub(crate) fn name(&mut self, addr: SocketAddr) {
-        self.named.retain(|known| *known != addr);
-        if self.named.len() >= NAMED {
-            self.named.remove(0);
+    /// Keeps the address of a bootstrap node; of too many the oldest goes.
+    pub(crate) fn add_bootstrap(&mut self, addr: SocketAddr) {
+        self.bootstrap.retain(|known| *known != addr);
+        if self.bootstrap.len() >= BOOTSTRAP {
+            self.bootstrap.remove(0);
         }
-        self.named.push(addr);
+        self.bootstrap.push(addr);
     }
 
-    pub(crate) fn named(&self) -> &[SocketAddr] {
-        &self.named
+    pub(crate) fn bootstrap(&self) -> &[SocketAddr] {
+        &self.bootstrap
     }
 
     /// Whether there is somebody to ask.
     pub(crate) fn knows_somebody(&self) -> bool {
-        self.on && (self.table.len() > 0 || !self.named.is_empty())
+        self.on && (self.table.len() > 0 || !self.bootstrap.is_empty())
     }
 
     /// A node says where it sees us. When most of some agree, we take a name that nodes there may have (BEP 42,
@@ -118,8 +119,8 @@ mod tests {
     fn so_many_addresses_are_kept() {
         let mut network = Network::new(true, &mut Rng::from_number(1));
         assert!(!network.knows_somebody());
-        (1..200).for_each(|port| network.name(([10, 0, 0, 1], port).into()));
-        assert_eq!(network.named().len(), NAMED);
-        assert_eq!(network.named().last().map(SocketAddr::port), Some(199));
+        (1..200).for_each(|port| network.add_bootstrap(([10, 0, 0, 1], port).into()));
+        assert_eq!(network.bootstrap().len(), BOOTSTRAP);
+        assert_eq!(network.bootstrap().last().map(SocketAddr::port), Some(199));
     }
 }

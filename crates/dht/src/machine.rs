@@ -54,7 +54,7 @@ impl Default for Config {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input<'a> {
     /// Where peers are accepted, as others reach us. In a family without a port peers are looked for and nothing is
-    /// announced.
+    /// announced. With a port that was not told before all torrents are announced anew.
     Ports {
         /// The port for IPv4.
         v4: Option<u16>,
@@ -180,12 +180,8 @@ impl Dht {
     /// [`Ignored`] for a datagram that changes nothing; never for anything else.
     pub fn handle(&mut self, now: Time, input: Input<'_>) -> Result<(), Ignored> {
         match input {
-            Input::Ports { v4, v6 } => {
-                for (network, port) in self.networks.iter_mut().zip([v4, v6]) {
-                    network.port = port.filter(|port| *port != 0);
-                }
-            }
-            Input::Nodes(nodes) => self.name(now, nodes),
+            Input::Ports { v4, v6 } => self.ports(now, [v4, v6]),
+            Input::Nodes(nodes) => self.bootstrap(now, nodes),
             Input::Add(torrent) => {
                 torrent.hashes().wire_names().for_each(|name| self.torrents.add(now, name))
             }
@@ -225,7 +221,20 @@ impl Dht {
         &mut self.networks[family as usize]
     }
 
-    fn name(&mut self, now: Time, nodes: &[SocketAddr]) {
+    fn ports(&mut self, now: Time, ports: [Option<u16>; 2]) {
+        let mut renew = false;
+        for (network, port) in self.networks.iter_mut().zip(ports) {
+            let port = port.filter(|port| *port != 0);
+            renew |= network.on && port.is_some() && port != network.port;
+            network.port = port;
+        }
+        if renew {
+            self.torrents.renew(now);
+        }
+    }
+
+    /// Takes in nodes to begin at.
+    fn bootstrap(&mut self, now: Time, nodes: &[SocketAddr]) {
         let usable = nodes.iter().map(|node| canonical(*node));
         // Nobody can have an address that may not even speak of itself.
         let usable: Vec<_> = usable.filter(|node| may_speak_of(node.ip(), *node)).collect();
@@ -234,7 +243,7 @@ impl Dht {
             if !self.network(family).on || of_family().next().is_none() {
                 continue;
             }
-            of_family().for_each(|node| self.network(family).name(node));
+            of_family().for_each(|node| self.network(family).add_bootstrap(node));
             self.meet(family, of_family().map(|node| (node, None)));
             if self.network(family).table.len() == 0 {
                 self.torrents.hurry(now);
@@ -295,7 +304,7 @@ impl Dht {
                 let nearest = network.table.closest(&name.into());
                 nearest.iter().for_each(|node| lookup.add(node.addr, Some(node.id)));
                 if nearest.len() < K || nearest.iter().any(|node| network.table.is_failing(node.addr)) {
-                    network.named().iter().for_each(|addr| lookup.add(*addr, None));
+                    network.bootstrap().iter().for_each(|addr| lookup.add(*addr, None));
                 }
                 self.enter(lookup);
             }

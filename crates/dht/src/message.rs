@@ -18,7 +18,8 @@ pub const NODES: usize = 32;
 /// Most peers that are taken from one answer.
 pub const PEERS: usize = 100;
 
-/// Strings are a tenth of what a datagram holds at least; no message has more than three levels, whatever comes with it.
+/// What a datagram may hold: the shortest value, an empty string, takes two bytes, so that one of [`READ_LEN`] never has
+/// too many; and messages are three levels deep, the others are for keys that we do not know.
 const OPTIONS: Options = Options::lenient().max_len(READ_LEN).max_depth(8).max_tokens(READ_LEN / 2);
 
 /// Bytes that are no message.

@@ -93,15 +93,18 @@ impl Table {
 
     fn enter(&mut self, now: Time, row: Row) {
         let host = Host::of(row.node.addr);
-        if let Some(known) = self.rows.iter_mut().find(|known| Host::of(known.node.addr) == host) {
-            // Who answers from this very address is who is there now.
-            if known.node == row.node || !known.is_good(now) {
+        if let Some(at) = self.rows.iter().position(|known| Host::of(known.node.addr) == host) {
+            let known = &mut self.rows[at];
+            if known.node == row.node {
                 *known = row;
-            } else if known.node.addr == row.node.addr {
-                self.rows.retain(|known| known.node.addr != row.node.addr);
-                self.enter(now, row);
+                return;
             }
-            return;
+            // Who answers from this very address is who is there now.
+            if known.is_good(now) && known.node.addr != row.node.addr {
+                return;
+            }
+            // The new id may belong into another bucket, which may be full.
+            self.rows.remove(at);
         }
         let shared = self.own.common_bits(&row.node.id);
         let bucket = || self.rows.iter().filter(|known| self.own.common_bits(&known.node.id) == shared);
@@ -194,6 +197,21 @@ mod tests {
         let v6 = |n: u8| format!("[2001:470::{n:x}]:1").parse().unwrap();
         (1..9).for_each(|n| table.answered(at(0), Node { id: NodeId([n; 20]), addr: v6(n) }));
         assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn a_host_with_a_new_name_enters_a_bucket_as_everybody_does() {
+        let mut table = Table::new(NodeId([0; 20]));
+        let hosts = 0..2 * K as u32;
+        hosts.clone().for_each(|n| table.answered(at(0), node(if n < K as u32 { 0x80 } else { 0x40 }, n)));
+        assert_eq!(table.len(), 2 * K);
+        // Those of the other bucket do not answer once, and then under names that belong into the first.
+        for n in hosts.skip(K) {
+            table.failed(node(0x40, n).addr, true);
+            table.answered(at(1), node(0x80, n));
+        }
+        assert_eq!(table.len(), K);
+        assert!((0..K as u32).all(|n| table.closest(&NodeId([0x80; 20])).contains(&node(0x80, n))));
     }
 
     #[test]

@@ -15,6 +15,8 @@ struct Row {
     found: bool,
     /// Rounds in a row that found nobody.
     misses: u32,
+    /// Whether it is to be looked for anew as soon as the lookups under way are over.
+    again: bool,
 }
 
 /// The torrents by name, and by when they are due.
@@ -73,8 +75,20 @@ impl Torrents {
             0 => interval,
             misses => retry.saturating_mul(1 << (misses - 1).min(16)).min(interval),
         };
-        row.due = now + wait.mul_f64(0.9 + 0.2 * rng.fraction());
+        let wait = if row.again { Duration::ZERO } else { wait.mul_f64(0.9 + 0.2 * rng.fraction()) };
+        (row.due, row.again) = (now + wait, false);
         self.queue.insert((row.due, name));
+    }
+
+    /// All are due now, and those that are being looked for once more after that: what was announced is no longer true.
+    pub(crate) fn renew(&mut self, now: Time) {
+        for (name, row) in &mut self.rows {
+            row.again = row.running > 0;
+            if self.queue.remove(&(row.due, *name)) {
+                row.due = row.due.min(now);
+                self.queue.insert((row.due, *name));
+            }
+        }
     }
 
     /// All that wait because nobody was found are due now.

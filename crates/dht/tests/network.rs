@@ -240,6 +240,28 @@ fn it_looks_again_every_quarter_of_an_hour_and_not_oftener() {
 }
 
 #[test]
+fn another_port_is_announced_at_once() {
+    // Told before, during and after the first announces.
+    for at in (0..2_000).step_by(50) {
+        let mut net = Net::new(2, 50, v4, |_| Kind::Honest);
+        net.give(TORRENT, "45.9.9.9:1234");
+        let mut dht = client(Config::default());
+        tell(&mut dht, Time::ZERO, &[v4(0)]);
+        net.run(&mut dht, Time::from_millis(at));
+        let ports = Input::Ports { v4: Some(7), v6: Some(51_413) };
+        dht.handle(net.now, ports.clone()).expect("no datagram");
+        net.run(&mut dht, Time::from_secs(30));
+        assert_eq!(net.announced(TORRENT, 7), 8, "told after {at} ms");
+        // The same port once more, and none, are no news.
+        let sent = net.sent.len();
+        dht.handle(net.now, ports).expect("no datagram");
+        dht.handle(net.now, Input::Ports { v4: None, v6: None }).expect("no datagram");
+        net.run(&mut dht, Time::from_secs(60));
+        assert_eq!(net.sent.len(), sent);
+    }
+}
+
+#[test]
 fn a_torrent_that_goes_in_the_midst_of_a_lookup_is_named_no_more() {
     let mut net = Net::new(3, 50, v4, |_| Kind::Honest);
     let mut dht = client(Config::default());
