@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use types::{InfoHash, PeerId, Rng};
 
 use crate::agenda::Agenda;
-use crate::control::{self, announce_loop, close, finds, first_nodes, neighbours, nodes, pump, upkeep};
+use crate::control::{
+    self, announce_loop, close, dht_bootstrap, dht_peers, dht_ports, finds, neighbours, pump, upkeep,
+};
 use crate::dht::Dht;
 use crate::disk::Disk;
 use crate::inner::{Ending, Inner, Shards, Tasks, Torrents};
@@ -381,8 +383,10 @@ fn search(inner: &Arc<Inner>, neighbourhood: Option<net::lsd::Events>, network: 
         inner.tasks.spawn(neighbours(inner.clone(), heard));
     }
     if let Some(found) = network {
-        inner.tasks.spawn(nodes(inner.clone(), found));
-        inner.tasks.spawn(first_nodes(inner.clone()));
+        inner.dht.say_ports(inner.reached_at());
+        inner.tasks.spawn(dht_ports(inner.clone()));
+        inner.tasks.spawn(dht_peers(inner.clone(), found));
+        inner.tasks.spawn(dht_bootstrap(inner.clone()));
     }
 }
 

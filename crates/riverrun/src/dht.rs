@@ -22,8 +22,6 @@ const OF_A_TORRENT: usize = 16;
 /// A client's part in the DHT, as long as it is switched on and not closed.
 pub(crate) struct Dht {
     client: Mutex<Option<DhtClient>>,
-    /// The ports that we listen on.
-    ports: [Option<u16>; 2],
 }
 
 impl Dht {
@@ -50,21 +48,17 @@ impl Dht {
         let opened =
             opened.and_then(|opened| opened.inspect_err(|error| tracing::debug!("no DHT: {error}")).ok());
         let (client, events) = opened.unzip();
-        let ports = [true, false].map(|v4| at(v4).map(|addr| addr.port()));
-        let dht = Dht { client: Mutex::new(client), ports };
-        dht.say_ports(None);
-        (dht, events)
+        (Dht { client: Mutex::new(client) }, events)
     }
 
     fn client(&self) -> Option<DhtClient> {
         self.client.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
-    /// Tells where others reach us: at the gateway's port where it chose one.
-    pub(crate) fn say_ports(&self, external: Option<u16>) {
+    /// Tells where others reach us, over IPv4 and over IPv6 ([`Inner::reached_at`](crate::inner::Inner::reached_at)).
+    pub(crate) fn say_ports(&self, [v4, v6]: [Option<u16>; 2]) {
         if let Some(client) = self.client() {
-            let [v4, v6] = self.ports;
-            client.ports(v4.and(external).or(v4), v6);
+            client.ports(v4, v6);
         }
     }
 

@@ -99,7 +99,12 @@ impl Local {
         }
     }
 
-    /// The port that others reach us at, where the gateway chose it.
+    /// Changes whenever that may have changed; none where it is switched off.
+    pub(crate) fn watch_mapping(&self) -> Option<watch::Receiver<portmap::Status>> {
+        self.mapped.clone()
+    }
+
+    /// The IPv4 port that others reach us at, where the gateway chose it.
     pub(crate) fn external_port(&self) -> Option<u16> {
         match &*self.mapped.as_ref()?.borrow() {
             portmap::Status::Mapped { mappings, .. } => mappings.first().map(|first| first.external.port()),

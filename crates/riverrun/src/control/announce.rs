@@ -23,9 +23,10 @@ use crate::{EventKind, TrackerStatus};
 /// The port told to trackers where we listen on none: 0 is refused by some of them.
 const NO_PORT: u16 = 1;
 
-/// The port told to trackers: the one that the gateway chose, where it chose one.
+/// The port told to trackers, which take one for both families.
 pub(crate) fn port(inner: &Inner) -> u16 {
-    inner.local.external_port().or(inner.engine.listen_port).unwrap_or(NO_PORT)
+    let [v4, v6] = inner.reached_at();
+    v4.or(v6).unwrap_or(NO_PORT)
 }
 
 /// Makes a torrent known to its trackers, where it has any; it announces when it is told to start. `state` is its own:

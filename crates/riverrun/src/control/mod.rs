@@ -5,6 +5,7 @@ mod announce;
 mod assign;
 mod change;
 mod data;
+mod dht;
 mod end;
 mod files;
 mod finds;
@@ -12,7 +13,6 @@ mod hold;
 mod magnet;
 mod names;
 mod neighbours;
-mod nodes;
 mod pump;
 mod queue;
 mod save;
@@ -20,6 +20,7 @@ mod similar;
 mod swarm;
 mod upkeep;
 
+pub(crate) use self::dht::{dht_bootstrap, dht_peers, dht_ports};
 pub(crate) use add::{add, wanted_files};
 pub(crate) use announce::announce_loop;
 pub(crate) use change::{
@@ -33,7 +34,6 @@ pub(crate) use finds::finds;
 pub(crate) use hold::barrier;
 pub(crate) use magnet::download;
 pub(crate) use neighbours::neighbours;
-pub(crate) use nodes::{first_nodes, nodes};
 pub(crate) use pump::pump;
 pub(crate) use upkeep::upkeep;
 

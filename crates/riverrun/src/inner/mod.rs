@@ -76,6 +76,13 @@ impl Inner {
         self.limited.lock().unwrap_or_else(|e| e.into_inner())
     }
 
+    /// The ports at which others reach us, over IPv4 and over IPv6: where the gateway chose one, that one (for IPv4), else the
+    /// first of the family that is listened on.
+    pub(crate) fn reached_at(&self) -> [Option<u16>; 2] {
+        let first = |v4: bool| self.listening.iter().find(|addr| addr.is_ipv4() == v4).map(SocketAddr::port);
+        [first(true).map(|port| self.local.external_port().unwrap_or(port)), first(false)]
+    }
+
     /// The shard that takes everyone in.
     pub(crate) fn first_shard(&self) -> &ShardHandle {
         self.shards.first()
