@@ -19,17 +19,18 @@ use types::{PieceIndex, Time};
 
 /// Copies to be sent for each that comes.
 const COPIES: u64 = 3;
-/// So many peers have to lack a piece: as many copies as it is to bring.
+/// A piece is fetched only if so many peers lack it: one for each copy that is to be sent.
 pub(crate) const LACKING: usize = COPIES as usize;
 /// Pieces that a seed sends while we fetch one and pass it on.
 const BY_A_SEED: u64 = 2;
 /// One of so many pieces of the torrent may be under way, and always one.
 const UNDER_WAY: u32 = 20;
-/// Most pieces under way in any torrent: each pick goes through them.
+/// However large the torrent is, no more pieces are under way: whenever a peer is given something to fetch, all of them
+/// are looked through.
 const MOST_UNDER_WAY: u32 = 500;
-/// A piece of which nothing came for so long is given up,
+/// A chosen piece is given up when none of its bytes came for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// and is left alone for so long.
+/// A piece that was given up is not chosen again for so long.
 const SET_ASIDE: Duration = Duration::from_secs(300);
 /// With fewer connections seeds are in nobody's way, unless that is nearly all that there may be.
 const CROWD: usize = 20;

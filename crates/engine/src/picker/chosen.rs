@@ -9,18 +9,17 @@ use types::{PieceIndex, Rng};
 use super::{Picker, Pieces};
 
 impl Picker {
-    /// From now on nothing may be fetched but what is chosen: nothing as yet. Or everything that is wanted again.
+    /// Turns share mode on or off. When it begins no piece is chosen, so none may be fetched; when it ends every wanted piece
+    /// may be fetched again.
     pub(crate) fn share(&mut self, on: bool) {
         self.chosen = on.then(BTreeSet::new);
     }
 
-    /// This piece may be fetched.
-    pub(crate) fn choose(&mut self, piece: PieceIndex) {
-        if self.lacks(piece.0)
-            && let Some(chosen) = &mut self.chosen
-        {
-            chosen.insert(piece);
-        }
+    /// Lets this piece be fetched in share mode. Whether it was chosen now: it is not outside of share mode, nor where it is
+    /// unwanted, here, or chosen already.
+    #[must_use]
+    pub(crate) fn choose(&mut self, piece: PieceIndex) -> bool {
+        self.lacks(piece.0) && self.chosen.as_mut().is_some_and(|chosen| chosen.insert(piece))
     }
 
     /// This piece is not to be fetched any more, or is here.
@@ -45,7 +44,8 @@ impl Picker {
         self.chosen.as_ref().map_or(self.missing, |chosen| chosen.len() as u32)
     }
 
-    /// Whether nothing speaks against fetching this piece but that it may not be wanted, or be here.
+    /// Whether share mode lets this piece be fetched: it is off, or the piece is chosen. Whether the piece is wanted or
+    /// missing is another question ([`Picker::lacks`]).
     pub(super) fn allows(&self, piece: PieceIndex) -> bool {
         self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&piece))
     }

@@ -63,8 +63,8 @@ impl Torrent {
         let rarest = self.picker.rarest(AT_A_TIME, |piece| !share.is_aside(piece), &mut self.rng);
         for piece in rarest {
             let (here, missing) = self.picker.progress(piece);
-            if self.share.may_stake(accounts, missing) && self.lacking(now, piece) >= LACKING {
-                self.picker.choose(piece);
+            let pays = self.share.may_stake(accounts, missing) && self.lacking(now, piece) >= LACKING;
+            if pays && self.picker.choose(piece) {
                 self.share.stake(now, piece, here);
                 (accounts.to_come, accounts.under_way) = (accounts.to_come + missing, accounts.under_way + 1);
                 self.seek(now, piece);
