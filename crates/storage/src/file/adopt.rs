@@ -1,8 +1,10 @@
 //! Files that another torrent has too: one file under two names, or a copy; and taking such a file apart again.
 //!
 //! A file that has another name is never written into, whoever gave it that name: its bytes may be verified data of somebody
-//! else. Before the first write it is copied, and the copy takes its place.
+//! else. Before the first write it is copied whole, and the copy takes its place. No other read or write of the torrent
+//! goes on meanwhile, since nobody may write into the file while it is copied: with a large file they wait for long.
 
+use std::io;
 use std::path::Path;
 use std::sync::RwLockReadGuard;
 
@@ -10,11 +12,16 @@ use super::FileStorage;
 use super::homes::Homes;
 use super::relocate::copy;
 use super::root::Root;
-use crate::error::StorageError;
+use crate::error::{Op, StorageError};
 use crate::plan::{FileIndex, FileKind, Place};
 use crate::progress::Progress;
 use crate::storage::Adoption;
 use crate::sys;
+
+/// So many files more than there are in a range are taken apart for one write into it. Each is copied once, unless somebody
+/// outside names the copy too before it is written; who does so all the time, or a filesystem that counts names wrongly, must
+/// not keep a disk thread copying for ever.
+const AGAIN: usize = 3;
 
 impl FileStorage {
     /// Brings a file here that is at `path` below `from`.
@@ -75,20 +82,25 @@ impl FileStorage {
         named.inspect_err(|_| _ = homes.root.remove(&item.temporary))
     }
 
-    /// Waits for the fences, and sees to it that no file of these payload bytes is also somebody else's.
+    /// Waits for the fences, and sees to it that no file of these payload bytes is also somebody else's. Copies those that are;
+    /// the error where that does not help is one that is tried again.
     pub(super) fn alone(
         &self,
         range: std::ops::Range<u64>,
     ) -> Result<RwLockReadGuard<'_, Homes>, StorageError> {
+        let mut left = None;
         loop {
             let homes = self.shared();
-            match self.first_shared(&homes, range.clone()) {
-                None => return Ok(homes),
-                Some(file) => {
-                    drop(homes);
-                    self.take_apart(file)?;
-                }
+            let Some(file) = self.first_shared(&homes, range.clone()) else { return Ok(homes) };
+            let left = left.get_or_insert_with(|| self.plan.extents(range.clone()).count() + AGAIN);
+            if *left == 0 {
+                let error = io::Error::other("whenever it is copied, the copy has another name too");
+                let path = homes.root.full(self.path_of(&homes, file));
+                return Err(StorageError::from_io(path, Op::Write, error));
             }
+            *left -= 1;
+            drop(homes);
+            self.take_apart(file)?;
         }
     }
 
