@@ -242,11 +242,9 @@ async fn open(
     entry: &Arc<Entry>,
     saved: Option<ResumeData>,
 ) -> Result<Vec<(PieceIndex, Bitfield)>, Error> {
-    let mut lenders = similar::lenders(inner, entry);
-    if saved.is_some() {
-        // What is missing of one that was here before is missing for a reason.
-        lenders.clear();
-    }
+    similar::register(inner, entry);
+    // What is missing of one that was here before is missing for a reason.
+    let lenders = if saved.is_some() { Vec::new() } else { similar::lenders(inner, entry) };
     let data::Opened { storage, states, prepared } = data::open(inner, entry, lenders).await?;
     files::recover(inner, entry, &storage).await?;
     let found = data::find(inner, entry, storage.clone(), states, saved).await?;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use metainfo::{FileIndex, Info};
+use metainfo::{FileIndex, Hints, Info};
 use storage::{Adoption, FileState, Progress, Storage};
 use types::{Bitfield, PieceIndex};
 
@@ -34,21 +34,33 @@ struct Loan {
     how: Adoption,
 }
 
-/// The torrents that may have files of this one. From now on it lends its own.
-pub(super) fn lenders(inner: &Inner, entry: &Arc<Entry>) -> Vec<Lender> {
-    let settings = &inner.settings;
-    if !settings.link_similar || settings.anonymous {
+/// Notes what a torrent says of others, so that it is found when one of them is added. Until it is forgotten.
+pub(super) fn register(inner: &Inner, entry: &Entry) {
+    let hints = hints(entry);
+    if borrows(inner) && !hints.is_empty() {
+        inner.torrents.set_hints(entry.id, hints);
+    }
+}
+
+/// The torrents that may have files of this one, or share some with it.
+pub(super) fn lenders(inner: &Inner, entry: &Entry) -> Vec<Lender> {
+    if !borrows(inner) {
         return Vec::new();
     }
-    let hints = entry.metainfo().map(|metainfo| metainfo.hints()).unwrap_or_default();
+    let hints = hints(entry);
     let mut related = inner.torrents.related(entry.hashes, &hints);
     related.extend(hints.similar.iter().filter_map(|name| Some(inner.session().find(*name)?.0)));
     related.remove(&entry.id);
-    let lenders = related.into_iter().filter_map(|id| lender(inner.entry(id)?)).collect();
-    if !hints.is_empty() {
-        inner.torrents.set_hints(entry.id, hints);
-    }
-    lenders
+    related.into_iter().filter_map(|id| lender(inner.entry(id)?)).collect()
+}
+
+/// Whether files of other torrents are taken at all.
+fn borrows(inner: &Inner) -> bool {
+    inner.settings.link_similar && !inner.settings.anonymous
+}
+
+fn hints(entry: &Entry) -> Hints {
+    entry.metainfo().map(|metainfo| metainfo.hints()).unwrap_or_default()
 }
 
 fn lender(entry: Arc<Entry>) -> Option<Lender> {
@@ -101,7 +113,7 @@ pub(super) fn borrow(
 }
 
 /// The files of this torrent have gone, and with them names that files of others had: that counts as a change of those.
-pub(super) fn parted(inner: &Inner, entry: &Arc<Entry>) {
+pub(super) fn parted(inner: &Inner, entry: &Entry) {
     lenders(inner, entry).iter().for_each(|lender| lender.entry.change(|state| state.kept.change()));
 }
 
