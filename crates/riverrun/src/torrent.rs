@@ -295,7 +295,7 @@ impl Torrent {
 
     /// Ends a [`Torrent::move_data`] that is under way, unless it is all but done. Whether there was one.
     pub fn cancel_move(&self) -> bool {
-        self.entry.data.cancel_move()
+        self.entry.data.cancel_transfer()
     }
 
     /// Addresses of peers to try.

@@ -87,7 +87,7 @@ pub(crate) async fn open(
     let of = entry.clone();
     let (progress, borrows) = (Arc::new(Progress::new()), !lenders.is_empty());
     if borrows {
-        entry.data.set_move(Some(progress.clone()));
+        entry.data.set_transfer(Some(progress.clone()));
     }
     // Whoever ends it marks the torrent or the client first, so one of the two sees the other.
     if inner.is_closing() || entry.state().stage == Stage::Removed {
@@ -112,7 +112,7 @@ pub(crate) async fn open(
     };
     let opened = inner.tasks.blocking(work).await;
     if borrows {
-        entry.data.set_move(None);
+        entry.data.set_transfer(None);
     }
     opened?
 }

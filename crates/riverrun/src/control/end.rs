@@ -40,10 +40,10 @@ pub(crate) async fn close(inner: Arc<Inner>) -> bool {
 
 async fn close_torrents(inner: &Arc<Inner>) -> bool {
     for entry in inner.all() {
-        let moves = entry.data.cancel_move();
+        let transfers = entry.data.cancel_transfer();
         entry.data.cancel();
-        if moves {
-            // What it had moved goes back first.
+        if transfers {
+            // What was moved goes back first.
             drop(entry.data.busy.lock().await);
         }
     }

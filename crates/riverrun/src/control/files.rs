@@ -88,7 +88,7 @@ pub(crate) async fn move_data(inner: Arc<Inner>, entry: Arc<Entry>, to: PathBuf)
     let (asked, at) = (storage.clone(), to.clone());
     inner.tasks.blocking(move || asked.check_move(&at)).await??;
     let progress = Arc::new(Progress::new());
-    entry.data.set_move(Some(progress.clone()));
+    entry.data.set_transfer(Some(progress.clone()));
     // Whoever ends moves marks the torrent or the client first, so one of the two sees the other.
     let stopped = if inner.is_closing() { Some(Error::Closed) } else { entry.obstacle() };
     let result = match stopped {
@@ -100,7 +100,7 @@ pub(crate) async fn move_data(inner: Arc<Inner>, entry: Arc<Entry>, to: PathBuf)
             result
         }
     };
-    entry.data.set_move(None);
+    entry.data.set_transfer(None);
     entry.tell(match &result {
         Ok(()) => EventKind::Moved { output: to },
         Err(error) => EventKind::MoveFailed(Trouble::new(error.code(), error.to_string())),

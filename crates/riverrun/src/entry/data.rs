@@ -18,8 +18,9 @@ pub(crate) struct Data {
     lock: Mutex<Option<ResumeLock>>,
     /// The check that is under way.
     check: Mutex<Option<Arc<Progress>>>,
-    /// The move that is under way.
-    moving: Mutex<Option<Arc<Progress>>>,
+    /// The transfer of files that is under way: a move to another directory, or the bringing in of files that other torrents
+    /// have. Closing, removing and `Torrent::cancel_move` end it.
+    transfer: Mutex<Option<Arc<Progress>>>,
 }
 
 impl Data {
@@ -61,26 +62,26 @@ impl Data {
         *self.check() = check;
     }
 
-    fn moving(&self) -> MutexGuard<'_, Option<Arc<Progress>>> {
-        self.moving.lock().unwrap_or_else(|e| e.into_inner())
+    fn transfer(&self) -> MutexGuard<'_, Option<Arc<Progress>>> {
+        self.transfer.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Notes the move that is under way.
-    pub(crate) fn set_move(&self, progress: Option<Arc<Progress>>) {
-        *self.moving() = progress;
+    /// Notes the transfer of files that is under way.
+    pub(crate) fn set_transfer(&self, progress: Option<Arc<Progress>>) {
+        *self.transfer() = progress;
     }
 
-    /// Ends the move that is under way. Whether there is one.
-    pub(crate) fn cancel_move(&self) -> bool {
-        let moving = self.moving();
-        moving.as_ref().map(|progress| progress.cancel()).is_some()
+    /// Ends the transfer of files that is under way. Whether there is one.
+    pub(crate) fn cancel_transfer(&self) -> bool {
+        let transfer = self.transfer();
+        transfer.as_ref().map(|progress| progress.cancel()).is_some()
     }
 
-    /// Ends the check or the move that is under way.
+    /// Ends the check or the transfer of files that is under way.
     pub(crate) fn cancel(&self) {
         if let Some(check) = &*self.check() {
             check.cancel();
         }
-        self.cancel_move();
+        self.cancel_transfer();
     }
 }
