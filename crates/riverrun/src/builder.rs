@@ -459,14 +459,15 @@ impl ClientBuilder {
         rule(self.seams.extensions.is_empty(), "extension", alone)
     }
 
-    /// How our peer ids begin, where one knows us by them.
-    pub(crate) fn spoken_prefix(&self) -> &[u8] {
-        if self.anonymous { b"" } else { &self.peer_id_prefix }
-    }
-
-    /// What web servers are told that we are.
-    pub(crate) fn spoken_user_agent(&self) -> &str {
-        if self.anonymous { ANONYMOUS_AGENT } else { &self.user_agent }
+    /// The settings as they hold: an anonymous client has no name, and does nothing that tells it from others or one of its
+    /// torrents from another's. Whoever obeys the settings then need not ask whether it is anonymous. After they were validated.
+    pub(crate) fn resolved(mut self) -> ClientBuilder {
+        if self.anonymous {
+            self.peer_id_prefix.clear();
+            self.user_agent = ANONYMOUS_AGENT.into();
+            (self.lsd, self.port_forward, self.dht, self.link_similar) = (false, false, false, false);
+        }
+        self
     }
 
     /// The factory of storages.

@@ -93,7 +93,7 @@ impl ClientBuilder {
     /// give.
     pub fn build(self) -> Result<Client, Error> {
         self.validate()?;
-        Client::start(self)
+        Client::start(self.resolved())
     }
 }
 
@@ -407,7 +407,7 @@ fn engine_config(
     port: Option<u16>,
     rng: &mut Rng,
 ) -> Result<engine::Config, Error> {
-    let mut config = engine::Config::new(PeerId::new(settings.spoken_prefix(), rng.bytes()));
+    let mut config = engine::Config::new(PeerId::new(&settings.peer_id_prefix, rng.bytes()));
     config.anonymous = settings.anonymous.then(|| Anonymity::new(rng.bytes()));
     config.client_name = settings.client_name.clone();
     config.extensions = settings.seams.extensions.clone();

@@ -43,8 +43,7 @@ impl Dht {
         let mut options = Options::default();
         (options.v4, options.v6) = (socket(true, settings.ipv4), socket(false, settings.ipv6));
         let list = shared.clone();
-        let opened = (settings.dht && !settings.anonymous)
-            .then(|| DhtClient::open(options, move |addr| list.blocklist.blocks(addr)));
+        let opened = settings.dht.then(|| DhtClient::open(options, move |addr| list.blocklist.blocks(addr)));
         let opened =
             opened.and_then(|opened| opened.inspect_err(|error| tracing::debug!("no DHT: {error}")).ok());
         let (client, events) = opened.unzip();

@@ -54,11 +54,9 @@ impl Local {
     ) -> (Local, Option<Events>) {
         let open: Vec<SocketAddr> =
             listening.iter().filter(|addr| !addr.ip().is_loopback()).copied().collect();
-        // Both tell the network around us what we do.
-        let quiet = settings.anonymous;
-        let opened = (settings.lsd && !quiet && !open.is_empty()).then(|| discover(&open)).flatten();
+        let opened = (settings.lsd && !open.is_empty()).then(|| discover(&open)).flatten();
         let (discovery, events) = opened.unzip();
-        let mapper = (settings.port_forward && !quiet).then(|| map(&open)).flatten();
+        let mapper = settings.port_forward.then(|| map(&open)).flatten();
         let mapped = mapper.as_ref().map(PortMapper::watch);
         (Local { discovery, mapper: Mutex::new(mapper), mapped, discoveries }, events)
     }

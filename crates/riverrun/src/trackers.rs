@@ -49,9 +49,8 @@ impl Trackers {
         settings: &ClientBuilder,
         rng: Rng,
     ) -> Result<(Trackers, mpsc::UnboundedReceiver<ToTrackers>), Error> {
-        let mut builder = TrackerClient::builder()
-            .user_agent(settings.spoken_user_agent())
-            .allow_local(settings.local_trackers);
+        let mut builder =
+            TrackerClient::builder().user_agent(&settings.user_agent).allow_local(settings.local_trackers);
         let families = match (settings.ipv4, settings.ipv6) {
             (true, true) => vec![Family::V4, Family::V6],
             (true, false) => vec![Family::V4],

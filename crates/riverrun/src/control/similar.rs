@@ -37,14 +37,14 @@ struct Loan {
 /// Notes what a torrent says of others, so that it is found when one of them is added. Until it is forgotten.
 pub(super) fn register(inner: &Inner, entry: &Entry) {
     let hints = hints(entry);
-    if borrows(inner) && !hints.is_empty() {
+    if inner.settings.link_similar && !hints.is_empty() {
         inner.torrents.set_hints(entry.id, hints);
     }
 }
 
 /// The torrents that may have files of this one, or share some with it.
 pub(super) fn lenders(inner: &Inner, entry: &Entry) -> Vec<Lender> {
-    if !borrows(inner) {
+    if !inner.settings.link_similar {
         return Vec::new();
     }
     let hints = hints(entry);
@@ -52,11 +52,6 @@ pub(super) fn lenders(inner: &Inner, entry: &Entry) -> Vec<Lender> {
     related.extend(hints.similar.iter().filter_map(|name| Some(inner.session().find(*name)?.0)));
     related.remove(&entry.id);
     related.into_iter().filter_map(|id| lender(inner.entry(id)?)).collect()
-}
-
-/// Whether files of other torrents are taken at all.
-fn borrows(inner: &Inner) -> bool {
-    inner.settings.link_similar && !inner.settings.anonymous
 }
 
 fn hints(entry: &Entry) -> Hints {
