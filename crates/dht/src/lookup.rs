@@ -1,6 +1,6 @@
 //! A walk from the nodes that are known to those nearest to a place (BEP 5, "Overview").
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use types::InfoHash;
@@ -21,6 +21,10 @@ const PER_ANSWER: usize = K;
 const PER_HOST: usize = 2;
 /// Most peers that one lookup finds.
 const PEERS: usize = 500;
+/// Most peers at one host that one lookup finds, in all answers together. A node that lies could else name hundreds of ports
+/// of a single address, and all that we and others ask would dial them: an attack on that host, and room lost for true peers.
+/// More than one, since several clients may be behind one address.
+const PEERS_PER_HOST: usize = 4;
 
 /// What a lookup is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,14 +72,16 @@ pub(crate) struct Lookup {
     candidates: Vec<Candidate>,
     queries: usize,
     peers: BTreeSet<SocketAddr>,
+    /// How many of the peers are at each host.
+    hosts: BTreeMap<Host, usize>,
     /// Whom to announce to, with which token; once the walk is over.
     announces: Option<Vec<(SocketAddr, Vec<u8>)>>,
 }
 
 impl Lookup {
     pub(crate) fn new(goal: Goal, family: Family, target: NodeId) -> Lookup {
-        let (candidates, peers) = (Vec::new(), BTreeSet::new());
-        Lookup { goal, family, target, candidates, queries: 0, peers, announces: None }
+        let (candidates, peers, hosts) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+        Lookup { goal, family, target, candidates, queries: 0, peers, hosts, announces: None }
     }
 
     pub(crate) fn target(&self) -> NodeId {
@@ -193,6 +199,44 @@ impl Lookup {
         let mut nodes = nodes.to_vec();
         nodes.sort_unstable_by_key(|node| node.id.distance(&target));
         nodes.iter().take(PER_ANSWER).for_each(|node| self.add(node.addr, Some(node.id)));
-        peers.filter(|peer| self.peers.len() < PEERS && self.peers.insert(*peer)).collect()
+        peers.filter(|peer| self.find(*peer)).collect()
+    }
+
+    /// Whether a peer is new and within the limits.
+    fn find(&mut self, peer: SocketAddr) -> bool {
+        if self.peers.len() >= PEERS || self.peers.contains(&peer) {
+            return false;
+        }
+        let at_host = self.hosts.entry(Host::of(peer)).or_default();
+        if *at_host >= PEERS_PER_HOST {
+            return false;
+        }
+        *at_host += 1;
+        self.peers.insert(peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_host_a_lookup_takes_few_peers_in_all_answers_together() {
+        for (family, lies, other) in [
+            (Family::V4, ["1.2.3.4", "1.2.3.4"], "1.2.3.5:1"),
+            (Family::V6, ["2a00:1:2:3::1", "2a00:1:2:3::2"], "[2a00:1:2:4::1]:1"),
+        ] {
+            let mut lookup = Lookup::new(Goal::Peers(InfoHash([1; 20])), family, NodeId([1; 20]));
+            let mut found = Vec::new();
+            for (answer, ip) in lies.into_iter().enumerate() {
+                let reply = Reply::new(NodeId([answer as u8; 20]));
+                let ports = (1..=250).map(|port| 1000 * answer as u16 + port);
+                let peers = ports.map(|port| SocketAddr::new(ip.parse().unwrap(), port));
+                let peers = peers.chain([other.parse().unwrap()]);
+                found.extend(lookup.answered("5.6.7.8:9".parse().unwrap(), &reply, &[], peers));
+            }
+            assert_eq!(found.len(), PEERS_PER_HOST + 1, "{found:?}");
+            assert!(found.contains(&other.parse().unwrap()));
+        }
     }
 }
