@@ -422,7 +422,9 @@ impl ClientBuilder {
     /// other or both are in one collection (BEP 38). What has the same hashes gets a second name on the disk (a hard link), or
     /// is copied where that can't be; of v1 torrents that can't tell, a file of the same name and length is copied. Then it is
     /// checked like any file. A file with several names is copied whole before it is written for the first time, so that
-    /// neither torrent changes what the other has; other reads and writes of the torrent wait meanwhile. Default yes; never done by an anonymous client, since it shows which torrents are the same client's.
+    /// neither torrent changes what the other has; other reads and writes of the torrent wait meanwhile. A private torrent
+    /// (BEP 27) never lends its files: the other one would show what it holds. Default yes; never done by an anonymous
+    /// client, since it shows which torrents are the same client's.
     pub fn link_similar(mut self, link: bool) -> Self {
         self.link_similar = link;
         self

@@ -6,6 +6,7 @@ mod support;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use metainfo::edit::InfoEdit;
 use metainfo::{Limits, Metainfo, Version};
 use riverrun::{AddTorrent, Client, Torrent};
 use support::{Payload, addr, bytes, complete, guard, seeder, settings};
@@ -130,6 +131,22 @@ async fn who_does_not_want_it_or_is_anonymous_shares_nothing() {
         complete(&client.add(first.clone()).await.unwrap()).await;
         checked(&client.add(second.clone()).await.unwrap()).await;
         assert!(!dir.path().join("data/two/b/other").exists());
+        assert!(guard(client.close()).await);
+    }
+}
+
+#[tokio::test]
+async fn a_private_torrent_lends_nothing() {
+    let (one, two) = (payload("one", "a/common", 70_000, 7), payload("two", "b/other", 70_000, 8));
+    let first = one.metainfo(Version::V2, PIECE, None);
+    for private in [true, false] {
+        let edit = InfoEdit::new().private(private);
+        let first = first.with_info_edit(&edit, &Limits::default()).unwrap();
+        let second = similar_to(&two.metainfo(Version::V2, PIECE, None), &first);
+        let dir = tempfile::tempdir().unwrap();
+        let client = lender(dir.path(), &one, &first).await;
+        checked(&guard(client.add(second)).await.unwrap()).await;
+        assert_eq!(dir.path().join("data/two/b/other").exists(), !private);
         assert!(guard(client.close()).await);
     }
 }

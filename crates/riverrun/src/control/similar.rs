@@ -1,6 +1,7 @@
 //! Files that torrents of this client have already, for one that is added (BEP 38).
 //!
-//! Only a torrent that names the other, or is in a collection with it, lends; only verified files are lent. A file that is
+//! Only a torrent that names the other, or is in a collection with it, lends; only verified files are lent. A private one
+//! (BEP 27) lends nothing: the other would show its own swarm, and whoever made it, what the private one holds. A file that is
 //! the same by its hashes gets a second name on the disk, and a copy where that can't be; one that only looks the same is
 //! copied. In both cases the torrent's own check decides what of it counts. What a torrent says of itself is a stranger's
 //! word: the storage never writes into a file with another name, so that no lender loses by it.
@@ -89,10 +90,9 @@ pub(super) fn borrow(
     for file in &missing {
         likenesses(entry.info(), *file).for_each(|like| wanted.entry(like).or_default().push(*file));
     }
+    let public = || lenders.iter().filter(|lender| !lender.info.is_private());
     // Of nobody a file is taken that is only like it, where another has the same.
-    for (proven, lender) in
-        [true, false].into_iter().flat_map(|proven| lenders.iter().map(move |l| (proven, l)))
-    {
+    for (proven, lender) in [true, false].into_iter().flat_map(|proven| public().map(move |l| (proven, l))) {
         let lent = missing.len();
         for loan in loans(entry.info(), &mut wanted, lender, proven) {
             if missing.contains(&loan.ours) && take(entry, storage, lender, loan, progress) {
