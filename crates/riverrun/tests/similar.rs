@@ -171,6 +171,21 @@ async fn of_v1_a_file_of_the_same_name_is_copied_and_what_fits_is_kept() {
 }
 
 #[tokio::test]
+async fn a_file_is_lent_once_where_only_names_are_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = payload("one", "a/common", 70_000, 7);
+    let files = (0..5).map(|n| (format!("{n}/common"), bytes(20 + n, 70_000))).collect();
+    let two = Payload { name: "two", files };
+    let (first, second) = (one.metainfo(Version::V1, PIECE, None), two.metainfo(Version::V1, PIECE, None));
+    let client = lender(dir.path(), &one, &first).await;
+    let torrent = client.add(similar_to(&second, &first)).await.unwrap();
+    checked(&torrent).await;
+    let came = (0..5).filter(|n| dir.path().join(format!("data/two/{n}/common")).exists());
+    assert_eq!(came.count(), 1);
+    assert!(guard(client.close()).await);
+}
+
+#[tokio::test]
 async fn a_torrent_that_lies_of_what_it_has_harms_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let one = payload("one", "a/common", 70_000, 7);

@@ -6,7 +6,7 @@
 //! copied. In both cases the torrent's own check decides what of it counts. What a torrent says of itself is a stranger's
 //! word: the storage never writes into a file with another name, so that no lender loses by it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -88,13 +88,13 @@ pub(super) fn borrow(
     let before = missing.len();
     let mut wanted = Wanted::new();
     for file in &missing {
-        likenesses(entry.info(), *file).for_each(|like| wanted.entry(like).or_default().push(*file));
+        likenesses(entry.info(), *file).for_each(|like| wanted.entry(like).or_default().push_back(*file));
     }
     let public = || lenders.iter().filter(|lender| !lender.info.is_private());
     // Of nobody a file is taken that is only like it, where another has the same.
     for (proven, lender) in [true, false].into_iter().flat_map(|proven| public().map(move |l| (proven, l))) {
         let lent = missing.len();
-        for loan in loans(entry.info(), &mut wanted, lender, proven) {
+        for loan in loans(entry.info(), &missing, &mut wanted, lender, proven) {
             if missing.contains(&loan.ours) && take(entry, storage, lender, loan, progress) {
                 missing.remove(&loan.ours);
             }
@@ -169,10 +169,18 @@ fn own_hashes(info: &Info, file: FileIndex) -> Option<&[u8]> {
 }
 
 /// Missing files by what they are like.
-type Wanted<'i> = BTreeMap<Likeness<'i>, Vec<FileIndex>>;
+type Wanted<'i> = BTreeMap<Likeness<'i>, VecDeque<FileIndex>>;
 
-/// Which of our missing files a lender has whole: the same for certain, or like it. Each is asked for once.
-fn loans<'i>(ours: &Info, wanted: &mut Wanted<'i>, lender: &'i Lender, proven: bool) -> Vec<Loan> {
+/// Which of our missing files a lender has whole: the same for certain, or like it. Each is asked for once. What is only
+/// like them is lent to one: a thousand files of one name and length would else be a thousand copies, of one of them at best.
+fn loans<'i>(
+    ours: &Info,
+    missing: &BTreeSet<FileIndex>,
+    wanted: &mut Wanted<'i>,
+    lender: &'i Lender,
+    proven: bool,
+) -> Vec<Loan> {
+    let most = if proven { usize::MAX } else { 1 };
     let theirs = &lender.info;
     let executable = |info: &Info, file| info.file(file).map(|file| file.attributes().executable);
     let mut loans = Vec::new();
@@ -182,7 +190,9 @@ fn loans<'i>(ours: &Info, wanted: &mut Wanted<'i>, lender: &'i Lender, proven: b
             continue;
         }
         for like in likenesses(theirs, file).filter(|like| like.is_proof() == proven) {
-            loans.extend(wanted.remove(&like).into_iter().flatten().map(|own| {
+            let Some(alike) = wanted.get_mut(&like) else { continue };
+            let asked = std::iter::from_fn(|| alike.pop_front()).filter(|own| missing.contains(own));
+            loans.extend(asked.take(most).map(|own| {
                 // One file has one mode.
                 let linkable = proven && executable(ours, own) == executable(theirs, file);
                 Loan { theirs: file, ours: own, how: if linkable { Adoption::Link } else { Adoption::Copy } }
