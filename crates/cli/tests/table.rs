@@ -76,6 +76,8 @@ rows! {
     wrong_address: "blocklist lookup data.torrent 1.2.3" => 2, "", "invalid value '1.2.3'";
     wrong_listen_address: "tracker --http nowhere" => 2, "", "invalid value 'nowhere'";
     share_mode_times_out: "download data.torrent --share-mode --timeout 1s" => 2, "", "cannot be used with";
+    share_mode_without_uploads: "download data.torrent --share-mode --no-upload" => 2, "", "'--share-mode' cannot be used with";
+    share_mode_that_never_uploads: "download data.torrent --share-mode --upload-mode never" => 2, "", "'--share-mode' cannot be used with";
     no_tracker_at_all: "tracker --no-http --no-udp" => 2, "", "cannot be used with";
     negative_peers: "download data.torrent --max-peers -1" => 2, "", "invalid value '-1' for '--max-peers";
     negative_piece_length: "create data -l -4" => 2, "", "invalid value '-4' for '--piece-length";

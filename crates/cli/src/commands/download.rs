@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use metainfo::{Info, Magnet, Metainfo};
-use riverrun::{AddTorrent, Client, Existing, Torrent};
+use riverrun::{AddTorrent, Client, Existing, Torrent, UploadMode};
 use serde::Serialize;
 
 use crate::exit::{Code, Complaints, Failure};
@@ -114,9 +114,20 @@ fn check(options: &Options) -> Result<(Selection, Ready<'_>), Failure> {
     for (option, dir) in output.into_iter().chain(save) {
         wrong.note(output::check_dir(option, dir));
     }
+    wrong.note(share(options));
     let ready = wrong.note(options.client.ready());
     wrong.note(source::refuse_stdin_twice(&options.sources));
     wrong.end(selection.zip(ready))
+}
+
+/// Share mode fetches nothing but to upload it. Not left to the parser, which knows no conflict with one value of an option.
+fn share(options: &Options) -> Result<(), Failure> {
+    if options.share_mode && matches!(options.client.upload_mode(), UploadMode::Never) {
+        let problem =
+            "the argument '--share-mode' cannot be used with '--no-upload' or '--upload-mode never'";
+        return Err(Failure::usage(problem));
+    }
+    Ok(())
 }
 
 impl Found {

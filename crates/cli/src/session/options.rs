@@ -220,7 +220,7 @@ enum UploadModeName {
 }
 
 impl ClientOptions {
-    fn upload_mode(&self) -> UploadMode {
+    pub(crate) fn upload_mode(&self) -> UploadMode {
         match self.upload_mode {
             _ if self.no_upload => UploadMode::Never,
             UploadModeName::Never => UploadMode::Never,
