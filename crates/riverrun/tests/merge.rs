@@ -84,7 +84,8 @@ async fn torrents_that_share_a_limit_are_a_class() {
     let (seed, _) = seeder(theirs.path(), &payload, &metainfo).await;
     let (class, client) = (Limiter::new(Some(0), None), settings(ours.path()).build().unwrap());
     let other = Payload::single(50_000).metainfo(Version::V1, 16_384, None);
-    let member = client.add(AddTorrent::metainfo(other).limiter(&class)).await.unwrap();
+    let elsewhere = AddTorrent::metainfo(other).output(ours.path().join("other"));
+    let member = client.add(elsewhere.limiter(&class)).await.unwrap();
     let add = AddTorrent::metainfo(metainfo).limiter(&class).peers([addr(&seed)]);
     let torrent = client.add(add).await.unwrap();
     guard(torrent.wait_checked()).await.unwrap();

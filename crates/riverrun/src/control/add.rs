@@ -9,7 +9,7 @@ use shard::Command;
 use storage::{Op, ResumeData};
 use types::{Bitfield, PeerSource, PieceIndex};
 
-use super::{announce, assign, change, data, end, files, magnet, names, similar, swarm};
+use super::{announce, assign, change, data, end, files, magnet, names, rivals, similar, swarm};
 use crate::add::{Existing, Source};
 use crate::entry::{Entry, Home, NewEntry, Settings, Stage, Turn, Waiting};
 use crate::inner::Inner;
@@ -245,10 +245,12 @@ async fn open(
     similar::register(inner, entry);
     // What is missing of one that was here before is missing for a reason.
     let lenders = if saved.is_some() { Vec::new() } else { similar::lenders(inner, entry) };
-    let data::Opened { storage, states, prepared } = data::open(inner, entry, lenders).await?;
+    let data::Opened { storage, states, prepared, beside } = data::open(inner, entry, lenders).await?;
     files::recover(inner, entry, &storage).await?;
     let found = data::find(inner, entry, storage.clone(), states, saved).await?;
     entry.set_have(found.have, found.durable);
+    let writes = !entry.settings.read_only && entry.state().pieces.missing() > 0;
+    rivals::refuse(entry, writes, &beside)?;
     inner.shared.disk.house(entry.id, storage.clone(), entry.info().geometry().clone());
     if let Some(obstacle) = entry.obstacle() {
         return Err(obstacle);

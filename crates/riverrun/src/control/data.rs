@@ -12,6 +12,7 @@ use storage::{
 use types::{Bitfield, InfoHashes, PieceIndex};
 
 use super::hold::{hold, release};
+use super::rivals;
 use super::similar::{self, Lender};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
@@ -67,6 +68,8 @@ pub(crate) struct Opened {
     pub(crate) states: Option<Vec<FileState>>,
     /// Nothing is there, and what is to be made before any data comes is made.
     pub(crate) prepared: bool,
+    /// Torrents that were there before and may have the same files.
+    pub(crate) beside: Vec<Arc<Entry>>,
 }
 
 /// Locks the state, opens the storage and brings in files that `lenders` have, in one go on a thread that may wait.
@@ -93,10 +96,12 @@ pub(crate) async fn open(
     if inner.is_closing() || entry.state().stage == Stage::Removed {
         progress.cancel();
     }
+    let to = inner.clone();
     let work = move || {
         if let Some(lock) = dir.map(|dir| lock(&dir, of.hashes)).transpose()?.flatten() {
             of.data.keep(lock);
         }
+        let beside = rivals::claim(&to, &of);
         let storage = of.data.opened(factory.open(&request)?);
         let mut states = settled.then(|| storage.probe()).transpose()?;
         if let Some(found) = states.as_ref().filter(|_| makes && borrows)
@@ -106,9 +111,12 @@ pub(crate) async fn open(
         }
         let is_there = |state: &FileState| state.present || state.in_part_file;
         let empty = states.as_ref().is_some_and(|states| !states.iter().any(is_there));
+        if empty && makes {
+            rivals::refuse(&of, true, &beside)?;
+        }
         // What goes wrong here is tried again, and told.
         let prepared = empty && makes && storage.prepare().is_ok();
-        Ok(Opened { storage, states, prepared })
+        Ok(Opened { storage, states, prepared, beside })
     };
     let opened = inner.tasks.blocking(work).await;
     if borrows {

@@ -8,7 +8,7 @@ use shard::Command;
 use tokio::time::timeout;
 
 use super::hold::barrier;
-use super::{data, save, similar, swarm};
+use super::{data, rivals, save, similar, swarm};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::Question;
@@ -104,10 +104,16 @@ pub(crate) async fn remove(inner: Arc<Inner>, entry: Arc<Entry>, delete_data: bo
 }
 
 async fn delete(inner: &Arc<Inner>, entry: &Arc<Entry>, data: bool) -> Result<(), Error> {
-    let (state_dir, of) = (inner.settings.state_dir.clone(), entry.clone());
-    let state = inner.tasks.blocking(move || data::delete_saved(state_dir.as_deref(), &of)).await;
+    let (state_dir, of, to) = (inner.settings.state_dir.clone(), entry.clone(), inner.clone());
+    let work = move || {
+        let kept = if data { rivals::keep(&to, &of) } else { Ok(()) };
+        rivals::part(&to, &of);
+        (data::delete_saved(state_dir.as_deref(), &of), kept)
+    };
+    let done = inner.tasks.blocking(work).await;
     entry.data.release();
-    let state = state?;
+    let (state, kept) = done?;
+    kept?;
     if data
         && !entry.settings.read_only
         && let Some(storage) = entry.data.storage()

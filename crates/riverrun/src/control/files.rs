@@ -8,7 +8,7 @@ use metainfo::FileIndex;
 use storage::{Progress, Storage, StorageError};
 
 use super::hold::{hold, let_go};
-use super::save;
+use super::{rivals, save};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::{Error, EventKind, Trouble};
@@ -60,12 +60,20 @@ pub(crate) async fn rename(
     match &renamed {
         Ok(()) => {
             entry.home.renamed(entry.plan(), file, path.clone());
+            settle(&inner, &entry).await;
             entry.tell(EventKind::FileRenamed { file: file.0, path: path.split('/').collect() });
         }
         Err(_) => entry.home.set_renaming(None),
     }
     write_down(&inner, &entry).await;
     renamed
+}
+
+/// Others hear where its files are now.
+async fn settle(inner: &Arc<Inner>, entry: &Arc<Entry>) {
+    let (to, of) = (inner.clone(), entry.clone());
+    // Only a client that ends has no thread for it.
+    let _ = inner.tasks.blocking(move || rivals::claim(&to, &of)).await;
 }
 
 /// Saves what holds now. Where that fails it is tried again with the next saving.
@@ -134,6 +142,7 @@ async fn move_held(
         Ok(()) => {
             let from = entry.home.at();
             entry.home.moved(to.to_owned());
+            settle(inner, entry).await;
             // The new place holds whether this is saved or not; it is tried again with the next saving. What was saved
             // before knows both places: a start that finds no more than that brings the data back to the old one.
             write_down(inner, entry).await;

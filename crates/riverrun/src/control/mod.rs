@@ -15,6 +15,7 @@ mod names;
 mod neighbours;
 mod pump;
 mod queue;
+mod rivals;
 mod save;
 mod similar;
 mod swarm;

@@ -13,6 +13,7 @@ use crate::agenda::Agenda;
 use crate::entry::Entry;
 use crate::events::BACKLOG;
 
+use super::places::Places;
 use super::relations::Relations;
 
 /// Every torrent by its number.
@@ -24,6 +25,8 @@ pub(crate) struct Torrents {
     sharing: Mutex<BTreeSet<TorrentId>>,
     /// Which say that they may have the same files.
     relations: Mutex<Relations>,
+    /// Where their files are.
+    places: Mutex<Places>,
     /// What is to be done for them at a given time.
     pub(crate) agenda: Arc<Agenda>,
     /// What happens in them.
@@ -38,6 +41,7 @@ impl Torrents {
             line: Mutex::default(),
             sharing: Mutex::default(),
             relations: Mutex::default(),
+            places: Mutex::default(),
             agenda,
             events: broadcast::Sender::new(BACKLOG),
         }
@@ -112,6 +116,25 @@ impl Torrents {
     /// The torrents that say that they may have files of one with these names and hints.
     pub(crate) fn related(&self, names: InfoHashes, hints: &Hints) -> BTreeSet<TorrentId> {
         self.relations().of(names, hints)
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// A torrent has its files there: those that had some there before.
+    pub(crate) fn claim(&self, id: TorrentId, places: &BTreeSet<u64>) -> BTreeSet<TorrentId> {
+        self.places().claim(id, places)
+    }
+
+    /// The others that have files there.
+    pub(crate) fn beside(&self, id: TorrentId, places: &BTreeSet<u64>) -> BTreeSet<TorrentId> {
+        self.places().beside(id, places)
+    }
+
+    /// A torrent has no files there any more.
+    pub(crate) fn unclaim(&self, id: TorrentId, places: &BTreeSet<u64>) {
+        self.places().forget(id, places);
     }
 
     pub(crate) fn insert(&self, entry: Arc<Entry>) {
