@@ -22,7 +22,8 @@ async fn as_many_download_as_may_and_the_others_wait_in_line() {
     let client = settings(ours.path()).active_downloads(1).build().unwrap();
     let mut torrents = Vec::new();
     for n in 0..3 {
-        torrents.push(client.add(metainfo(n)).await.unwrap());
+        let place = ours.path().join(n.to_string());
+        torrents.push(client.add(AddTorrent::metainfo(metainfo(n)).output(place)).await.unwrap());
     }
     let [first, second, third] = &torrents[..] else { unreachable!() };
     let (queued, downloading) = (|| TorrentState::Queued, || TorrentState::Downloading);

@@ -16,7 +16,9 @@ async fn row_53_a_storm_of_calls_waits_for_nobody_and_loses_nothing() {
     let mut all = Vec::new();
     for n in 0..30 {
         let metainfo = Payload::single(40_000 + n).metainfo(Version::V1, 16_384, None);
-        all.push(client.add(metainfo).await.unwrap());
+        // All have a file of the same name.
+        let place = dir.path().join(n.to_string());
+        all.push(client.add(AddTorrent::metainfo(metainfo).output(place)).await.unwrap());
     }
     for n in 0..2_000 {
         let torrent = &all[n % all.len()];
