@@ -1,6 +1,8 @@
 //! What the data path does for each block, in instructions: counted by `cargo xtask test --only budget`, which plays this
 //! under callgrind with few blocks and with many. A number of instructions is the same in every run, as no time is.
 
+#![expect(clippy::disallowed_methods)] // How many blocks to play comes by the environment: libtest hands no arguments on.
+
 mod support;
 #[path = "support/world.rs"]
 mod world;
