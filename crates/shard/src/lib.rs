@@ -10,7 +10,7 @@
 //!    it says stop; for each writable one [`Shard::send`] with a closure that writes. Hand in finished disk
 //!    work with [`Shard::disk_done`], and what the user wants with [`Shard::command`].
 //! 2. When the readiness pass ends call [`Shard::end_pass`]: blocks that arrived are hashed together, while
-//!    hot.
+//!    hot. Where very many come in one pass, it is done on the way.
 //! 3. Drain [`Shard::poll`] until it answers [`Output::Wait`], then sleep until there is input or the
 //!    deadline has come.
 //!

@@ -15,11 +15,17 @@ use crate::{Output, Pool, RecvOutcome, Shard};
 /// Bytes read beyond the block in arrival, parsed at once.
 const SCRATCH: usize = 64 * 1024;
 
+/// Blocks that are hashed although the pass goes on: 2 MiB. Later they would be out of the caches, and fewer might not be of
+/// as many pieces as there are lanes.
+const BATCH: usize = 128;
+
 /// What receiving connections share.
 #[derive(Debug)]
 pub(crate) struct Receive {
     pub(crate) pool: Pool,
     pub(crate) gates: Gates,
+    /// Blocks that came since the last end of a pass.
+    pub(crate) fresh: usize,
     scratch: Vec<u8>,
     ahead: Ahead,
     /// Connections that wait for a buffer.
@@ -42,6 +48,7 @@ impl Receive {
         Receive {
             pool: Pool::new(blocks),
             gates: Gates::new(now),
+            fresh: 0,
             scratch: vec![0; SCRATCH],
             ahead: Ahead::default(),
             line: VecDeque::new(),
@@ -64,7 +71,11 @@ impl Shard {
             Some(true) => return RecvOutcome::Paused,
             Some(false) => {}
         }
-        self.work_for(self.torrent_of(conn), |shard| shard.recv_open(now, conn, read))
+        let outcome = self.work_for(self.torrent_of(conn), |shard| shard.recv_open(now, conn, read));
+        if self.receive.fresh >= BATCH {
+            self.end_pass(now);
+        }
+        outcome
     }
 
     fn recv_open(
@@ -212,7 +223,7 @@ impl Shard {
     fn feed_messages(&mut self, now: Time, conn: ConnId, mut bytes: &[u8]) -> Flow {
         let Some(entry) = self.conns.get_mut(conn) else { return Flow::Gone };
         let Some(member) = entry.torrent().and_then(|id| self.members.touch(id)) else { return Flow::On };
-        let Receive { pool, line, .. } = &mut self.receive;
+        let Receive { pool, fresh, line, .. } = &mut self.receive;
         loop {
             let legal = match entry.inbound.next(&mut bytes, &member.limits) {
                 Ok(Step::More) => return Flow::On,
@@ -233,6 +244,7 @@ impl Shard {
                 }
                 Ok(Step::Block(run, block)) => {
                     pool.admit();
+                    *fresh += 1;
                     self.pass_open = true;
                     member.received(now, conn, run, block, pool);
                     true

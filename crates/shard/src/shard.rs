@@ -149,6 +149,7 @@ impl Shard {
         if !std::mem::take(&mut self.pass_open) {
             return;
         }
+        self.receive.fresh = 0;
         let pool = &mut self.receive.pool;
         let hash = |members: &mut [&mut Member]| {
             let mut pieces: Vec<_> = members.iter_mut().flat_map(|member| member.blocks.touched()).collect();

@@ -21,9 +21,10 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// This peer fetches so many pieces side by side, at least one.
-    pub(super) fn abreast(&mut self, conn: ConnId, pieces: u32) {
-        let more = pieces.saturating_sub(1);
+    /// This peer fetches so many pieces side by side, at least one. What it owes is `owed` pieces: those that are asked for to
+    /// the last block are begun as well, until they have come.
+    pub(super) fn abreast(&mut self, conn: ConnId, pieces: u32, owed: u32) {
+        let more = if pieces > 1 { pieces - 1 + owed } else { 0 };
         let before = if more == 0 { self.beside.remove(&conn) } else { self.beside.insert(conn, more) };
         self.all_beside = self.all_beside + more - before.unwrap_or(0);
     }
@@ -46,7 +47,7 @@ impl Begun {
 
     /// A peer gives up what it began. Returns the pieces that may have been its.
     pub(super) fn leave(&mut self, conn: ConnId) -> BTreeSet<PieceIndex> {
-        self.abreast(conn, 1);
+        self.abreast(conn, 1, 0);
         self.owned.remove(&conn).unwrap_or_default()
     }
 

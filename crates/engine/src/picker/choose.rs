@@ -21,7 +21,7 @@ impl Picker {
         let mut out = Vec::new();
         self.pick_urgent(asker, count, &mut out);
         if self.order == Order::RarestFirst && !asker.parole {
-            self.begun.abreast(asker.conn, asker.abreast);
+            self.begun.abreast(asker.conn, asker.abreast, self.pieces_of(asker.queue));
             self.pick_abreast(asker, count, &mut out, rng);
             if out.len() >= count {
                 return out;
@@ -70,6 +70,11 @@ impl Picker {
                 return;
             }
         }
+    }
+
+    /// How many pieces so many blocks are, rounded down.
+    fn pieces_of(&self, blocks: usize) -> u32 {
+        blocks as u32 / self.geometry.blocks_in(PieceIndex(0)).max(1)
     }
 
     /// Whether more pieces are begun than peers have a use for.

@@ -72,6 +72,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) suggested: &'a [PieceIndex],
     /// How many pieces it fetches side by side, at least one.
     pub(crate) abreast: u32,
+    /// How many blocks it owes when all of this is asked for.
+    pub(crate) queue: usize,
 }
 
 /// What the arrival of a block means.

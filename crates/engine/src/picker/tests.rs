@@ -12,7 +12,7 @@ fn picker(pieces: u32) -> Picker {
 }
 
 fn asker<'a>(conn: ConnId, pieces: &'a Pieces) -> Asker<'a> {
-    Asker { conn, pieces, parole: false, alone: false, pace: Pace::ANY, suggested: &[], abreast: 1 }
+    Asker { conn, pieces, parole: false, alone: false, pace: Pace::ANY, suggested: &[], abreast: 1, queue: 0 }
 }
 
 #[test]
@@ -59,6 +59,25 @@ fn a_fast_peer_fetches_pieces_side_by_side_and_nobody_thinks_it_a_crowd() {
     // When it is gone, what it left is anybody's, and so many are a crowd.
     p.disown(A);
     assert_eq!(p.begun.beside(), 0);
+}
+
+/// What was asked for to the last block and has not come counts as begun, and left a fast peer no room for others: what it
+/// brought was of two or three pieces at a time.
+#[test]
+fn a_long_queue_of_a_fast_peer_is_no_crowd() {
+    let geometry = Geometry::new(256 * 262_144, 262_144).unwrap();
+    let mut p = Picker::new(geometry, Bitfield::new(256), Bitfield::full(256));
+    let mut rng = Rng::from_number(1);
+    p.peer(&Pieces::All, true);
+    // It owes 64 pieces of 16 blocks.
+    let fast = Asker { abreast: 8, queue: 1_024, ..asker(A, &Pieces::All) };
+    for owed in [768, 1_024] {
+        let blocks = p.pick(Asker { queue: owed, ..fast }, owed / 2, &mut rng);
+        assert_eq!(blocks.len(), owed / 2);
+    }
+    let next = p.pick(fast, 128, &mut rng);
+    let turn: BTreeSet<u32> = next[..32].iter().map(|block| block.piece.0).collect();
+    assert_eq!(turn.len(), 8, "{turn:?}");
 }
 
 #[test]

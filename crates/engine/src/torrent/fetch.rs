@@ -17,8 +17,10 @@ const UNASKED: u32 = 64;
 /// A block that is expected within this time is not asked for a second time.
 const WORTH_A_COPY: Duration = Duration::from_secs(2);
 
-/// As many pieces as a peer brings in this time it fetches side by side.
-const ABREAST_FOR: Duration = Duration::from_millis(100);
+/// As many pieces as a fast peer brings in this time it fetches side by side.
+const ABREAST_FOR: Duration = Duration::from_millis(500);
+/// Who brings less, in bytes a second, fetches one piece after the other: what their hashes cost is not worth a piece begun.
+const FAST: f64 = 2e6;
 /// The most pieces that one peer fetches side by side: as many as the widest kernel hashes at once.
 const MOST_ABREAST: u32 = 16;
 
@@ -46,6 +48,9 @@ struct Late {
 /// How many pieces a peer of this rate, in bytes a second, fetches side by side: as many as it brings in [`ABREAST_FOR`], so
 /// that none is whole much later than it would be alone.
 fn abreast(rate: f64, geometry: &Geometry) -> u32 {
+    if rate < FAST {
+        return 1;
+    }
     let pieces = rate * ABREAST_FOR.as_secs_f64() / f64::from(geometry.piece_len(PieceIndex(0)).max(1));
     (pieces as u32).clamp(1, MOST_ABREAST)
 }
@@ -104,7 +109,8 @@ impl Torrent {
         let pace = urgent::pace(peer, now, patience);
         let pieces = open.as_ref().unwrap_or(&peer.pieces);
         let abreast = abreast(peer.requests.burst(), &self.geometry);
-        let asker = Asker { conn, pieces, parole, alone, pace, suggested: peer.sets.suggested(), abreast };
+        let (suggested, queue) = (peer.sets.suggested(), peer.requests.len() + room);
+        let asker = Asker { conn, pieces, parole, alone, pace, suggested, abreast, queue };
         let blocks = match choked {
             true => self.picker.pick_of(asker, peer.sets.allowed(), room),
             false => self.picker.pick(asker, room, &mut self.rng),
@@ -153,6 +159,7 @@ impl Torrent {
             pace: urgent::pace(peer, now, Duration::ZERO),
             suggested: &[],
             abreast: 1,
+            queue: 0,
         };
         // Who would bring it hardly sooner is no help.
         let gain = asker.pace.each * 2;

@@ -202,6 +202,7 @@ impl Torrent {
             pace,
             suggested: &[],
             abreast: 1,
+            queue: 0,
         };
         let asked = self.picker.ask_again(asker, block, 1);
         if asked {
