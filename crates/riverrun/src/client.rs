@@ -185,7 +185,7 @@ impl Client {
     /// client.
     pub async fn add(&self, add: impl Into<AddTorrent>) -> Result<Torrent, Error> {
         let (inner, add) = (self.guard.inner.clone(), add.into());
-        let entry = inner.join(control::add(inner.clone(), add)).await??;
+        let entry = inner.begin(control::add(inner.clone(), add)).await??;
         Ok(Torrent::new(inner, entry))
     }
 
@@ -194,7 +194,9 @@ impl Client {
     /// # Errors
     /// As [`Client::add`].
     pub fn blocking_add(&self, add: impl Into<AddTorrent>) -> Result<Torrent, Error> {
-        crate::park::block_on(self.add(add))
+        let (inner, add) = (self.guard.inner.clone(), add.into());
+        let entry = inner.begin_here(control::add(inner.clone(), add))??;
+        Ok(Torrent::new(inner, entry))
     }
 
     /// The torrent that has this name, v1 or v2 cut to 20 bytes.

@@ -69,7 +69,7 @@ pub(super) async fn add_metainfo(
         // What went wrong is in the torrent's state.
         let _ = bring_up(to, of, start).await;
     };
-    inner.spawn_for(&entry, task);
+    inner.begin_for(&entry, task);
     Ok(entry)
 }
 
@@ -149,8 +149,8 @@ async fn describe(inner: &Arc<Inner>, source: Source) -> Result<Metainfo, Error>
         Source::Metainfo(metainfo) => Ok(*metainfo),
         // Large torrents take a while to read; the control thread has other work.
         Source::Bytes(bytes) if bytes.len() <= SMALL => parse(bytes),
-        Source::Bytes(bytes) => inner.tasks.blocking(move || parse(bytes)).await?,
-        Source::Path(path) => inner.tasks.blocking(move || read_file(path).and_then(parse)).await?,
+        Source::Bytes(bytes) => inner.tasks.brief(move || parse(bytes)).await?,
+        Source::Path(path) => inner.tasks.brief(move || read_file(path).and_then(parse)).await?,
         Source::Url(url) => {
             let bytes = inner.trackers.fetch(&url).await?;
             inner.tasks.blocking(move || parse(bytes)).await?

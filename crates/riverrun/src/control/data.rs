@@ -33,7 +33,7 @@ pub(crate) struct Found {
 /// Reads what was saved. What can't be believed counts as nothing: the data is checked then.
 pub(crate) async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<ResumeData> {
     let store = ResumeStore::new(inner.settings.state_dir.clone()?);
-    match inner.tasks.blocking(move || store.load(hashes.primary())).await.ok()? {
+    match inner.tasks.brief(move || store.load(hashes.primary())).await.ok()? {
         Ok(saved) => saved,
         Err(error) => {
             tracing::warn!(torrent = %hashes, %error, "the saved state is of no use");
@@ -118,7 +118,7 @@ pub(crate) async fn open(
         let prepared = empty && makes && storage.prepare().is_ok();
         Ok(Opened { storage, states, prepared, beside })
     };
-    let opened = inner.tasks.blocking(work).await;
+    let opened = inner.tasks.brief(work).await;
     if borrows {
         entry.data.set_transfer(None);
     }
@@ -139,7 +139,7 @@ pub(crate) async fn find(
         Some(states) => states,
         None => {
             let probed = storage.clone();
-            inner.tasks.blocking(move || probed.probe()).await??
+            inner.tasks.brief(move || probed.probe()).await??
         }
     };
     let claims = saved.as_ref().and_then(|saved| match saved.claims(entry.info(), &states) {

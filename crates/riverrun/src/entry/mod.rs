@@ -177,12 +177,13 @@ impl Entry {
         let result = change(&mut state);
         let news = state.show();
         let unsaved = state.place.on_shard && state.kept.is_behind();
+        // Under the lock: who sees the state and listens from then on hears what comes after it.
+        if let Some(now) = news {
+            self.tell(EventKind::State(now));
+        }
         drop(state);
         if unsaved {
             self.agenda.within(self.id, Chore::Save, SAVE);
-        }
-        if let Some(now) = news {
-            self.tell(EventKind::State(now));
         }
         self.changed.notify_waiters();
         result

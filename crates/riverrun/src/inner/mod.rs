@@ -122,6 +122,14 @@ impl Inner {
         });
     }
 
+    /// Runs a task of one torrent that begins with work which may wait for a disk. A panic in it fails the torrent.
+    pub(crate) fn begin_for(&self, entry: &Arc<Entry>, task: impl Future<Output = ()> + Send + 'static) {
+        let entry = entry.clone();
+        self.tasks.begin_or(task, move |message| {
+            entry.fail(entry.panic_trouble(&message));
+        });
+    }
+
     /// Runs a task without which no torrent can go on. A panic in it fails them all: each says so.
     pub(crate) fn spawn_vital(
         self: &Arc<Inner>,
@@ -148,6 +156,28 @@ impl Inner {
             return Err(Error::Closed);
         }
         self.tasks.run(task).await
+    }
+
+    /// As [`Inner::join`], for a task that begins with work which may wait for a disk.
+    pub(crate) async fn begin<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.ending.is_over() {
+            return Err(Error::Closed);
+        }
+        self.tasks.begin(task).await
+    }
+
+    /// As [`Inner::begin`], with its first step on this thread, which waits for the rest too.
+    pub(crate) fn begin_here<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.ending.is_over() {
+            return Err(Error::Closed);
+        }
+        self.tasks.begin_here(task)
     }
 
     pub(crate) fn session(&self) -> MutexGuard<'_, Session> {

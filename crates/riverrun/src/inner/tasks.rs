@@ -1,22 +1,36 @@
 //! The client's own small runtime, and what becomes of a panic in a task.
 
-use std::sync::Mutex;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::oneshot;
 
-use crate::Error;
 use crate::runtime::panic_message;
+use crate::{Error, park};
+
+thread_local! {
+    /// A task is at its first step on a thread that may wait for a disk.
+    static MAY_WAIT: Cell<bool> = const { Cell::new(false) };
+}
 
 /// The control thread.
 #[derive(Debug)]
 pub(crate) struct Tasks {
     handle: Handle,
     runtime: Mutex<Option<Runtime>>,
+    lane: Arc<Lane>,
 }
 
 impl Tasks {
     pub(crate) fn new(runtime: Runtime) -> Tasks {
-        Tasks { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) }
+        Tasks { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)), lane: Arc::default() }
     }
 
     /// The way in for those who have tasks of their own.
@@ -35,13 +49,38 @@ impl Tasks {
         task: impl Future<Output = ()> + Send + 'static,
         panicked: impl FnOnce(String) + Send + 'static,
     ) {
-        let task = self.handle.spawn(task);
-        self.handle.spawn(async move {
-            // A task that was cancelled is no panic: the client ends.
-            if let Some(panic) = task.await.err().and_then(|error| error.try_into_panic().ok()) {
-                panicked(panic_message(&*panic));
-            }
-        });
+        self.handle.spawn(guarded(task, panicked));
+    }
+
+    /// Runs a task that begins with work which may wait for a disk ([`Tasks::brief`]). Its first step is on a thread for such
+    /// work; if there is more, that is on the control thread. `panicked` hears what it said when it panicked.
+    pub(crate) fn begin_or(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+        panicked: impl FnOnce(String) + Send + 'static,
+    ) {
+        self.lane.push(&self.handle, Box::pin(guarded(task, panicked)));
+    }
+
+    /// Runs a task that begins with work which may wait for a disk, as [`Tasks::begin_or`], and waits for it. The task goes on
+    /// when the caller does not.
+    pub(crate) async fn begin<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (task, done) = answered(task);
+        self.lane.push(&self.handle, task);
+        done.await.map_err(|_| Error::Closed)
+    }
+
+    /// As [`Tasks::begin`], with its first step on this thread, which waits for the rest too.
+    pub(crate) fn begin_here<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (task, done) = answered(task);
+        first_step(&self.handle, task);
+        park::block_on(done).map_err(|_| Error::Closed)
     }
 
     /// Runs a task and waits for it. The task goes on when the caller does not.
@@ -52,7 +91,18 @@ impl Tasks {
         self.handle.spawn(task).await.map_err(|_| Error::Closed)
     }
 
-    /// Runs work that may wait for a disk.
+    /// Runs work that may wait for a disk, and takes a moment: at once where this thread may wait.
+    pub(crate) async fn brief<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        if MAY_WAIT.get() {
+            return Ok(work());
+        }
+        self.blocking(work).await
+    }
+
+    /// Runs work that may wait for a disk, on a thread for such work.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -62,10 +112,114 @@ impl Tasks {
 
     /// Ends all tasks without waiting for them.
     pub(crate) fn shut_down(&self) {
+        self.lane.close();
         let runtime = self.runtime.lock().unwrap_or_else(|e| e.into_inner()).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Tasks whose first step may wait for a disk. A thread for each of thousands that are begun at once would have them wait for
+/// each other instead.
+#[derive(Default)]
+struct Lane(Mutex<Line>);
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Task>,
+    threads: usize,
+    closed: bool,
+}
+
+/// A task with its future on the heap.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Lane {
+    /// Threads that take tasks from it at the same time: more than one, as a disk may hang.
+    const THREADS: usize = 16;
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn push(self: &Arc<Lane>, handle: &Handle, task: Task) {
+        let mut line = self.line();
+        if line.closed {
+            // Dropped, so that whoever waits for it hears of it; not under the lock.
+            drop(line);
+            return drop(task);
+        }
+        line.waiting.push_back(task);
+        if line.waiting.len() >= line.threads && line.threads < Lane::THREADS {
+            line.threads += 1;
+            drop(line);
+            let (lane, to) = (self.clone(), handle.clone());
+            handle.spawn_blocking(move || lane.work(&to));
+        }
+    }
+
+    /// Begins tasks until none is left.
+    fn work(&self, handle: &Handle) {
+        while let Some(task) = self.next() {
+            first_step(handle, task);
+        }
+    }
+
+    /// Begins none from now on.
+    fn close(&self) {
+        let mut line = self.line();
+        line.closed = true;
+        let waiting = std::mem::take(&mut line.waiting);
+        drop(line);
+        drop(waiting);
+    }
+
+    fn next(&self) -> Option<Task> {
+        let mut line = self.line();
+        let next = line.waiting.pop_front();
+        line.threads -= usize::from(next.is_none());
+        next
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lane")
+    }
+}
+
+/// Polls a task for the first time, on this thread, which may wait for a disk. What is left of it goes to the control thread.
+fn first_step(handle: &Handle, mut task: Task) {
+    let _inside = handle.enter();
+    let before = MAY_WAIT.replace(true);
+    // Whoever polls it next asks everything again.
+    let step = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    MAY_WAIT.set(before);
+    if step.is_pending() {
+        handle.spawn(task);
+    }
+}
+
+/// A task that tells what it came to. Whoever asked may have gone meanwhile.
+fn answered<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> (Task, oneshot::Receiver<T>) {
+    let (to, done) = oneshot::channel();
+    let panicked = |message| tracing::error!(message, "a task of the client panicked");
+    (Box::pin(guarded(async move { _ = to.send(task.await) }, panicked)), done)
+}
+
+/// A task that ends when it panics, and lets `panicked` hear what it said.
+async fn guarded(task: impl Future<Output = ()>, panicked: impl FnOnce(String)) {
+    let mut task = pin!(task);
+    // It is not polled again after a panic, and what it shares guards itself.
+    let step = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context))) {
+        Ok(step) => step.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    if let Err(panic) = step.await {
+        panicked(panic_message(&*panic));
     }
 }
 
@@ -83,5 +237,26 @@ mod tests {
         assert_eq!(crate::park::block_on(tasks.run(async { 7 })).unwrap(), 7);
         tasks.shut_down();
         assert!(crate::park::block_on(tasks.run(async { 7 })).is_err());
+        assert!(crate::park::block_on(tasks.begin(async { 7 })).is_err());
+    }
+    #[test]
+    fn brief_work_is_done_where_the_task_begins_and_elsewhere_later() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let tasks = std::sync::Arc::new(Tasks::new(runtime));
+        let here = || std::thread::current().id();
+        let of = tasks.clone();
+        let task = async move {
+            let begun = here();
+            let first = of.brief(here).await.unwrap();
+            tokio::task::yield_now().await;
+            (begun, first, here(), of.brief(here).await.unwrap())
+        };
+        let (begun, first, control, later) = crate::park::block_on(tasks.begin(task)).unwrap();
+        assert_eq!(begun, first);
+        assert!(control != begun && later != control, "the control thread never waits for a disk");
+        let (to, heard) = tokio::sync::oneshot::channel();
+        tasks.begin_or(async { panic!("on purpose") }, |message| drop(to.send(message)));
+        assert_eq!(crate::park::block_on(heard).unwrap(), "on purpose");
+        tasks.shut_down();
     }
 }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -26,6 +27,8 @@ const ROUNDS: usize = 4;
 /// What a driver is told.
 struct Inbox {
     commands: Receiver<ToShard>,
+    /// Who puts something there wakes this thread, unless it is set.
+    woken: Arc<AtomicBool>,
     /// What came for the shard that is to be built anew.
     late: Vec<ToShard>,
 }
@@ -66,7 +69,7 @@ impl Driver {
             disk_work: DiskWork::new(shared.disk.clone(), prepared.handle.waker),
             poll: prepared.poll,
             shared,
-            inbox: Inbox { commands: prepared.from, late: Vec::new() },
+            inbox: Inbox { commands: prepared.from, woken: prepared.handle.woken, late: Vec::new() },
             outside: Outside { shards, events },
             usage: engine::Usage::default(),
             deadline: Time::ZERO,
@@ -167,6 +170,8 @@ impl Driver {
     }
 
     fn take_commands(&mut self) {
+        // Before the look: what comes after it wakes us again.
+        self.inbox.woken.store(false, Ordering::SeqCst);
         // At most what waits now: a caller in a loop must not keep the sockets from their turn.
         for _ in 0..self.inbox.commands.len() {
             let Ok(command) = self.inbox.commands.try_recv() else { return };

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -170,6 +171,8 @@ pub(crate) struct ShardHandle {
     /// Room for connections that are handed to it.
     adopted: Room,
     waker: Arc<mio::Waker>,
+    /// It was woken and has not looked at its queue since.
+    woken: Arc<AtomicBool>,
 }
 
 impl ShardHandle {
@@ -177,7 +180,9 @@ impl ShardHandle {
     pub(crate) fn tell(&self, what: ToShard) -> bool {
         let sent = self.to.send(what).is_ok();
         // A poller that can't be woken looks at its queue at its next deadline.
-        let _ = self.waker.wake();
+        if !self.woken.swap(true, Ordering::SeqCst) {
+            let _ = self.waker.wake();
+        }
         sent
     }
 
@@ -236,7 +241,8 @@ impl PreparedShard {
         let poll = mio::Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), connections::WAKER)?);
         let (to, from) = crossbeam_channel::unbounded();
-        Ok(PreparedShard { poll, from, handle: ShardHandle { to, adopted: Room::new(MOST_ADOPTED), waker } })
+        let (adopted, woken) = (Room::new(MOST_ADOPTED), Arc::default());
+        Ok(PreparedShard { poll, from, handle: ShardHandle { to, adopted, waker, woken } })
     }
 
     /// How it is reached.
