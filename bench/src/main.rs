@@ -18,6 +18,7 @@ mod sandbox;
 mod serve;
 mod sockets;
 mod synthetic;
+mod targets;
 
 use std::process::ExitCode;
 

@@ -96,6 +96,11 @@ impl Report {
             let _ =
                 writeln!(text, " {} |", ours.map_or(String::new(), |ours| format!("{:.2}", median / ours)));
         }
+        let verdicts: Vec<String> =
+            row.targets().iter().filter_map(|target| target.verdict(columns, series)).collect();
+        if !verdicts.is_empty() {
+            let _ = write!(text, "\nTargets:\n\n{}\n", verdicts.join("\n"));
+        }
     }
 
     /// A remark at the end.

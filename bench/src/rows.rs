@@ -13,6 +13,7 @@ mod verify;
 use crate::Result;
 use crate::harness::Bench;
 use crate::peers::{Format, Peer};
+use crate::targets::Target;
 
 /// Every row, in the order of the report.
 pub(crate) static ALL: &[&dyn Row] = &[
@@ -80,6 +81,11 @@ pub(crate) trait Row: Sync {
     /// Where the columns are points of a curve.
     fn curve(&self) -> Option<Curve> {
         None
+    }
+
+    /// What our numbers are to reach.
+    fn targets(&self) -> &'static [Target] {
+        &[]
     }
 
     /// Does it once; one number for each column, or none where the client has no such work. `first` is the round that

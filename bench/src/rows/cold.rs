@@ -4,6 +4,7 @@ use super::{Column, Row, column};
 use crate::Result;
 use crate::harness::Bench;
 use crate::peers::{Format, Peer};
+use crate::targets::{Target, above};
 
 /// The row.
 pub(crate) struct Cold;
@@ -21,6 +22,10 @@ impl Row for Cold {
 
     fn columns(&self) -> &'static [Column] {
         const { &[column("wall s", 3), column("CPU-s/GiB", 3), column("GB/s", 2)] }
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        const { &[above("floor", 2, 1.0)] }
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::harness::Bench;
 use crate::peers::{Done, Peer};
 use crate::proc::{Program, Talker};
+use crate::targets::{Target, above_best, at_most, below_best, below_floor};
 
 /// The row.
 pub(crate) struct Download {
@@ -37,10 +38,29 @@ impl Row for Download {
             &[
                 column("CPU-s/GiB", 3),
                 column("generator's CPU-s/GiB", 3),
+                column("of both", 3),
                 column("peak RSS MiB", 0),
                 column("wall s", 2),
                 column("MB/s", 0),
             ]
+        }
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        match (self.connections, self.liars) {
+            (1, _) => {
+                const {
+                    &[
+                        below_best(0, 0.8),
+                        below_floor(0, 1.3),
+                        below_floor(2, 1.3),
+                        at_most(3, 32.0),
+                        below_best(4, 1.03),
+                    ]
+                }
+            }
+            (_, 0) => const { &[below_best(0, 0.7), above_best(5, 1.2), at_most(3, 64.0)] },
+            _ => &[],
         }
     }
 
@@ -89,6 +109,7 @@ impl Row for Download {
         Ok(Some(vec![
             cpu / bench.gib(),
             load_cpu / bench.gib(),
+            (cpu + load_cpu) / bench.gib(),
             peak,
             wall,
             bench.gib() * 1_073.741_824 / wall,

@@ -8,6 +8,7 @@ use crate::harness::Bench;
 use crate::peers::Peer;
 use crate::proc::{Holder, Talker};
 use crate::synthetic::{self, Shape};
+use crate::targets::{Target, at_most};
 
 /// The row.
 pub(crate) struct Huge;
@@ -34,6 +35,10 @@ impl Row for Huge {
                 column("idle CPU %", 1),
             ]
         }
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        const { &[at_most(1, 48.0), at_most(3, 1.0)] }
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {

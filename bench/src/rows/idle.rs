@@ -7,6 +7,7 @@ use crate::Result;
 use crate::harness::Bench;
 use crate::peers::Peer;
 use crate::proc::{Holder, Talker};
+use crate::targets::{Target, at_most};
 
 /// The row.
 pub(crate) struct Idle {
@@ -42,6 +43,13 @@ impl Row for Idle {
                 column("added in s", 2),
                 column("idle CPU %", 1),
             ]
+        }
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        match self.torrents {
+            10_000 => const { &[at_most(0, 45.0), at_most(2, 1.0), at_most(3, 0.5)] },
+            _ => &[],
         }
     }
 

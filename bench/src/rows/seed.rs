@@ -7,6 +7,7 @@ use crate::Result;
 use crate::harness::Bench;
 use crate::peers::Peer;
 use crate::proc::{Program, Talker};
+use crate::targets::{Target, above_best, below_best, below_floor};
 
 /// The row.
 pub(crate) struct Seed {
@@ -32,11 +33,16 @@ impl Row for Seed {
             &[
                 column("CPU-s/GiB", 3),
                 column("generator's CPU-s/GiB", 3),
+                column("of both", 3),
                 column("peak RSS MiB", 0),
                 column("wall s", 2),
                 column("MB/s", 0),
             ]
         }
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        const { &[below_best(0, 0.7), below_floor(0, 1.5), below_floor(2, 1.5), above_best(5, 1.0)] }
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {
@@ -58,6 +64,7 @@ impl Row for Seed {
         Ok(Some(vec![
             cpu / bench.gib(),
             load_cpu / bench.gib(),
+            (cpu + load_cpu) / bench.gib(),
             peak,
             wall,
             bench.gib() * 1_073.741_824 / wall,

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::harness::Bench;
 use crate::peers::Peer;
 use crate::proc;
+use crate::targets::{Target, at_most};
 
 /// The row.
 pub(crate) struct Start;
@@ -27,6 +28,10 @@ impl Row for Start {
 
     fn columns(&self) -> &'static [Column] {
         const { &[column("wall ms", 2), column("MiB", 1)] }
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        const { &[at_most(0, 5.0), at_most(1, 25.0)] }
     }
 
     fn measure(&self, _: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {

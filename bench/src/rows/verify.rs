@@ -4,6 +4,7 @@ use super::{Column, Row, column};
 use crate::Result;
 use crate::harness::Bench;
 use crate::peers::{Format, Peer};
+use crate::targets::{Target, above};
 
 /// The row.
 pub(crate) struct Verify {
@@ -25,6 +26,13 @@ impl Row for Verify {
 
     fn columns(&self) -> &'static [Column] {
         const { &[column("CPU-s/GiB", 3), column("wall s", 3), column("GB/s", 2)] }
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        match self.format {
+            Format::V1 => const { &[above("libtorrent", 2, 2.5)] },
+            Format::V2 => const { &[above("libtorrent", 2, 1.8)] },
+        }
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {

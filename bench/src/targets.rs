@@ -1,0 +1,118 @@
+//! What a row is to reach, and whether it does.
+
+use crate::report::Series;
+use crate::rows::Column;
+
+/// A bound on the median of one of our columns.
+pub(crate) struct Target {
+    /// Which column.
+    pub(crate) column: usize,
+    /// What it is compared with.
+    pub(crate) with: With,
+    /// At most or at least so many times that.
+    pub(crate) bound: Bound,
+}
+
+/// What a median is compared with.
+#[derive(Clone, Copy)]
+pub(crate) enum With {
+    /// The best of the other clients.
+    Best,
+    /// One client, the floor among them.
+    Peer(&'static str),
+    /// The number itself.
+    Number,
+}
+
+/// How far it may be from that.
+#[derive(Clone, Copy)]
+pub(crate) enum Bound {
+    /// Less is better.
+    AtMost(f64),
+    /// More is better.
+    AtLeast(f64),
+}
+
+/// At most so many times the best of the others.
+pub(crate) const fn below_best(column: usize, times: f64) -> Target {
+    Target { column, with: With::Best, bound: Bound::AtMost(times) }
+}
+
+/// At least so many times the best of the others.
+pub(crate) const fn above_best(column: usize, times: f64) -> Target {
+    Target { column, with: With::Best, bound: Bound::AtLeast(times) }
+}
+
+/// At most so many times the floor.
+pub(crate) const fn below_floor(column: usize, times: f64) -> Target {
+    Target { column, with: With::Peer("floor"), bound: Bound::AtMost(times) }
+}
+
+/// At least so many times this client.
+pub(crate) const fn above(peer: &'static str, column: usize, times: f64) -> Target {
+    Target { column, with: With::Peer(peer), bound: Bound::AtLeast(times) }
+}
+
+/// At most this number.
+pub(crate) const fn at_most(column: usize, number: f64) -> Target {
+    Target { column, with: With::Number, bound: Bound::AtMost(number) }
+}
+
+impl Target {
+    /// A line that says whether it is met; none where somebody is missing.
+    pub(crate) fn verdict(&self, columns: &[Column], series: &[Series]) -> Option<String> {
+        let of = |name: &str| series.iter().find(|s| s.peer == name)?.median(self.column);
+        let ours = of("riverrun")?;
+        let (name, base) = match self.with {
+            With::Number => (String::new(), 1.0),
+            With::Peer(name) => (format!(" times {name}'s"), of(name)?),
+            With::Best => {
+                let (name, base) = self.best(series)?;
+                (format!(" times {name}'s, the best of the others"), base)
+            }
+        };
+        let (is_met, words, limit) = match self.bound {
+            Bound::AtMost(limit) => (ours <= limit * base, "at most", limit),
+            Bound::AtLeast(limit) => (ours >= limit * base, "at least", limit),
+        };
+        let (met, column) = (if is_met { "met" } else { "**missed**" }, columns[self.column].name);
+        Some(format!("- {met}: {column} {words} {limit}{name}; it is {:.2}", ours / base))
+    }
+
+    fn best(&self, series: &[Series]) -> Option<(&'static str, f64)> {
+        let others = series.iter().filter(|s| !["riverrun", "floor"].contains(&s.peer));
+        let medians = others.filter_map(|s| Some((s.peer, s.median(self.column)?)));
+        let by_number = |a: &(&str, f64), b: &(&str, f64)| a.1.total_cmp(&b.1);
+        match self.bound {
+            Bound::AtMost(_) => medians.min_by(by_number),
+            Bound::AtLeast(_) => medians.max_by(by_number),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(peer: &'static str, value: f64) -> Series {
+        Series { rounds: vec![vec![value]], ..Series::new(peer) }
+    }
+
+    #[test]
+    fn a_target_is_met_or_missed_by_the_medians() {
+        let columns = [Column { name: "MB/s", digits: 0 }];
+        let all = [series("riverrun", 90.0), series("a", 60.0), series("b", 80.0), series("floor", 100.0)];
+        let said = |target: Target| target.verdict(&columns, &all).unwrap();
+        assert_eq!(
+            said(above_best(0, 1.2)),
+            "- **missed**: MB/s at least 1.2 times b's, the best of the others; it is 1.12"
+        );
+        assert_eq!(
+            said(below_best(0, 1.5)),
+            "- met: MB/s at most 1.5 times a's, the best of the others; it is 1.50"
+        );
+        assert_eq!(said(below_floor(0, 0.9)), "- met: MB/s at most 0.9 times floor's; it is 0.90");
+        assert_eq!(said(at_most(0, 80.0)), "- **missed**: MB/s at most 80; it is 90.00");
+        assert!(above("c", 0, 1.0).verdict(&columns, &all).is_none());
+    }
+}
