@@ -184,9 +184,7 @@ struct Client {
 impl Client {
     fn new(job: &Job, number: usize) -> Result<Client> {
         let mut stream = dial(number, job.to)?;
-        let mut hello = handshake(job.info_hash, number).to_vec();
-        Message::Interested.encode(&mut hello);
-        stream.write_all(&hello)?;
+        stream.write_all(&handshake(job.info_hash, number))?;
         Ok(Client {
             stream,
             input: Vec::new(),
@@ -235,6 +233,10 @@ impl Client {
             }
             self.greeted = true;
             at = Handshake::LEN;
+            // Not before: aria2 takes nothing behind a handshake that it has not answered.
+            let mut out = Vec::new();
+            Message::Interested.encode(&mut out);
+            self.stream.write_all(&out)?;
         }
         while let Some(head) = bytes.get(at..at + 5) {
             let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;

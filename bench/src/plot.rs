@@ -14,10 +14,13 @@ const SIZE: (u32, u32) = (720, 440);
 const COLOURS: [RGBColor; 4] =
     [RGBColor(200, 30, 60), RGBColor(40, 90, 170), RGBColor(60, 140, 80), RGBColor(120, 120, 120)];
 
-/// Draws the medians of every client that has them all.
+/// Draws the medians of every client, as far as it came.
 pub(crate) fn draw(path: &Path, row: &dyn Row, curve: &Curve, series: &[Series]) -> Result {
     let line = |series: &Series| -> Option<Vec<(f64, f64)>> {
-        curve.of.iter().enumerate().map(|(n, &x)| Some((x as f64, series.median(n)?.max(1e-6)))).collect()
+        let points = curve.of.iter().enumerate();
+        let points: Vec<_> =
+            points.filter_map(|(n, &x)| Some((x as f64, series.median(n)?.max(1e-6)))).collect();
+        (!points.is_empty()).then_some(points)
     };
     let lines: Vec<_> = series.iter().filter_map(|series| Some((series.peer, line(series)?))).collect();
     std::fs::create_dir_all(path.parent().unwrap_or(path))?;

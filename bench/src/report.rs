@@ -22,8 +22,12 @@ impl Series {
     }
 
     fn sorted(&self, column: usize) -> Vec<f64> {
-        let mut values: Vec<f64> =
-            self.rounds.iter().filter_map(|round| round.get(column).copied()).collect();
+        let mut values: Vec<f64> = self
+            .rounds
+            .iter()
+            .filter_map(|round| round.get(column).copied())
+            .filter(|v| !v.is_nan())
+            .collect();
         values.sort_by(f64::total_cmp);
         values
     }

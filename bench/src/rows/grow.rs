@@ -174,6 +174,22 @@ impl Row for Grow {
         }
         // The round that does not count warms nothing here that the others leave cold.
         let points = if first { &self.of[..1] } else { self.of };
-        points.iter().map(|&number| (self.point)(bench, peer, number)).collect()
+        let mut values = Vec::with_capacity(points.len());
+        for &number in points {
+            match (self.point)(bench, peer, number) {
+                Ok(Some(value)) => values.push(value),
+                Ok(None) => return Ok(None),
+                Err(error) if values.is_empty() => return Err(error),
+                Err(error) => {
+                    // What it did until then is a curve all the same.
+                    eprintln!("{} {}: {number}: {error}", self.name, peer.name());
+                    break;
+                }
+            }
+        }
+        if !first {
+            values.resize(self.of.len(), f64::NAN);
+        }
+        Ok(Some(values))
     }
 }
