@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::args::Args;
 use crate::payload::{PIECE, Payload};
@@ -77,9 +77,6 @@ fn choose<T: Copy>(all: &[T], wanted: Option<String>, name: impl Fn(T) -> &'stat
     wanted.split(',').map(find).collect()
 }
 
-/// Who takes longer than this is asked for one round alone, so that a run has an end.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// All peers in turns, after one round that does not count. Who fails is not asked again.
 fn measure(bench: &Bench, row: &dyn Row, peers: &[&dyn Peer], rounds: usize) -> Vec<Series> {
     let mut series: Vec<Series> = peers.iter().map(|peer| Series::new(peer.name())).collect();
@@ -93,7 +90,7 @@ fn measure(bench: &Bench, row: &dyn Row, peers: &[&dyn Peer], rounds: usize) -> 
                 Ok(Some(values)) => {
                     let (name, peer, took) = (row.name(), peer.name(), start.elapsed().as_secs_f64());
                     eprintln!("{name} {round}/{rounds} {peer}: {values:.3?} ({took:.1} s)");
-                    let slow = start.elapsed() > PATIENCE;
+                    let slow = start.elapsed() > row.patience();
                     if values.len() == row.columns().len() && (round > 0 || slow) {
                         series.rounds.push(values);
                     }

@@ -10,6 +10,8 @@ mod seed;
 mod start;
 mod verify;
 
+use std::time::Duration;
+
 use crate::Result;
 use crate::harness::Bench;
 use crate::peers::{Format, Peer};
@@ -86,6 +88,11 @@ pub(crate) trait Row: Sync {
     /// What our numbers are to reach.
     fn targets(&self) -> &'static [Target] {
         &[]
+    }
+
+    /// Who takes longer than this, with starting and checking, is asked for one round alone, so that a run has an end.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(8)
     }
 
     /// Does it once; one number for each column, or none where the client has no such work. `first` is the round that

@@ -5,8 +5,8 @@ use crate::rows::Column;
 
 /// A bound on the median of one of our columns.
 pub(crate) struct Target {
-    /// Which column.
-    pub(crate) column: usize,
+    /// The name of the column.
+    pub(crate) column: &'static str,
     /// What it is compared with.
     pub(crate) with: With,
     /// At most or at least so many times that.
@@ -34,40 +34,54 @@ pub(crate) enum Bound {
 }
 
 /// At most so many times the best of the others.
-pub(crate) const fn below_best(column: usize, times: f64) -> Target {
+pub(crate) const fn below_best(column: &'static str, times: f64) -> Target {
     Target { column, with: With::Best, bound: Bound::AtMost(times) }
 }
 
 /// At least so many times the best of the others.
-pub(crate) const fn above_best(column: usize, times: f64) -> Target {
+pub(crate) const fn above_best(column: &'static str, times: f64) -> Target {
     Target { column, with: With::Best, bound: Bound::AtLeast(times) }
 }
 
 /// At most so many times the floor.
-pub(crate) const fn below_floor(column: usize, times: f64) -> Target {
+pub(crate) const fn below_floor(column: &'static str, times: f64) -> Target {
     Target { column, with: With::Peer("floor"), bound: Bound::AtMost(times) }
 }
 
 /// At least so many times this client.
-pub(crate) const fn above(peer: &'static str, column: usize, times: f64) -> Target {
+pub(crate) const fn above(peer: &'static str, column: &'static str, times: f64) -> Target {
     Target { column, with: With::Peer(peer), bound: Bound::AtLeast(times) }
 }
 
 /// At most this number.
-pub(crate) const fn at_most(column: usize, number: f64) -> Target {
+pub(crate) const fn at_most(column: &'static str, number: f64) -> Target {
     Target { column, with: With::Number, bound: Bound::AtMost(number) }
 }
 
 impl Target {
-    /// A line that says whether it is met; none where somebody is missing.
-    pub(crate) fn verdict(&self, columns: &[Column], series: &[Series]) -> Option<String> {
-        let of = |name: &str| series.iter().find(|s| s.peer == name)?.median(self.column);
+    /// A line that says whether it is met, or why nobody can say.
+    pub(crate) fn verdict(&self, columns: &[Column], series: &[Series]) -> String {
+        self.judge(columns, series).unwrap_or_else(|| {
+            format!("- not judged: {}, as one of those that are compared has no number", self.column)
+        })
+    }
+
+    fn judge(&self, columns: &[Column], series: &[Series]) -> Option<String> {
+        let column = columns.iter().position(|column| column.name == self.column)?;
+        let median = |s: &Series| if s.error.is_none() { s.median(column) } else { None };
+        let of = |name: &str| series.iter().find(|s| s.peer == name).and_then(median);
         let ours = of("riverrun")?;
-        let (name, base) = match self.with {
-            With::Number => (String::new(), 1.0),
-            With::Peer(name) => (format!(" times {name}'s"), of(name)?),
-            With::Best => {
-                let (name, base) = self.best(series)?;
+        let others = series.iter().filter(|s| !["riverrun", "floor"].contains(&s.peer));
+        let others = others.filter_map(|s| Some((s.peer, median(s)?)));
+        let by_number = |a: &(&str, f64), b: &(&str, f64)| a.1.total_cmp(&b.1);
+        let (name, base) = match (self.with, self.bound) {
+            (With::Number, _) => (String::new(), 1.0),
+            (With::Peer(name), _) => (format!(" times {name}'s"), of(name)?),
+            (With::Best, bound) => {
+                let (name, base) = match bound {
+                    Bound::AtMost(_) => others.min_by(by_number)?,
+                    Bound::AtLeast(_) => others.max_by(by_number)?,
+                };
                 (format!(" times {name}'s, the best of the others"), base)
             }
         };
@@ -75,18 +89,8 @@ impl Target {
             Bound::AtMost(limit) => (ours <= limit * base, "at most", limit),
             Bound::AtLeast(limit) => (ours >= limit * base, "at least", limit),
         };
-        let (met, column) = (if is_met { "met" } else { "**missed**" }, columns[self.column].name);
-        Some(format!("- {met}: {column} {words} {limit}{name}; it is {:.2}", ours / base))
-    }
-
-    fn best(&self, series: &[Series]) -> Option<(&'static str, f64)> {
-        let others = series.iter().filter(|s| !["riverrun", "floor"].contains(&s.peer));
-        let medians = others.filter_map(|s| Some((s.peer, s.median(self.column)?)));
-        let by_number = |a: &(&str, f64), b: &(&str, f64)| a.1.total_cmp(&b.1);
-        match self.bound {
-            Bound::AtMost(_) => medians.min_by(by_number),
-            Bound::AtLeast(_) => medians.max_by(by_number),
-        }
+        let met = if is_met { "met" } else { "**missed**" };
+        Some(format!("- {met}: {} {words} {limit}{name}; it is {:.2}", self.column, ours / base))
     }
 }
 
@@ -102,17 +106,20 @@ mod tests {
     fn a_target_is_met_or_missed_by_the_medians() {
         let columns = [Column { name: "MB/s", digits: 0 }];
         let all = [series("riverrun", 90.0), series("a", 60.0), series("b", 80.0), series("floor", 100.0)];
-        let said = |target: Target| target.verdict(&columns, &all).unwrap();
+        let said = |target: Target| target.verdict(&columns, &all);
         assert_eq!(
-            said(above_best(0, 1.2)),
+            said(above_best("MB/s", 1.2)),
             "- **missed**: MB/s at least 1.2 times b's, the best of the others; it is 1.12"
         );
         assert_eq!(
-            said(below_best(0, 1.5)),
+            said(below_best("MB/s", 1.5)),
             "- met: MB/s at most 1.5 times a's, the best of the others; it is 1.50"
         );
-        assert_eq!(said(below_floor(0, 0.9)), "- met: MB/s at most 0.9 times floor's; it is 0.90");
-        assert_eq!(said(at_most(0, 80.0)), "- **missed**: MB/s at most 80; it is 90.00");
-        assert!(above("c", 0, 1.0).verdict(&columns, &all).is_none());
+        assert_eq!(said(below_floor("MB/s", 0.9)), "- met: MB/s at most 0.9 times floor's; it is 0.90");
+        assert_eq!(said(at_most("MB/s", 80.0)), "- **missed**: MB/s at most 80; it is 90.00");
+        assert!(said(above("c", "MB/s", 1.0)).starts_with("- not judged: MB/s"));
+        let failed = Series { error: Some("no".into()), ..series("b", 80.0) };
+        let others = [series("riverrun", 90.0), series("a", 60.0), failed];
+        assert!(above_best("MB/s", 1.2).verdict(&columns, &others).contains("times a's"));
     }
 }

@@ -51,15 +51,17 @@ impl Row for Download {
             (1, _) => {
                 const {
                     &[
-                        below_best(0, 0.8),
-                        below_floor(0, 1.3),
-                        below_floor(2, 1.3),
-                        at_most(3, 32.0),
-                        below_best(4, 1.03),
+                        below_best("CPU-s/GiB", 0.8),
+                        below_floor("CPU-s/GiB", 1.3),
+                        below_floor("of both", 1.3),
+                        at_most("peak RSS MiB", 32.0),
+                        below_best("wall s", 1.03),
                     ]
                 }
             }
-            (_, 0) => const { &[below_best(0, 0.7), above_best(5, 1.2), at_most(3, 64.0)] },
+            (_, 0) => {
+                const { &[below_best("CPU-s/GiB", 0.7), above_best("MB/s", 1.2), at_most("peak RSS MiB", 64.0)] }
+            }
             _ => &[],
         }
     }
@@ -80,7 +82,7 @@ impl Row for Download {
         let (before, load_before) = (client.cpu()?, load.program.cpu()?);
         let start = Instant::now();
         load.go()?;
-        let limit = Duration::from_secs(90);
+        let limit = Duration::from_secs(60);
         loop {
             client.peak();
             let over = match &done {

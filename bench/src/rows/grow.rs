@@ -1,5 +1,7 @@
 //! What things cost as they grow. The columns of these rows are points of a curve.
 
+use std::time::Duration;
+
 use super::download::Download;
 use super::seed::Seed;
 use super::{Column, Curve, Row, column, huge, idle};
@@ -162,6 +164,10 @@ impl Row for Grow {
 
     fn columns(&self) -> &'static [Column] {
         self.columns
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
     }
 
     fn curve(&self) -> Option<Curve> {

@@ -42,7 +42,14 @@ impl Row for Seed {
     }
 
     fn targets(&self) -> &'static [Target] {
-        const { &[below_best(0, 0.7), below_floor(0, 1.5), below_floor(2, 1.5), above_best(5, 1.0)] }
+        const {
+            &[
+                below_best("CPU-s/GiB", 0.7),
+                below_floor("CPU-s/GiB", 1.5),
+                below_floor("of both", 1.5),
+                above_best("MB/s", 1.0),
+            ]
+        }
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {

@@ -31,7 +31,7 @@ impl Row for Start {
     }
 
     fn targets(&self) -> &'static [Target] {
-        const { &[at_most(0, 5.0), at_most(1, 25.0)] }
+        const { &[at_most("wall ms", 5.0), at_most("MiB", 25.0)] }
     }
 
     fn measure(&self, _: &Bench, peer: &dyn Peer, _: bool) -> Result<Option<Vec<f64>>> {

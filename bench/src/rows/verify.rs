@@ -30,8 +30,8 @@ impl Row for Verify {
 
     fn targets(&self) -> &'static [Target] {
         match self.format {
-            Format::V1 => const { &[above("libtorrent", 2, 2.5)] },
-            Format::V2 => const { &[above("libtorrent", 2, 1.8)] },
+            Format::V1 => const { &[above("libtorrent", "GB/s", 2.5)] },
+            Format::V2 => const { &[above("libtorrent", "GB/s", 1.8)] },
         }
     }
 

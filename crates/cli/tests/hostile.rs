@@ -260,6 +260,21 @@ fn the_system_may_have_nothing_left_to_give() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn thousands_of_torrents_need_no_word_to_the_shell() {
+    let scene = Scene::new();
+    let program = env!("CARGO_BIN_EXE_torrent");
+    let words =
+        "seed data.torrent --data . --state-dir state --no-trackers --listen 127.0.0.1:0 --seed-time 1s";
+    let mut shell = std::process::Command::new("sh");
+    shell.current_dir(scene.path(".")).arg("-c");
+    // Few as it begins, and enough for the program where they are raised.
+    shell.arg(format!("ulimit -S -n 9; exec {program} {words}"));
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn a_blocklist_of_nonsense_protects_nobody_and_is_refused() {
     let scene = Scene::new();

@@ -38,6 +38,25 @@ async fn a_torrent_that_is_there_takes_peers_trackers_and_a_name() {
 }
 
 #[tokio::test]
+async fn who_adds_the_same_torrent_in_the_same_moment_gets_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let client = settings(dir.path()).build().unwrap();
+    for round in 1..=50 {
+        let metainfo = Payload::single(1_000 + round).metainfo(Version::V1, 32_768, None);
+        let add = || {
+            let place = dir.path().join(round.to_string());
+            client.blocking_add(AddTorrent::metainfo(metainfo.clone()).output(place)).map(drop)
+        };
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(add)).collect();
+            all.into_iter().for_each(|one| one.join().unwrap().unwrap());
+        });
+        assert_eq!(client.torrents().len(), round);
+    }
+    assert!(client.close().await);
+}
+
+#[tokio::test]
 async fn nobody_waits_for_a_client_that_closes() {
     let dir = tempfile::tempdir().unwrap();
     let metainfo = Payload::single(100_000).metainfo(Version::V1, 32_768, None);

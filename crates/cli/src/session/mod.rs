@@ -1,6 +1,7 @@
 //! A client at work: what `download`, `seed`, `serve` and `demo` share.
 
 mod fetch;
+mod handles;
 mod json;
 pub(crate) mod options;
 mod progress;

@@ -167,6 +167,7 @@ impl Ready<'_> {
         if let Some(dir) = state_dir(self.options) {
             builder = builder.state_dir(dir);
         }
+        super::handles::raise();
         let client = builder.build().map_err(|error| failure(&error))?;
         Ok((client, PerTorrent { trackers: self.options.tracker.clone(), peers: self.peers }))
     }

@@ -83,6 +83,8 @@ pub(super) fn insert(
     saved: Option<&ResumeData>,
 ) -> Result<Arc<Entry>, engine::TorrentId> {
     let hashes = magnet.unwrap_or_else(|| metainfo.info_hashes());
+    // Who adds the same one in this moment finds it whole.
+    let _adding = inner.torrents.adding();
     let (id, shard) = inner.session().add(hashes.wire_names())?;
     let known = saved.map(|saved| saved.trackers.clone()).filter(|tiers| !tiers.is_empty());
     let mut tiers = if add.own_trackers { known.unwrap_or_else(|| metainfo.tiers()) } else { Vec::new() };
@@ -220,6 +222,10 @@ impl BringUp {
 /// Finds a torrent's data and gives it to its shard.
 pub(crate) async fn bring_up(inner: Arc<Inner>, entry: Arc<Entry>, start: BringUp) -> Result<(), Error> {
     let _busy = entry.data.busy.lock().await;
+    // It waited in a line, where its removal may have overtaken it.
+    if entry.state().stage == Stage::Removed {
+        return Err(Error::Removed);
+    }
     let known = start.saved.as_ref().map(|saved| saved.peers.clone()).unwrap_or_default();
     let saved = start.saved.filter(|_| start.existing == Existing::Auto);
     let unhashed = match open(&inner, &entry, saved.map(|saved| *saved)).await {

@@ -16,7 +16,7 @@ use super::rivals;
 use super::similar::{self, Lender};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
-use crate::{Error, EventKind, Trouble};
+use crate::{Error, EventKind, Preallocation, Trouble};
 
 /// How often a disk that refuses is tried again, and a file that is gone is looked for.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
@@ -118,7 +118,11 @@ pub(crate) async fn open(
         let prepared = empty && makes && storage.prepare().is_ok();
         Ok(Opened { storage, states, prepared, beside })
     };
-    let opened = inner.tasks.brief(work).await;
+    // To copy what others have or to reserve room may take long, and so may an embedder's storage.
+    let settings = &inner.settings;
+    let quick = settings.storage.is_none() && settings.preallocation == Preallocation::Sparse;
+    let opened =
+        if quick && !borrows { inner.tasks.brief(work).await } else { inner.tasks.blocking(work).await };
     if borrows {
         entry.data.set_transfer(None);
     }

@@ -5,11 +5,11 @@ use engine::Phase;
 use storage::StorageError;
 use types::PeerSource;
 
-use super::{announce, barrier, change, hold, save};
+use super::{add, announce, barrier, change, hold, save};
 use crate::entry::{Entry, Stage};
 use crate::inner::Inner;
 use crate::runtime::{FromShard, Question, ToShard};
-use crate::{AddTorrent, Client, EventKind, Torrent};
+use crate::{AddTorrent, Client, Error, EventKind, Torrent};
 
 const TORRENT: &[u8] = b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
 
@@ -42,6 +42,20 @@ async fn a_late_save_brings_no_state_back() {
     save::save(&inner, &entry).await.unwrap();
     assert_eq!(saved(), 0);
     drop(inner);
+    assert!(client.close().await);
+}
+
+/// It waited in a line for a thread, and the torrent was removed meanwhile.
+#[tokio::test]
+async fn what_begins_late_brings_no_torrent_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, torrent, inner, entry) = checked(dir.path()).await;
+    torrent.remove(true).await.unwrap();
+    let late = add::bring_up(inner.clone(), entry.clone(), add::BringUp::default()).await;
+    assert!(matches!(late, Err(Error::Removed)), "{late:?}");
+    assert!(!entry.data.is_locked(), "whoever adds it again may have its state");
+    drop((inner, entry));
+    client.add(AddTorrent::bytes(TORRENT)).await.unwrap().wait_checked().await.unwrap();
     assert!(client.close().await);
 }
 

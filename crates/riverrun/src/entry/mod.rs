@@ -165,7 +165,7 @@ impl Entry {
         })
     }
 
-    /// The state, to be read. Never held across an await or a call out.
+    /// The state, to be read. Never held across an await or a call out, but to tell of a change.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Every change is whole before anything can panic, so a poisoned lock guards sound data.
         self.state.lock().unwrap_or_else(|e| e.into_inner())

@@ -1,6 +1,7 @@
 //! What the handles and tasks of one client share.
 
 mod ending;
+mod lane;
 pub(crate) mod places;
 mod relations;
 mod shards;

@@ -1,24 +1,17 @@
 //! The client's own small runtime, and what becomes of a panic in a task.
 
-use std::cell::Cell;
-use std::collections::VecDeque;
-use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 
+use super::lane::{Lane, Task, first_step, may_wait};
 use crate::runtime::panic_message;
 use crate::{Error, park};
-
-thread_local! {
-    /// A task is at its first step on a thread that may wait for a disk.
-    static MAY_WAIT: Cell<bool> = const { Cell::new(false) };
-}
 
 /// The control thread.
 #[derive(Debug)]
@@ -96,7 +89,7 @@ impl Tasks {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        if MAY_WAIT.get() {
+        if may_wait() {
             return Ok(work());
         }
         self.blocking(work).await
@@ -117,87 +110,6 @@ impl Tasks {
         if let Some(runtime) = runtime {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// Tasks whose first step may wait for a disk. A thread for each of thousands that are begun at once would have them wait for
-/// each other instead.
-#[derive(Default)]
-struct Lane(Mutex<Line>);
-
-#[derive(Default)]
-struct Line {
-    waiting: VecDeque<Task>,
-    threads: usize,
-    closed: bool,
-}
-
-/// A task with its future on the heap.
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-impl Lane {
-    /// Threads that take tasks from it at the same time: more than one, as a disk may hang.
-    const THREADS: usize = 16;
-
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn push(self: &Arc<Lane>, handle: &Handle, task: Task) {
-        let mut line = self.line();
-        if line.closed {
-            // Dropped, so that whoever waits for it hears of it; not under the lock.
-            drop(line);
-            return drop(task);
-        }
-        line.waiting.push_back(task);
-        if line.waiting.len() >= line.threads && line.threads < Lane::THREADS {
-            line.threads += 1;
-            drop(line);
-            let (lane, to) = (self.clone(), handle.clone());
-            handle.spawn_blocking(move || lane.work(&to));
-        }
-    }
-
-    /// Begins tasks until none is left.
-    fn work(&self, handle: &Handle) {
-        while let Some(task) = self.next() {
-            first_step(handle, task);
-        }
-    }
-
-    /// Begins none from now on.
-    fn close(&self) {
-        let mut line = self.line();
-        line.closed = true;
-        let waiting = std::mem::take(&mut line.waiting);
-        drop(line);
-        drop(waiting);
-    }
-
-    fn next(&self) -> Option<Task> {
-        let mut line = self.line();
-        let next = line.waiting.pop_front();
-        line.threads -= usize::from(next.is_none());
-        next
-    }
-}
-
-impl fmt::Debug for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Lane")
-    }
-}
-
-/// Polls a task for the first time, on this thread, which may wait for a disk. What is left of it goes to the control thread.
-fn first_step(handle: &Handle, mut task: Task) {
-    let _inside = handle.enter();
-    let before = MAY_WAIT.replace(true);
-    // Whoever polls it next asks everything again.
-    let step = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    MAY_WAIT.set(before);
-    if step.is_pending() {
-        handle.spawn(task);
     }
 }
 

@@ -18,6 +18,8 @@ use super::relations::Relations;
 
 /// Every torrent by its number.
 pub(crate) struct Torrents {
+    /// Held while one gets its name and its place, so that nobody finds the one without the other.
+    adding: Mutex<()>,
     entries: Mutex<BTreeMap<TorrentId, Arc<Entry>>>,
     /// The line of those that want to be active.
     line: Mutex<Vec<TorrentId>>,
@@ -37,6 +39,7 @@ impl Torrents {
     /// None yet.
     pub(crate) fn new(agenda: Arc<Agenda>) -> Torrents {
         Torrents {
+            adding: Mutex::default(),
             entries: Mutex::default(),
             line: Mutex::default(),
             sharing: Mutex::default(),
@@ -49,6 +52,11 @@ impl Torrents {
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<TorrentId, Arc<Entry>>> {
         self.entries.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// One is being added while this is held. It blocks for no longer than that takes.
+    pub(crate) fn adding(&self) -> MutexGuard<'_, ()> {
+        self.adding.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     pub(crate) fn get(&self, id: TorrentId) -> Option<Arc<Entry>> {
