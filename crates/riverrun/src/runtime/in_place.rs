@@ -213,7 +213,7 @@ mod tests {
         let files = FileFactory::new(dir).open(&request).unwrap();
         files.write(0, &[IoSlice::new(&payload)]).unwrap();
         // A page that is being written to the disk is locked for a moment, and looks as if it were not there.
-        files.sync(&[0..150_000]).unwrap();
+        files.sync(std::slice::from_ref(&(0..150_000))).unwrap();
         files.resident_span(0, 1).unwrap()?;
         let storage = Arc::new(Counting { files, here, probes: AtomicUsize::new(0) });
         let disk = Disk::new(1, 16, Box::new(|_, _, _| {}));
