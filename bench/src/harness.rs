@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::args::Args;
+use crate::journal::{Journal, Outcome};
 use crate::payload::{PIECE, Payload};
 use crate::peers::{self, Format, Job, Peer, Timed};
 use crate::report::{Report, Series};
@@ -44,10 +45,12 @@ pub(crate) fn run(args: &Args) -> Result {
         sandbox::enter()?;
     }
     let out = args.find::<PathBuf>("out")?.unwrap_or_else(|| peers::here("RESULTS.md"));
+    let journal = args.find::<PathBuf>("journal")?;
+    let mut journal = journal.map_or_else(|| Ok(Journal::default()), |path| Journal::open(&path))?;
     let bench = Bench::new(mib)?;
     let mut report = Report::new(rounds, mib, peers.iter().map(|peer| peer.name()).zip(versions).collect());
     for row in rows {
-        let series = measure(&bench, row, &peers, rounds);
+        let series = measure(&bench, &mut journal, row, &peers, rounds)?;
         report.row(row, &series);
         if let Some(curve) = row.curve() {
             let picture = out.with_file_name(format!("plots/{}.svg", row.name()));
@@ -78,19 +81,29 @@ fn choose<T: Copy>(all: &[T], wanted: Option<String>, name: impl Fn(T) -> &'stat
 }
 
 /// All peers in turns, after one round that does not count. Who fails is not asked again.
-fn measure(bench: &Bench, row: &dyn Row, peers: &[&dyn Peer], rounds: usize) -> Vec<Series> {
+fn measure(
+    bench: &Bench,
+    journal: &mut Journal,
+    row: &dyn Row,
+    peers: &[&dyn Peer],
+    rounds: usize,
+) -> Result<Vec<Series>> {
     let mut series: Vec<Series> = peers.iter().map(|peer| Series::new(peer.name())).collect();
     for round in 0..=rounds {
         for (peer, series) in peers.iter().zip(&mut series) {
             if series.over {
                 continue;
             }
-            let start = Instant::now();
-            match row.measure(bench, *peer, round == 0) {
+            let outcome = journal.outcome((row.name(), round, peer.name()), || {
+                let start = Instant::now();
+                let result = row.measure(bench, *peer, round == 0).map_err(|error| error.to_string());
+                Outcome { seconds: start.elapsed().as_secs_f64(), result }
+            })?;
+            match outcome.result {
                 Ok(Some(values)) => {
-                    let (name, peer, took) = (row.name(), peer.name(), start.elapsed().as_secs_f64());
+                    let (name, peer, took) = (row.name(), peer.name(), outcome.seconds);
                     eprintln!("{name} {round}/{rounds} {peer}: {values:.3?} ({took:.1} s)");
-                    let slow = start.elapsed() > row.patience();
+                    let slow = took > row.patience().as_secs_f64();
                     if values.len() == row.columns().len() && (round > 0 || slow) {
                         series.rounds.push(values);
                     }
@@ -99,12 +112,12 @@ fn measure(bench: &Bench, row: &dyn Row, peers: &[&dyn Peer], rounds: usize) -> 
                 Ok(None) => series.over = true,
                 Err(error) => {
                     eprintln!("{} {round}/{rounds} {}: {error}", row.name(), peer.name());
-                    (series.over, series.error) = (true, Some(error.to_string()));
+                    (series.over, series.error) = (true, Some(error));
                 }
             }
         }
     }
-    series
+    Ok(series)
 }
 
 impl Bench {

@@ -7,6 +7,7 @@ mod args;
 mod floor;
 mod harness;
 mod idle;
+mod journal;
 mod load;
 mod payload;
 mod peers;
@@ -51,6 +52,6 @@ fn command() -> Result {
         ("idle", "riverrun") => idle::riverrun(&Args::parse(words)?),
         ("huge", "riverrun") => idle::huge(&Args::parse(words)?),
         ("run", _) => harness::run(&Args::parse(std::env::args().skip(2))?),
-        _ => Err("bench run [--rounds N] [--size MIB] [--rows A,B] [--peers A,B]".into()),
+        _ => Err("bench run [--rounds N] [--size MIB] [--rows A,B] [--peers A,B] [--journal FILE]".into()),
     }
 }
