@@ -320,7 +320,7 @@ impl Liar {
             }
             Script::BadBitfield => {
                 let wrong = types::Bitfield::full(pieces + 9 + self.rng.below(100) as u32);
-                Message::Bitfield(wrong.as_bytes()).encode(&mut out);
+                Message::Bitfield(&wrong.as_bytes()).encode(&mut out);
             }
             Script::HaveBeyond => Message::Have(PieceIndex(pieces)).encode(&mut out),
             Script::PexFlood => {
@@ -340,7 +340,7 @@ impl Liar {
                 Message::Extended { id: 0, payload: &handshake.encode() }.encode(&mut out);
             }
             _ => {
-                Message::Bitfield(types::Bitfield::full(pieces).as_bytes()).encode(&mut out);
+                Message::Bitfield(&types::Bitfield::full(pieces).as_bytes()).encode(&mut out);
                 Message::Unchoke.encode(&mut out);
             }
         }

@@ -1,13 +1,18 @@
 //! A set of pieces in the layout of the wire (BEP 3): the high bit of the first byte is piece 0.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 /// A set of numbers below a fixed length, most significant bit first.
 ///
-/// Spare bits at the end are always zero. Counting is kept up to date, so [`Bitfield::count`] costs nothing.
-#[derive(Clone, PartialEq, Eq, Default)]
+/// Spare bits at the end are always zero. Counting is kept up to date, so [`Bitfield::count`] costs nothing. The bits take
+/// memory where they differ: a set that is new or full takes 24 bytes in all.
+#[derive(Clone, Default)]
 pub struct Bitfield {
-    bytes: Vec<u8>,
+    /// The wire form. None where all bits are alike: then `count`, which is 0 or `len`, says which they are. It goes when
+    /// the set becomes full, as that of a seed stays so; a set that was emptied keeps it, as it may be filled again.
+    bytes: Option<Box<[u8]>>,
     len: u32,
     count: u32,
 }
@@ -42,17 +47,13 @@ impl std::error::Error for BitfieldError {}
 
 impl Bitfield {
     /// An empty set over `len` numbers.
-    pub fn new(len: u32) -> Bitfield {
-        Bitfield { bytes: vec![0; len.div_ceil(8) as usize], len, count: 0 }
+    pub const fn new(len: u32) -> Bitfield {
+        Bitfield { bytes: None, len, count: 0 }
     }
 
     /// The full set over `len` numbers.
-    pub fn full(len: u32) -> Bitfield {
-        let mut bytes = vec![0xff; len.div_ceil(8) as usize];
-        if let (Some(last), spare @ 1..) = (bytes.last_mut(), bytes_spare(len)) {
-            *last = 0xff << spare;
-        }
-        Bitfield { bytes, len, count: len }
+    pub const fn full(len: u32) -> Bitfield {
+        Bitfield { bytes: None, len, count: len }
     }
 
     /// Reads the wire form of a set over `len` numbers.
@@ -66,12 +67,16 @@ impl Bitfield {
             return Err(BitfieldError::SpareBit);
         }
         let count = bytes.iter().map(|b| b.count_ones()).sum();
-        Ok(Bitfield { bytes: bytes.to_vec(), len, count })
+        let mixed = count > 0 && count < len;
+        Ok(Bitfield { bytes: mixed.then(|| bytes.into()), len, count })
     }
 
-    /// The wire form.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The wire form. It is made for a set whose bits are all alike, and borrowed from any other.
+    pub fn as_bytes(&self) -> Cow<'_, [u8]> {
+        match &self.bytes {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None => Cow::Owned(uniform(self.len, self.count > 0).into()),
+        }
     }
 
     /// How many numbers it ranges over.
@@ -96,7 +101,11 @@ impl Bitfield {
 
     /// Whether `i` is in the set; false beyond its range.
     pub fn get(&self, i: u32) -> bool {
-        i < self.len && self.bytes[(i / 8) as usize] & (0x80 >> (i % 8)) != 0
+        i < self.len
+            && match &self.bytes {
+                Some(bytes) => bytes[(i / 8) as usize] & (0x80 >> (i % 8)) != 0,
+                None => self.count > 0,
+            }
     }
 
     /// Puts `i` in. Returns whether it was new; beyond the range nothing happens.
@@ -104,8 +113,12 @@ impl Bitfield {
         if i >= self.len || self.get(i) {
             return false;
         }
-        self.bytes[(i / 8) as usize] |= 0x80 >> (i % 8);
+        let bytes = self.bytes.get_or_insert_with(|| uniform(self.len, false));
+        bytes[(i / 8) as usize] |= 0x80 >> (i % 8);
         self.count += 1;
+        if self.count == self.len {
+            self.bytes = None;
+        }
         true
     }
 
@@ -114,14 +127,18 @@ impl Bitfield {
         if !self.get(i) {
             return false;
         }
-        self.bytes[(i / 8) as usize] &= !(0x80 >> (i % 8));
+        let bytes = self.bytes.get_or_insert_with(|| uniform(self.len, true));
+        bytes[(i / 8) as usize] &= !(0x80 >> (i % 8));
         self.count -= 1;
         true
     }
 
     /// The numbers in the set, ascending.
     pub fn ones(&self) -> Ones<'_> {
-        Ones { bytes: &self.bytes, at: 0, byte: self.bytes.first().copied().unwrap_or(0) }
+        match &self.bytes {
+            Some(bytes) => Ones { bytes, at: 0, byte: bytes.first().copied().unwrap_or(0), all: 0..0 },
+            None => Ones { bytes: &[], at: 0, byte: 0, all: 0..self.count },
+        }
     }
 
     /// The numbers below [`Bitfield::len`] that are not in the set, ascending.
@@ -131,8 +148,36 @@ impl Bitfield {
 
     /// Whether some number is in `self` and not in `other`. Numbers beyond the shorter one count as not in it.
     pub fn has_beyond(&self, other: &Bitfield) -> bool {
-        self.bytes.iter().enumerate().any(|(i, b)| b & !other.bytes.get(i).copied().unwrap_or(0) != 0)
+        match (&self.bytes, &other.bytes) {
+            (Some(ours), Some(theirs)) => {
+                ours.iter().enumerate().any(|(i, b)| b & !theirs.get(i).copied().unwrap_or(0) != 0)
+            }
+            // A set without bytes holds what lies below its count.
+            (Some(_), None) => self.count > other.count || self.ones().any(|i| i >= other.count),
+            (None, Some(_)) => (0..self.count).any(|i| !other.get(i)),
+            (None, None) => self.count > other.count,
+        }
     }
+}
+
+impl PartialEq for Bitfield {
+    fn eq(&self, other: &Bitfield) -> bool {
+        // Where all bits are alike, the count says it all; else both have bytes.
+        let alike = self.count == 0 || self.is_full();
+        (self.len, self.count) == (other.len, other.count) && (alike || self.bytes == other.bytes)
+    }
+}
+
+impl Eq for Bitfield {}
+
+/// The wire form of a set over `len` numbers that holds all of them, or none.
+#[cold]
+fn uniform(len: u32, all: bool) -> Box<[u8]> {
+    let mut bytes = vec![if all { 0xff } else { 0 }; len.div_ceil(8) as usize];
+    if let Some(last) = bytes.last_mut() {
+        *last <<= bytes_spare(len);
+    }
+    bytes.into()
 }
 
 /// How many bits of the last byte lie beyond `len`.
@@ -163,6 +208,8 @@ pub struct Ones<'a> {
     bytes: &'a [u8],
     at: usize,
     byte: u8,
+    /// What is left of a full set, which has no bytes.
+    all: Range<u32>,
 }
 
 impl Iterator for Ones<'_> {
@@ -175,7 +222,8 @@ impl Iterator for Ones<'_> {
             while self.bytes.get(self.at..self.at + 8).is_some_and(|gap| gap == [0; 8]) {
                 self.at += 8;
             }
-            self.byte = *self.bytes.get(self.at)?;
+            let Some(byte) = self.bytes.get(self.at) else { return self.all.next() };
+            self.byte = *byte;
         }
         let bit = self.byte.leading_zeros();
         self.byte &= !(0x80 >> bit);
@@ -192,10 +240,12 @@ mod tests {
     fn layout_is_that_of_the_wire() {
         let mut b = Bitfield::new(10);
         assert!(b.insert(0) && b.insert(9) && !b.insert(9) && !b.insert(10));
-        assert_eq!(b.as_bytes(), [0x80, 0x40]);
+        assert_eq!(*b.as_bytes(), [0x80, 0x40]);
         assert_eq!(b.ones().collect::<Vec<_>>(), [0, 9]);
-        assert_eq!(Bitfield::full(10).as_bytes(), [0xff, 0xc0]);
-        assert_eq!(Bitfield::full(8).as_bytes(), [0xff]);
+        assert_eq!(*Bitfield::full(10).as_bytes(), [0xff, 0xc0]);
+        assert_eq!(*Bitfield::full(8).as_bytes(), [0xff]);
+        assert_eq!(*Bitfield::new(9).as_bytes(), [0, 0]);
+        assert_eq!(*Bitfield::full(0).as_bytes(), [0u8; 0]);
     }
 
     #[test]
@@ -206,22 +256,115 @@ mod tests {
         assert!(Bitfield::from_bytes(&[], 0).unwrap().is_full());
     }
 
+    #[test]
+    fn a_set_of_bits_that_are_alike_has_no_bytes() {
+        assert_eq!(size_of::<Bitfield>(), 24);
+        let mut b = Bitfield::new(12);
+        assert!(b.bytes.is_none());
+        (0..11).for_each(|i| assert!(b.insert(i) && b.bytes.is_some()));
+        assert!(b.insert(11) && b.bytes.is_none() && b == Bitfield::full(12));
+        assert!(b.remove(3) && b.bytes.is_some() && !b.get(3) && b.get(11));
+        assert!(b.insert(3) && b.bytes.is_none());
+        for same in [[0, 0], [0xff, 0xf0]] {
+            assert!(Bitfield::from_bytes(&same, 12).unwrap().bytes.is_none());
+        }
+    }
+
+    type Model = std::collections::BTreeSet<u32>;
+
+    /// What each method says of a set that holds what `model` holds.
+    fn check(bits: &Bitfield, model: &Model) -> Result<(), TestCaseError> {
+        let len = bits.len();
+        prop_assert_eq!(bits.count() as usize, model.len());
+        prop_assert_eq!(bits.is_full(), model.len() == len as usize);
+        prop_assert!((0..len + 9).all(|i| bits.get(i) == model.contains(&i)));
+        prop_assert_eq!(bits.ones().collect::<Vec<_>>(), model.iter().copied().collect::<Vec<_>>());
+        prop_assert!(bits.zeros().eq((0..len).filter(|i| !model.contains(i))));
+        let mut wire = vec![0; len.div_ceil(8) as usize];
+        model.iter().for_each(|i| wire[(i / 8) as usize] |= 0x80 >> (i % 8));
+        prop_assert_eq!(&*bits.as_bytes(), &*wire);
+        prop_assert_eq!(&Bitfield::from_bytes(&wire, len).unwrap(), bits);
+        prop_assert_eq!(&(0..len).map(|i| model.contains(&i)).collect::<Bitfield>(), bits);
+        let mixed = (1..len).contains(&bits.count());
+        // A set that was emptied may keep its bytes.
+        prop_assert!(bits.bytes.is_some() == mixed || bits.count() == 0);
+        Ok(())
+    }
+
+    /// One change, or all or none at once.
+    #[derive(Clone, Copy, Debug)]
+    enum Op {
+        Put(u32),
+        Take(u32),
+        Fill,
+        Drain,
+    }
+
+    fn ops() -> impl Strategy<Value = Vec<Op>> {
+        let one = prop_oneof![
+            20 => (0u32..40).prop_map(Op::Put),
+            20 => (0u32..40).prop_map(Op::Take),
+            1 => Just(Op::Fill),
+            1 => Just(Op::Drain),
+        ];
+        proptest::collection::vec(one, 0..60)
+    }
+
+    fn play(bits: &mut Bitfield, model: &mut Model, op: Op) -> Result<(), TestCaseError> {
+        let len = bits.len();
+        let mut put = |bits: &mut Bitfield, i| (bits.insert(i), i < len && model.insert(i));
+        match op {
+            Op::Put(i) => {
+                let (got, expected) = put(bits, i);
+                prop_assert_eq!(got, expected);
+            }
+            Op::Fill => (0..len).for_each(|i| _ = put(bits, i)),
+            Op::Take(i) => prop_assert_eq!(bits.remove(i), model.remove(&i)),
+            Op::Drain => (0..len).for_each(|i| assert_eq!(bits.remove(i), model.remove(&i))),
+        }
+        check(bits, model)
+    }
+
     proptest! {
         #[test]
-        fn behaves_like_a_set(len in 0u32..200, ops in proptest::collection::vec((any::<bool>(), 0u32..220), 0..300)) {
-            let (mut bits, mut model) = (Bitfield::new(len), std::collections::BTreeSet::new());
-            for (put, i) in ops {
-                if put {
-                    prop_assert_eq!(bits.insert(i), i < len && model.insert(i));
-                } else {
-                    prop_assert_eq!(bits.remove(i), model.remove(&i));
+        fn behaves_like_a_set(len in 0u32..34, full in any::<bool>(), ops in ops()) {
+            let (mut bits, mut model) = (Bitfield::new(len), Model::new());
+            if full {
+                (bits, model) = (Bitfield::full(len), (0..len).collect());
+            }
+            check(&bits, &model)?;
+            for op in ops {
+                play(&mut bits, &mut model, op)?;
+            }
+        }
+
+        #[test]
+        fn a_long_set_behaves_like_one(len in 100u32..400, put in proptest::collection::vec(0u32..400, 0..90)) {
+            let mut bits = Bitfield::new(len);
+            put.iter().for_each(|&i| _ = bits.insert(i));
+            check(&bits, &put.into_iter().filter(|&i| i < len).collect())?;
+        }
+
+        #[test]
+        fn sets_compare_by_what_they_hold(lens in [0u32..34, 0..34], same in any::<bool>(), all in [ops(), ops()]) {
+            let mut pairs = Vec::new();
+            for (len, ops) in [lens[0], lens[usize::from(!same)]].into_iter().zip(all) {
+                let (mut bits, mut model) = (Bitfield::new(len), Model::new());
+                for op in ops {
+                    play(&mut bits, &mut model, op)?;
+                }
+                pairs.push((bits, model));
+            }
+            for (a, a_model) in &pairs {
+                for (b, b_model) in &pairs {
+                    prop_assert_eq!(a == b, a.len() == b.len() && a_model == b_model);
+                    prop_assert_eq!(a.has_beyond(b), !a_model.is_subset(b_model));
+                }
+                for (fixed, holds) in [(Bitfield::new(20), 0), (Bitfield::full(20), 20)] {
+                    prop_assert_eq!(a.has_beyond(&fixed), a_model.iter().any(|&i| i >= holds));
+                    prop_assert_eq!(fixed.has_beyond(a), (0..holds).any(|i| !a_model.contains(&i)));
                 }
             }
-            prop_assert_eq!(bits.count() as usize, model.len());
-            prop_assert_eq!(bits.ones().collect::<Vec<_>>(), model.iter().copied().collect::<Vec<_>>());
-            prop_assert_eq!(&Bitfield::from_bytes(bits.as_bytes(), len).unwrap(), &bits);
-            let rest = (0..len).any(|i| !model.contains(&i));
-            prop_assert_eq!(Bitfield::full(len).has_beyond(&bits), rest);
         }
     }
 }

@@ -32,7 +32,7 @@ impl Torrent {
             (0, _) if fast => self.send(now, conn, Message::HaveNone),
             (0, _) => {}
             _ => {
-                let bytes = have.as_bytes().to_vec();
+                let bytes = have.as_bytes().into_owned();
                 self.send(now, conn, Message::Bitfield(&bytes));
             }
         }

@@ -50,7 +50,7 @@ fn who_has_something_to_trade_or_does_not_speak_it_gets_no_set() {
     let few = |n: u32| {
         let mut bits = Bitfield::new(MANY);
         (0..n).for_each(|piece| _ = bits.insert(piece));
-        bits.as_bytes().to_vec()
+        bits.as_bytes().into_owned()
     };
     let mut t = leech(MANY);
     assert_eq!(greeted(&mut t, 1, Message::HaveAll).len(), 0);

@@ -46,7 +46,7 @@ fn peers_07_bitfields_of_two_million_pieces_are_sent_and_read() {
     assert_eq!(bytes.len(), pieces as usize / 8);
     let mut theirs = Bitfield::new(pieces);
     theirs.insert(pieces - 1);
-    say(&mut t, Time::ZERO, conn(1), Message::Bitfield(theirs.as_bytes())).unwrap();
+    say(&mut t, Time::ZERO, conn(1), Message::Bitfield(&theirs.as_bytes())).unwrap();
     say(&mut t, Time::ZERO, conn(1), Message::Unchoke).unwrap();
     let wanted = requests(&t.drain(Time::ZERO), conn(1));
     assert_eq!(wanted.iter().map(|block| block.piece.0).collect::<Vec<_>>(), [pieces - 1]);

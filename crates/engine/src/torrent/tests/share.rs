@@ -110,9 +110,9 @@ fn where_seeds_bring_it_soon_nothing_is_fetched() {
     most.remove(7);
     let seed = swarm(&mut t, 0);
     join_with(&mut t, 5, Message::HaveAll);
-    (10..13).for_each(|n| _ = join_with(&mut t, n, Message::Bitfield(most.as_bytes())));
+    (10..13).for_each(|n| _ = join_with(&mut t, n, Message::Bitfield(&most.as_bytes())));
     assert!(requests(&tick(&mut t, 1), seed).is_empty());
-    (13..15).for_each(|n| _ = join_with(&mut t, n, Message::Bitfield(most.as_bytes())));
+    (13..15).for_each(|n| _ = join_with(&mut t, n, Message::Bitfield(&most.as_bytes())));
     assert_eq!(pieces(&requests(&tick(&mut t, 2), seed)), [PieceIndex(7)]);
 }
 
@@ -125,8 +125,8 @@ fn the_rarest_piece_that_somebody_has_is_taken() {
         pieces.iter().for_each(|piece| _ = bits.insert(*piece));
         bits
     };
-    let some = join_with(&mut t, 6, Message::Bitfield(bits(&[3, 4, 5]).as_bytes()));
-    join_with(&mut t, 7, Message::Bitfield(bits(&[3, 5]).as_bytes()));
+    let some = join_with(&mut t, 6, Message::Bitfield(&bits(&[3, 4, 5]).as_bytes()));
+    join_with(&mut t, 7, Message::Bitfield(&bits(&[3, 5]).as_bytes()));
     say(&mut t, Time::ZERO, some, Message::Unchoke).unwrap();
     assert_eq!(pieces(&requests(&tick(&mut t, 1), some)), [PieceIndex(4)]);
 }
