@@ -62,6 +62,17 @@ impl Metainfo {
         Arc::make_mut(&mut self.info).raw = raw;
     }
 
+    /// Gives the bytes of the info dictionary another place: `keep` gets them and says where they are from now on, the very same
+    /// bytes, or `None` where they are to stay. Nothing happens while somebody else holds the info dictionary
+    /// ([`Metainfo::shared_info`]), as it would have both places.
+    pub fn keep_raw(&mut self, keep: impl FnOnce(&[u8]) -> Option<SharedBytes>) {
+        if let Some(info) = Arc::get_mut(&mut self.info)
+            && let Some(kept) = keep(&info.raw).filter(|kept| kept.len() == info.raw.len())
+        {
+            info.raw = kept;
+        }
+    }
+
     /// Reads all but the bytes of the info dictionary, and says where they are.
     fn read(bytes: &[u8], limits: &Limits) -> Result<(Metainfo, Range<usize>), Error> {
         let document = bencode::parse(bytes, &limits.bencode(limits.metainfo_len))?;

@@ -40,6 +40,7 @@ mod pool;
 mod progress;
 mod replace;
 pub mod resume;
+mod spool;
 mod storage;
 mod sys;
 
@@ -55,6 +56,7 @@ pub use pool::{Class, Closure, DiskPool, Done, Job, Outcome, PoolConfig, Rejecte
 pub use progress::{Effort, Progress};
 pub use replace::replace_file;
 pub use resume::{Claims, ResumeData, ResumeLock, ResumeStore};
+pub use spool::Spool;
 pub use storage::{
     Adoption, Capabilities, DeviceId, FileSpan, FileState, OpenRequest, Selection, Storage, StorageFactory,
 };

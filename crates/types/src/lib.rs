@@ -38,5 +38,5 @@ pub use ours::{CLIENT_NAME, DEFAULT_MAX_PEERS, PEER_ID_PREFIX};
 pub use peer::{PeerId, PeerSource};
 pub use rng::{Entropy, Rng};
 pub use scope::{Scope, is_nowhere, may_speak_of};
-pub use shared::SharedBytes;
+pub use shared::{BytesHolder, SharedBytes};
 pub use time::Time;

@@ -4,9 +4,21 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+/// What bytes can lie in: a buffer, a mapped file.
+pub trait BytesHolder: Send + Sync {
+    /// The bytes of `part`, always the same ones while it lives. None beyond its end.
+    fn part(&self, part: Range<usize>) -> Option<&[u8]>;
+}
+
+impl BytesHolder for Vec<u8> {
+    fn part(&self, part: Range<usize>) -> Option<&[u8]> {
+        self.get(part)
+    }
+}
+
 /// Bytes that several parts of a program hold without a copy for each. A clone costs a counter.
 ///
-/// It may be a run of a larger buffer, which lives as long as any holder: so a large dictionary can stay in the file
+/// It may be a run of something larger, which lives as long as any holder: so a large dictionary can stay in the file
 /// that it was read from.
 #[derive(Clone)]
 pub struct SharedBytes(Buffer);
@@ -14,21 +26,28 @@ pub struct SharedBytes(Buffer);
 #[derive(Clone)]
 enum Buffer {
     Whole(Arc<[u8]>),
-    /// The range is inside the buffer.
-    Part(Arc<Vec<u8>>, Range<usize>),
+    /// The range is inside the holder.
+    Part(Arc<dyn BytesHolder>, Range<u32>),
 }
 
 impl SharedBytes {
-    /// The bytes of `part`, without a copy of them. `None` where the buffer is shorter.
+    /// The bytes of `part`, without a copy of them. `None` where the holder has fewer, or they begin or end beyond the
+    /// first 4 GiB.
     ///
     /// ```
     /// let bytes = riverrun_types::SharedBytes::part_of(b"a long file".to_vec(), 2..6).unwrap();
     /// assert_eq!(&bytes[..], b"long");
     /// assert!(riverrun_types::SharedBytes::part_of(vec![1], 0..2).is_none());
     /// ```
-    pub fn part_of(buffer: Vec<u8>, part: Range<usize>) -> Option<SharedBytes> {
-        buffer.get(part.clone())?;
-        Some(SharedBytes(Buffer::Part(Arc::new(buffer), part)))
+    pub fn part_of(holder: impl BytesHolder + 'static, part: Range<usize>) -> Option<SharedBytes> {
+        SharedBytes::part_of_shared(Arc::new(holder), part)
+    }
+
+    /// As [`SharedBytes::part_of`], of what others hold as well.
+    pub fn part_of_shared(holder: Arc<dyn BytesHolder>, part: Range<usize>) -> Option<SharedBytes> {
+        holder.part(part.clone())?;
+        let (start, end) = (u32::try_from(part.start).ok()?, u32::try_from(part.end).ok()?);
+        Some(SharedBytes(Buffer::Part(holder, start..end)))
     }
 }
 
@@ -45,11 +64,13 @@ impl Deref for SharedBytes {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Buffer::Whole(bytes) => bytes,
-            Buffer::Part(buffer, part) => &buffer[part.clone()],
+            // It was there when this was made.
+            Buffer::Part(holder, part) => {
+                holder.part(part.start as usize..part.end as usize).unwrap_or_default()
+            }
         }
     }
 }
-
 impl AsRef<[u8]> for SharedBytes {
     fn as_ref(&self) -> &[u8] {
         self

@@ -1,0 +1,169 @@
+//! Bytes that are seldom looked at, in files without a name.
+//!
+//! The info dictionaries of thousands of torrents that nobody asks for would fill the memory. Here they are written to a file
+//! below the state directory and looked at through a mapping: what is not looked at takes no memory of the process, and
+//! what was looked at the system may take back. Linux alone has files that never had a name (`O_TMPFILE`), which nobody else can
+//! write or cut; elsewhere, and on file systems that have none (NFS), everything stays in memory.
+//!
+//! A page that the disk can't give back ends the process (SIGBUS), as a page of the program itself does.
+
+use std::path::PathBuf;
+
+use types::SharedBytes;
+
+#[cfg(target_os = "linux")]
+use self::linux::Filling;
+
+/// Keeps bytes in files without a name. They take room on the disk until those beside them, 4 MiB or so, have all been
+/// dropped, or the process ends.
+#[derive(Debug)]
+pub struct Spool {
+    dir: PathBuf,
+    #[cfg(target_os = "linux")]
+    filling: std::sync::Mutex<Filling>,
+}
+
+impl Spool {
+    /// A spool whose files are made below `dir`, as soon as there is something to be kept.
+    pub fn new(dir: PathBuf) -> Spool {
+        Spool {
+            dir,
+            #[cfg(target_os = "linux")]
+            filling: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Writes bytes to a file, which may wait for a disk. `None` where there is no such file or no room for it, or the bytes
+    /// are none: they are to be kept in memory then.
+    pub fn keep(&self, bytes: &[u8]) -> Option<SharedBytes> {
+        #[cfg(target_os = "linux")]
+        return self.filling.lock().unwrap_or_else(|e| e.into_inner()).keep(&self.dir, bytes);
+        #[cfg(not(target_os = "linux"))]
+        return None;
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs::File;
+    use std::io::{self, IoSlice};
+    use std::ops::Range;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use memmap2::{MmapOptions, MmapRaw};
+    use rustix::fs::{CWD, Mode, OFlags};
+    use types::{BytesHolder, SharedBytes};
+
+    use crate::sys;
+
+    /// The length of a file. What is longer has one for itself.
+    pub(super) const SEGMENT: usize = 4 << 20;
+
+    /// The file that is being filled.
+    #[derive(Debug, Default)]
+    pub(super) struct Filling {
+        segment: Option<(File, Arc<Segment>)>,
+        used: usize,
+        /// The file system has no files without a name.
+        is_hopeless: bool,
+    }
+
+    /// A file without a name, as memory. Its descriptor may be closed.
+    #[derive(Debug)]
+    struct Segment {
+        map: MmapRaw,
+    }
+
+    impl Segment {
+        fn new(dir: &Path, len: usize) -> io::Result<(File, Arc<Segment>)> {
+            let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::EXCL;
+            let file = File::from(rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR)?);
+            file.set_len(len as u64)?;
+            let map = MmapOptions::new().len(len).map_raw_read_only(&file)?;
+            Ok((file, Arc::new(Segment { map })))
+        }
+    }
+
+    impl BytesHolder for Segment {
+        fn part(&self, part: Range<usize>) -> Option<&[u8]> {
+            let len = part.end.checked_sub(part.start).filter(|_| part.end <= self.map.len())?;
+            // SAFETY: the range is inside the mapping, which lives as long as `self`. The file has no name and can't be given
+            // one (`O_EXCL`), so that nobody else has it; it is never cut, and each of its bytes is written once
+            // by `Filling::keep`, before a range that has it is given out.
+            Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(part.start), len) })
+        }
+    }
+
+    impl Filling {
+        pub(super) fn keep(&mut self, dir: &Path, bytes: &[u8]) -> Option<SharedBytes> {
+            if bytes.is_empty() || self.is_hopeless {
+                return None;
+            }
+            if bytes.len() > SEGMENT {
+                let (file, segment) = self.made(dir, bytes.len())?;
+                return write(&file, segment, 0, bytes);
+            }
+            if self.segment.is_none() || self.used + bytes.len() > SEGMENT {
+                self.segment = Some(self.made(dir, SEGMENT)?);
+                self.used = 0;
+            }
+            let (file, segment) = self.segment.as_ref()?;
+            let kept = write(file, segment.clone(), self.used, bytes)?;
+            self.used += bytes.len();
+            Some(kept)
+        }
+
+        fn made(&mut self, dir: &Path, len: usize) -> Option<(File, Arc<Segment>)> {
+            let made = Segment::new(dir, len);
+            self.is_hopeless = made.as_ref().is_err_and(|error| {
+                // Old kernels take the flag for that of a directory.
+                matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory)
+            });
+            made.ok()
+        }
+    }
+
+    /// Room is taken by writing: a full disk says so here, and not when the mapping is looked at.
+    fn write(file: &File, segment: Arc<Segment>, at: usize, bytes: &[u8]) -> Option<SharedBytes> {
+        sys::write_full(file, at as u64, &mut [IoSlice::new(bytes)]).ok()?;
+        SharedBytes::part_of_shared(segment, at..at + bytes.len())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_stays_as_it_was_and_leaves_no_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path().to_owned());
+        let made = |n: usize| vec![n as u8; 100_000 + n];
+        let Some(first) = spool.keep(&made(0)) else {
+            // A file system without such files.
+            return;
+        };
+        // Over the border of a file or two.
+        let all: Vec<SharedBytes> = (1..100).map(|n| spool.keep(&made(n)).unwrap()).collect();
+        let long = vec![7; linux::SEGMENT + 1];
+        let kept = spool.keep(&long).unwrap();
+        assert!(first[..] == made(0)[..] && kept[..] == long[..]);
+        assert!(all.iter().zip(1..).all(|(kept, n)| kept[..] == made(n)[..]));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        drop(spool);
+        assert_eq!(all[98][..], made(99)[..], "it outlives the spool");
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_nothing_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("later");
+        let spool = Spool::new(place.clone());
+        assert!(spool.keep(b"bytes").is_none() && spool.keep(b"").is_none());
+        std::fs::create_dir(&place).unwrap();
+        assert!(spool.keep(b"").is_none());
+        // It is there now; not every file system has such files.
+        assert!(spool.keep(b"bytes").is_none_or(|kept| kept[..] == b"bytes"[..]));
+    }
+}
