@@ -21,9 +21,10 @@ pub(super) struct Homes {
     /// Set for the files whose bytes are in the part file. Empty while there is none.
     pub(super) in_parts: Vec<bool>,
     pub(super) selection: Selection,
-    pub(super) parts: Mutex<Option<PartFile>>,
+    /// Most need none.
+    pub(super) parts: Mutex<Option<Box<PartFile>>>,
     /// What the last move left as copies, until it is gathered.
-    pub(super) left: Left,
+    pub(super) left: Option<Box<Left>>,
 }
 
 /// Files that were copied away from a place by this very storage: it needs no proof that they are copies.
@@ -38,7 +39,7 @@ impl Homes {
         self.in_parts.get(file.as_usize()).copied().unwrap_or(false)
     }
 
-    pub(super) fn parts(&self) -> MutexGuard<'_, Option<PartFile>> {
+    pub(super) fn parts(&self) -> MutexGuard<'_, Option<Box<PartFile>>> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -47,7 +48,7 @@ impl FileStorage {
     /// Gives every file its home for a selection: the part file for those that are unwanted and absent, its own path for
     /// the rest. What the part file holds of the latter moves over; the first error stops that.
     pub(super) fn settle(&self, homes: &mut Homes, selection: &Selection) -> Result<(), StorageError> {
-        let mut held = homes.parts().as_ref().map_or(Vec::new(), PartFile::files);
+        let mut held = homes.parts().as_ref().map_or(Vec::new(), |parts| parts.files());
         if selection.is_all() && held.is_empty() {
             homes.in_parts = Vec::new();
             return Ok(());
@@ -70,7 +71,7 @@ impl FileStorage {
         homes.in_parts = in_parts;
         if result.is_ok() {
             let parts = homes.parts().take();
-            *homes.parts() = parts.map(PartFile::remove_if_empty).transpose()?.flatten();
+            *homes.parts() = parts.map(|parts| parts.remove_if_empty()).transpose()?.flatten().map(Box::new);
         }
         result
     }

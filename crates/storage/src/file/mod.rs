@@ -129,7 +129,7 @@ impl FileStorage {
                 in_parts: Vec::new(),
                 selection: request.selection.clone(),
                 parts: Mutex::new(None),
-                left: homes::Left::default(),
+                left: None,
             }),
             written: Tracked::default(),
             created: Tracked::default(),
@@ -138,7 +138,7 @@ impl FileStorage {
         let mut homes = storage.exclusive();
         storage.take_names(&mut homes, request);
         let parts = PartFile::open(&storage.parts_path(&homes), name, true)?;
-        homes.parts = Mutex::new(parts);
+        homes.parts = Mutex::new(parts.map(Box::new));
         // Files that can't move out of the part file now (a full or read-only disk) are read from it meanwhile.
         let _ = storage.settle(&mut homes, &request.selection);
         drop(homes);
@@ -213,7 +213,7 @@ impl FileStorage {
         if homes.in_parts(file) {
             let mut parts = homes.parts();
             if parts.is_none() {
-                *parts = Some(PartFile::create(&self.parts_path(homes), self.name)?);
+                *parts = Some(Box::new(PartFile::create(&self.parts_path(homes), self.name)?));
             }
             return parts.as_mut().map_or(Ok(()), |parts| parts.write(file, offset, bufs));
         }
@@ -315,7 +315,7 @@ impl Storage for FileStorage {
         files.dedup();
         let (parted, own): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| homes.in_parts(*file));
         if !parted.is_empty() {
-            homes.parts().as_mut().map_or(Ok(()), PartFile::sync)?;
+            homes.parts().as_mut().map_or(Ok(()), |parts| parts.sync())?;
         }
         own.into_iter().try_for_each(|file| self.sync_file(&homes, file))
     }
@@ -367,7 +367,7 @@ impl Storage for FileStorage {
 
     fn probe(&self) -> Result<Vec<FileState>, StorageError> {
         let homes = self.shared();
-        let parts = homes.parts().as_ref().map_or(FileState::default(), PartFile::state);
+        let parts = homes.parts().as_ref().map_or(FileState::default(), |parts| parts.state());
         let look = |(file, plan): (FileIndex, &crate::plan::PlanFile)| {
             if homes.in_parts(file) {
                 FileState { in_part_file: true, ..parts }

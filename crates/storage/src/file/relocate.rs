@@ -87,7 +87,7 @@ impl FileStorage {
                 homes.parts = Mutex::new(parts);
                 let copied = items.iter().filter(|item| item.copied);
                 let paths = copied.map(|item| item.path.clone()).collect();
-                homes.left = Left { root: old.path().to_owned(), paths };
+                homes.left = Some(Box::new(Left { root: old.path().to_owned(), paths }));
                 items.iter().for_each(|item| old.remove_empty_dirs(&item.path));
                 self.handles.forget_all(self.owner);
                 self.device.store(sys::device_of(to).0, Ordering::Relaxed);
@@ -138,7 +138,7 @@ impl FileStorage {
         homes: &Homes,
         target: &Root,
         items: &[Item],
-    ) -> Result<Option<PartFile>, StorageError> {
+    ) -> Result<Option<Box<PartFile>>, StorageError> {
         for item in items {
             if item.copied {
                 target.rename(&item.temporary, target, &item.path)?;
@@ -152,7 +152,10 @@ impl FileStorage {
         sync_dirs(target, items.iter().map(|item| &*item.path))?;
         match &self.parts_dir {
             Some(_) => Ok(homes.parts().take()),
-            None => PartFile::open(&target.full(&format!(".{}.parts", self.name)), self.name, true),
+            None => {
+                let path = target.full(&format!(".{}.parts", self.name));
+                Ok(PartFile::open(&path, self.name, true)?.map(Box::new))
+            }
         }
     }
 
@@ -163,14 +166,12 @@ impl FileStorage {
             return Ok(());
         }
         let items = self.items(homes);
-        let mut left = std::mem::take(&mut homes.left);
-        if left.root != other.path() {
-            left.paths.clear();
-        }
+        let left = homes.left.take().filter(|left| left.root == other.path());
+        let is_copy = |path: &str| left.as_ref().is_some_and(|left| left.paths.contains(path));
         let mut result = Ok(());
         for item in &items {
             result = result.and(forgive(other.remove(&item.temporary)));
-            result = result.and(bring(&homes.root, other, item, left.paths.contains(&item.path)));
+            result = result.and(bring(&homes.root, other, item, is_copy(&item.path)));
         }
         for (path, text) in self.links(homes) {
             result = result.and(forgive(other.remove_symlink(&path, &text)));
@@ -179,9 +180,9 @@ impl FileStorage {
         items.iter().for_each(|item| other.remove_empty_dirs(&item.path));
         self.handles.forget_all(self.owner);
         if self.parts_dir.is_none() {
-            let synced = homes.parts().as_mut().map_or(Ok(()), PartFile::sync);
+            let synced = homes.parts().as_mut().map_or(Ok(()), |parts| parts.sync());
             result = result.and(synced);
-            homes.parts = Mutex::new(PartFile::open(&self.parts_path(homes), self.name, true)?);
+            homes.parts = Mutex::new(PartFile::open(&self.parts_path(homes), self.name, true)?.map(Box::new));
         }
         let selection = homes.selection.clone();
         // As where it is opened: what can't move out of the part file now is read from it.

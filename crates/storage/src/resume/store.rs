@@ -2,7 +2,8 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use types::InfoHash;
 
@@ -35,7 +36,7 @@ const LOCK_TRIES: usize = 100;
 /// A directory with the resume file of each torrent.
 #[derive(Clone, Debug)]
 pub struct ResumeStore {
-    dir: PathBuf,
+    dir: Arc<Path>,
 }
 
 /// A torrent's state is this process's own while this is alive.
@@ -43,23 +44,29 @@ pub struct ResumeStore {
 pub struct ResumeLock {
     /// The lock is the system's, and ends with the last handle of the file.
     file: File,
-    path: PathBuf,
+    dir: Arc<Path>,
+    name: InfoHash,
+}
+
+fn lock_path(dir: &Path, name: InfoHash) -> PathBuf {
+    dir.join(format!("{name}.lock"))
 }
 
 /// The file goes with the lock, and before it: whoever opened it meanwhile gets the lock of a file without a name, sees
 /// that, and makes a new one. What a process that was killed left is empty, and no sign that anybody has the torrent.
 impl Drop for ResumeLock {
     fn drop(&mut self) {
-        if sys::UNLINKS_OPEN_FILES && sys::is_at(&self.file, &self.path).unwrap_or(false) {
+        let path = lock_path(&self.dir, self.name);
+        if sys::UNLINKS_OPEN_FILES && sys::is_at(&self.file, &path).unwrap_or(false) {
             // An empty file that stays is no harm.
-            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(&path);
         }
     }
 }
 
 impl ResumeStore {
     /// Resume files in `dir`, which is made at the first save.
-    pub fn new(dir: impl Into<PathBuf>) -> ResumeStore {
+    pub fn new(dir: impl Into<Arc<Path>>) -> ResumeStore {
         ResumeStore { dir: dir.into() }
     }
 
@@ -74,8 +81,8 @@ impl ResumeStore {
     /// # Errors
     /// The directory can't be written, or its filesystem knows no locks.
     pub fn lock(&self, name: InfoHash) -> Result<Option<ResumeLock>, StorageError> {
-        let path = self.dir.join(format!("{name}.lock"));
-        fs::create_dir_all(&self.dir).map_err(|e| StorageError::from_io(&self.dir, Op::Create, e))?;
+        let path = lock_path(&self.dir, name);
+        fs::create_dir_all(&self.dir).map_err(|e| StorageError::from_io(&*self.dir, Op::Create, e))?;
         for _ in 0..LOCK_TRIES {
             let file = File::options().create(true).truncate(false).write(true).open(&path);
             let file = file.map_err(|e| StorageError::from_io(&path, Op::Create, e))?;
@@ -86,7 +93,7 @@ impl ResumeStore {
             }
             // Between the two calls its last owner may have removed it: then the lock keeps nobody out.
             if sys::is_at(&file, &path).map_err(|e| StorageError::from_io(&path, Op::Stat, e))? {
-                return Ok(Some(ResumeLock { file, path }));
+                return Ok(Some(ResumeLock { file, dir: self.dir.clone(), name }));
             }
         }
         // Others take and leave it all the time.
@@ -109,7 +116,7 @@ impl ResumeStore {
     /// The first error. The other files are replaced all the same.
     pub fn save_all<'a>(&self, all: impl IntoIterator<Item = &'a ResumeData>) -> Result<(), StorageError> {
         let made = !self.dir.exists();
-        fs::create_dir_all(&self.dir).map_err(|e| StorageError::from_io(&self.dir, Op::Create, e))?;
+        fs::create_dir_all(&self.dir).map_err(|e| StorageError::from_io(&*self.dir, Op::Create, e))?;
         let file = |data: &ResumeData| {
             let path = self.path(data.hashes.primary());
             let temporary = path.with_extension("resume.new");
@@ -117,7 +124,7 @@ impl ResumeStore {
         };
         put_all(&self.dir, all.into_iter().map(file).collect())?;
         let above = self.dir.parent().filter(|dir| made && !dir.as_os_str().is_empty());
-        std::iter::once(self.dir.as_path())
+        std::iter::once(&*self.dir)
             .chain(above)
             .try_for_each(|dir| sys::sync_dir(dir).map_err(|e| StorageError::from_io(dir, Op::Sync, e)))
     }
