@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -60,8 +60,8 @@ pub enum Preallocation {
 #[derive(Clone)]
 #[must_use]
 pub struct ClientBuilder {
-    pub(crate) download_dir: PathBuf,
-    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) download_dir: Arc<Path>,
+    pub(crate) state_dir: Option<Arc<Path>>,
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) ipv4: bool,
     pub(crate) ipv6: bool,
@@ -113,7 +113,7 @@ impl fmt::Debug for ClientBuilder {
 impl Default for ClientBuilder {
     fn default() -> ClientBuilder {
         ClientBuilder {
-            download_dir: PathBuf::from("."),
+            download_dir: Path::new(".").into(),
             state_dir: None,
             listen: vec![
                 SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
@@ -161,14 +161,14 @@ impl Default for ClientBuilder {
 impl ClientBuilder {
     /// Where torrents go that name no directory of their own. Default: the current directory.
     pub fn download_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.download_dir = dir.into();
+        self.download_dir = dir.into().into();
         self
     }
 
     /// Where the state of unfinished and finished torrents is kept, so that a restart need not check them.
     /// Default: none is kept, and existing files are checked whole.
     pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.state_dir = Some(dir.into());
+        self.state_dir = Some(dir.into().into());
         self
     }
 

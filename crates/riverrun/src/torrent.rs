@@ -484,7 +484,7 @@ impl Torrent {
     async fn wait(&self, done: impl Fn(&Stage, u32) -> bool) -> Result<(), Error> {
         let mut closed = self.inner.ending.subscribe();
         let ready = self.entry.wait(|state| match &state.stage {
-            Stage::Failed(trouble) => Some(Err(Error::Failed(trouble.clone()))),
+            Stage::Failed(trouble) => Some(Err(Error::Failed((**trouble).clone()))),
             Stage::Removed => Some(Err(Error::Removed)),
             stage => done(stage, state.pieces.missing()).then_some(Ok(())),
         });

@@ -40,6 +40,8 @@ pub(super) async fn add_metainfo(
     if let Some(obstacle) = metainfo.info().obstacle().filter(|_| !add.metadata_only) {
         return Err(Error::bad_torrent(obstacle));
     }
+    let spooled = inner.to_spool();
+    let metainfo = inner.tasks.brief(move || spooled(metainfo)).await?;
     let saved = data::load(&inner, metainfo.info_hashes()).await.map(Box::new);
     let wanted_files = match (add.wanted.clone(), &saved) {
         (Some(numbers), _) => wanted_files(metainfo.info(), numbers)?,
@@ -94,7 +96,7 @@ pub(super) fn insert(
         }
     }
     let tracked = add.link_is_tracked || !tiers.is_empty() || !add.trackers.is_empty();
-    let asked = add.output.clone().unwrap_or_else(|| inner.settings.download_dir.clone());
+    let asked = add.output.clone().map_or_else(|| inner.settings.download_dir.clone(), Into::into);
     let new = NewEntry {
         id,
         shard,

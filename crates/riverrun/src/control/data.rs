@@ -44,8 +44,8 @@ pub(crate) async fn load(inner: &Arc<Inner>, hashes: InfoHashes) -> Option<Resum
 
 /// Makes sure that no other process works on this torrent's files and state. Who only reads the files may do
 /// so beside others. Where nothing can be locked, nothing can be kept either: that is told when it is saved. Blocks.
-fn lock(dir: &Path, hashes: InfoHashes) -> Result<Option<ResumeLock>, Error> {
-    match ResumeStore::new(dir).lock(hashes.primary()) {
+fn lock(dir: &Arc<Path>, hashes: InfoHashes) -> Result<Option<ResumeLock>, Error> {
+    match ResumeStore::new(dir.clone()).lock(hashes.primary()) {
         Ok(Some(lock)) => Ok(Some(lock)),
         Ok(None) => {
             let message = format!(
@@ -259,10 +259,10 @@ pub(crate) async fn prepare(
             Err(error) => return Err(error.into()),
         };
         let trouble = Trouble::from(crate::disk::trouble(&error));
-        if entry.state().obstacles.disk.as_ref() != Some(&trouble) {
+        if entry.state().obstacles.disk.as_deref() != Some(&trouble) {
             entry.change(|state| {
                 if state.stage != Stage::Removed {
-                    (state.stage, state.obstacles.disk) = (Stage::Running, Some(trouble.clone()));
+                    (state.stage, state.obstacles.disk) = (Stage::Running, Some(Box::new(trouble.clone())));
                 }
             });
             entry.tell(EventKind::Stalled(trouble));

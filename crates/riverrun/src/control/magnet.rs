@@ -75,7 +75,11 @@ fn enter(inner: &Arc<Inner>, entry: &Arc<Entry>) {
 /// The info dictionary has come from peers, and its hash is right.
 pub(super) async fn received(inner: Arc<Inner>, entry: Arc<Entry>, bytes: Arc<[u8]>) {
     let hashes = entry.hashes;
-    let read = move || Info::from_peers(&bytes, &hashes, &Limits::default()).map(Metainfo::from_info);
+    let spooled = inner.to_spool();
+    let read = move || {
+        let info = Info::from_peers(&bytes, &hashes, &Limits::default())?;
+        Ok::<_, metainfo::Error>(spooled(Metainfo::from_info(info)))
+    };
     match inner.tasks.blocking(read).await {
         Ok(Ok(metainfo)) => known(&inner, &entry, metainfo).await,
         Ok(Err(error)) => fail(&inner, &entry, &Error::bad_torrent(error)),
@@ -100,8 +104,9 @@ async fn from_web(inner: Arc<Inner>, entry: Arc<Entry>) {
         let Ok(bytes) = fetched.inspect_err(|error| tracing::info!(%error, "no .torrent there")) else {
             continue;
         };
-        let read = inner.tasks.blocking(move || Metainfo::from_bytes(&bytes, &Limits::default())).await;
-        match read {
+        let spooled = inner.to_spool();
+        let read = move || Metainfo::from_bytes(&bytes, &Limits::default()).map(spooled);
+        match inner.tasks.blocking(read).await {
             Ok(Ok(metainfo)) if agree(entry.hashes, metainfo.info_hashes()) => {
                 return known(&inner, &entry, metainfo).await;
             }

@@ -96,7 +96,7 @@ fn engine_event(inner: &Arc<Inner>, entry: &Arc<Entry>, event: engine::Event) {
         E::PeerBanned { addr } => entry.tell(EventKind::PeerBanned { addr }),
         E::DiskTrouble(trouble) => {
             let trouble = Trouble::from(trouble);
-            entry.change(|state| state.obstacles.disk = Some(trouble.clone()));
+            entry.change(|state| state.obstacles.disk = Some(Box::new(trouble.clone())));
             entry.tell(EventKind::Stalled(trouble));
         }
         E::DiskRecovered => {

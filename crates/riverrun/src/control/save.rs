@@ -1,6 +1,6 @@
 //! Saving what is known of torrents: one, or many in one go.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use shard::Command;
@@ -125,7 +125,7 @@ fn collect(entry: &Entry, told: ToKeep) -> ResumeData {
 }
 
 /// Looks at the files and writes. The first error is answered; what can be written is all the same.
-fn write(dir: PathBuf, all: Vec<Saved>) -> Result<(), StorageError> {
+fn write(dir: Arc<Path>, all: Vec<Saved>) -> Result<(), StorageError> {
     let (mut ready, mut locks, mut result) = (Vec::with_capacity(all.len()), Vec::new(), Ok(()));
     for Saved { entry, storage, mut data } in all {
         let Some(lock) = lock_to_save(&dir, &entry) else { continue };

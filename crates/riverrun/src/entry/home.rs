@@ -1,7 +1,7 @@
 //! Where a torrent's files are, and what they are called.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use metainfo::FileIndex;
 use storage::Plan;
@@ -11,16 +11,16 @@ use storage::resume::Whereabouts;
 #[derive(Debug)]
 pub(crate) struct Home {
     /// The directory that it was added with, in full.
-    asked: PathBuf,
+    asked: Arc<Path>,
     /// None where it is as the torrent says: most are never moved or renamed.
     known: Mutex<Option<Box<Whereabouts>>>,
 }
 
 impl Home {
     /// Of a torrent that is added with the directory `asked`, and what was saved of it.
-    pub(crate) fn new(asked: PathBuf, saved: Option<&Whereabouts>) -> Home {
+    pub(crate) fn new(asked: Arc<Path>, saved: Option<&Whereabouts>) -> Home {
         let mut known = saved.cloned().unwrap_or_default();
-        if known.place(&asked) == asked {
+        if *known.place(&asked) == *asked {
             // Its data was never moved, or the user names another place now.
             (known.asked, known.at) = (None, None);
             if saved.and_then(|saved| saved.asked.as_ref()).is_some() {
@@ -52,7 +52,7 @@ impl Home {
     /// The directory that its files are below.
     pub(crate) fn at(&self) -> PathBuf {
         let moved = self.known().as_ref().and_then(|known| known.at.clone());
-        moved.unwrap_or_else(|| self.asked.clone())
+        moved.unwrap_or_else(|| self.asked.to_path_buf())
     }
 
     /// The path of a file below the directory.
@@ -94,7 +94,7 @@ impl Home {
     /// All data is there from now on; copies may be where it was.
     pub(crate) fn moved(&self, to: PathBuf) {
         let from = self.at();
-        let full = std::path::absolute(&self.asked).unwrap_or_else(|_| self.asked.clone());
+        let full = std::path::absolute(&self.asked).unwrap_or_else(|_| self.asked.to_path_buf());
         self.change(|known| {
             known.other = Some(from);
             (known.asked, known.at) = if full == to { (None, None) } else { (Some(full), Some(to)) };
@@ -109,14 +109,14 @@ mod tests {
 
     #[test]
     fn a_place_is_left_and_found_again() {
-        let home = Home::new("/a".into(), None);
+        let home = Home::new(Path::new("/a").into(), None);
         home.set_other(Some("/b".into()));
         home.moved("/b".into());
         assert_eq!(home.at(), Path::new("/b"));
         let saved = home.whereabouts();
         assert_eq!(saved.other.as_deref(), Some(Path::new("/a")));
-        assert_eq!(Home::new("/a".into(), Some(&saved)).whereabouts(), saved);
-        let elsewhere = Home::new("/c".into(), Some(&saved));
+        assert_eq!(Home::new(Path::new("/a").into(), Some(&saved)).whereabouts(), saved);
+        let elsewhere = Home::new(Path::new("/c").into(), Some(&saved));
         assert_eq!((elsewhere.at(), elsewhere.whereabouts()), ("/c".into(), Whereabouts::default()));
         home.moved("/a".into());
         home.set_other(None);
@@ -124,13 +124,13 @@ mod tests {
         // A kill in its first move.
         home.set_other(Some("/b".into()));
         let saved = home.whereabouts();
-        assert_eq!(Home::new("/a".into(), Some(&saved)).whereabouts(), saved);
+        assert_eq!(Home::new(Path::new("/a").into(), Some(&saved)).whereabouts(), saved);
     }
 
     #[test]
     fn a_file_is_known_by_its_name_of_now() {
         let plan = Plan::new(vec![PlanFile::regular("t/a", 1), PlanFile::regular("t/b", 1)], None).unwrap();
-        let home = Home::new("/d".into(), None);
+        let home = Home::new(Path::new("/d").into(), None);
         home.renamed(&plan, FileIndex(1), "t/c".into());
         assert_eq!(home.path_of(&plan, FileIndex(1)), Path::new("t/c"));
         assert_eq!(home.file_at(&plan, Path::new("/d/t/c")), Some(FileIndex(1)));

@@ -271,7 +271,7 @@ impl Entry {
         let failed = self.change(|state| {
             let failed = state.stage != Stage::Removed;
             if failed {
-                state.stage = Stage::Failed(trouble.clone());
+                state.stage = Stage::Failed(Box::new(trouble.clone()));
             }
             failed
         });
@@ -290,7 +290,7 @@ impl Entry {
     /// What keeps this torrent from being used, if something does.
     pub(crate) fn obstacle(&self) -> Option<Error> {
         match &self.state().stage {
-            Stage::Failed(trouble) => Some(Error::Failed(trouble.clone())),
+            Stage::Failed(trouble) => Some(Error::Failed((**trouble).clone())),
             Stage::Removed => Some(Error::Removed),
             _ => None,
         }

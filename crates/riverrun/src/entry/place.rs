@@ -55,9 +55,13 @@ impl Place {
     }
 }
 
-/// How fast a torrent may be: limits of its own, and its part in one that it shares.
+/// How fast a torrent may be. Most as fast as they can.
 #[derive(Debug, Default)]
-pub(crate) struct Rates {
+pub(crate) struct Rates(Option<Box<Limits>>);
+
+/// Limits of a torrent's own, and its part in one that it shares.
+#[derive(Debug, Default)]
+struct Limits {
     /// In bytes a second, received and sent.
     own: (Option<u64>, Option<u64>),
     shared: Option<Membership>,
@@ -66,27 +70,37 @@ pub(crate) struct Rates {
 
 impl Rates {
     pub(crate) fn set_own(&mut self, download: Option<u64>, upload: Option<u64>) {
-        self.own = (download, upload);
+        if let Some(limits) = self.limits(download.is_some() || upload.is_some()) {
+            limits.own = (download, upload);
+        }
     }
 
     /// It takes part in this limit from now on, and in no other.
     pub(crate) fn share(&mut self, limiter: Option<&Limiter>) {
-        self.shared = limiter.map(Limiter::join);
-        self.granted = (None, None);
+        if let Some(limits) = self.limits(limiter.is_some()) {
+            limits.shared = limiter.map(Limiter::join);
+            limits.granted = (None, None);
+        }
         self.grant(Usage::default());
+    }
+
+    /// The limits, made where they are `needed`.
+    fn limits(&mut self, needed: bool) -> Option<&mut Limits> {
+        if needed { Some(self.0.get_or_insert_default()) } else { self.0.as_deref_mut() }
     }
 
     /// It used so much of what it was granted. True where it is granted something else now.
     pub(crate) fn grant(&mut self, used: Usage) -> bool {
-        let Some(shared) = &self.shared else { return false };
-        let granted = shared.grant(&[used]);
-        std::mem::replace(&mut self.granted, granted) != granted
+        let Some(limits) = &mut self.0 else { return false };
+        let Some(granted) = limits.shared.as_ref().map(|shared| shared.grant(&[used])) else { return false };
+        std::mem::replace(&mut limits.granted, granted) != granted
     }
 
     /// What holds, for its shard; none where nothing does.
     pub(crate) fn command(&self, id: TorrentId) -> Option<Command> {
         let lower = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
-        let (download, upload) = (lower(self.own.0, self.granted.0), lower(self.own.1, self.granted.1));
+        let Limits { own, granted, .. } = self.0.as_deref()?;
+        let (download, upload) = (lower(own.0, granted.0), lower(own.1, granted.1));
         (download.is_some() || upload.is_some()).then_some(Command::Rates { id, download, upload })
     }
 

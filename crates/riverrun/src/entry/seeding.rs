@@ -7,7 +7,8 @@ use crate::{GoalAction, SeedGoal};
 /// A torrent's seed goal, and how far it is.
 #[derive(Debug)]
 pub(crate) struct Seeding {
-    goal: Option<SeedGoal>,
+    /// Most have none.
+    goal: Option<Box<SeedGoal>>,
     reached: bool,
     /// Since when it seeds.
     since: Option<Time>,
@@ -17,12 +18,12 @@ pub(crate) struct Seeding {
 
 impl Seeding {
     pub(crate) fn new(goal: Option<SeedGoal>) -> Seeding {
-        Seeding { goal, reached: false, since: None, sent: (0, Time::ZERO) }
+        Seeding { goal: goal.map(Box::new), reached: false, since: None, sent: (0, Time::ZERO) }
     }
 
     /// Another goal, or none.
     pub(crate) fn set_goal(&mut self, goal: Option<SeedGoal>) {
-        (self.goal, self.reached) = (goal, false);
+        (self.goal, self.reached) = (goal.map(Box::new), false);
     }
 
     /// The goal counts anew.
@@ -32,7 +33,7 @@ impl Seeding {
 
     /// What becomes of it when the goal is reached.
     pub(crate) fn action(&self) -> GoalAction {
-        self.goal.map(|goal| goal.action).unwrap_or_default()
+        self.goal.as_ref().map(|goal| goal.action).unwrap_or_default()
     }
 
     /// Whether the goal was reached.
@@ -47,7 +48,7 @@ impl Seeding {
         if self.sent.0 != sent {
             self.sent = (sent, now);
         }
-        let (Some(since), Some(goal)) = (self.since, self.goal.filter(|_| !self.reached)) else {
+        let (Some(since), Some(goal)) = (self.since, self.goal.as_ref().filter(|_| !self.reached)) else {
             return (false, Time::NEVER);
         };
         let idle = goal.idle.map_or(Time::NEVER, |time| since.max(self.sent.1) + time);

@@ -29,7 +29,7 @@ pub(crate) enum Stage {
     /// It lives on its shard.
     Running,
     /// It is broken, and is not on its shard.
-    Failed(Trouble),
+    Failed(Box<Trouble>),
     /// It is gone.
     Removed,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Stage {
 #[derive(Debug, Default)]
 pub(crate) struct Obstacles {
     /// What the disk refuses at present.
-    pub(crate) disk: Option<Trouble>,
+    pub(crate) disk: Option<Box<Trouble>>,
     /// Files of which verified data is gone, and what became of each.
     pub(crate) lost: BTreeMap<FileIndex, Trouble>,
     /// Somebody looks for these files.
@@ -48,7 +48,7 @@ pub(crate) struct Obstacles {
 impl Obstacles {
     /// A disk that refuses to work, or else a file that is gone.
     pub(crate) fn first(&self) -> Option<&Trouble> {
-        self.disk.as_ref().or_else(|| self.lost.values().next())
+        self.disk.as_deref().or_else(|| self.lost.values().next())
     }
 
     /// A file is gone. None where that was known; else whether nobody looks for files that are gone yet: who
@@ -136,7 +136,7 @@ impl State {
             Stage::Metadata | Stage::Described if self.paused => TorrentState::Paused,
             Stage::Described => TorrentState::Paused,
             Stage::Checking { checked, total } => TorrentState::Checking { checked: *checked, total: *total },
-            Stage::Failed(trouble) => TorrentState::Failed(trouble.clone()),
+            Stage::Failed(trouble) => TorrentState::Failed((**trouble).clone()),
             Stage::Removed => TorrentState::Removed,
             Stage::Running if self.paused => TorrentState::Paused,
             Stage::Running | Stage::Metadata if self.turn.waits() => TorrentState::Queued,

@@ -8,7 +8,11 @@ use types::{BLOCK_LEN, Bitfield, Geometry, PieceIndex};
 /// Blocks of unfinished pieces that lie on the disk, and how often a piece turned out wrong. Known only while somebody
 /// watches.
 #[derive(Debug, Default)]
-pub(crate) struct Unverified {
+pub(crate) struct Unverified(Option<Box<Watched>>);
+
+/// What is known while somebody watches.
+#[derive(Debug, Default)]
+struct Watched {
     watchers: u32,
     blocks: BTreeMap<PieceIndex, Bitfield>,
     /// How often what lay there of a piece was taken back.
@@ -34,69 +38,74 @@ impl Taken {
 impl Unverified {
     /// One more watches. Whether that is the first.
     pub(crate) fn watch(&mut self) -> bool {
-        self.watchers += 1;
-        self.watchers == 1
+        let watched = self.0.get_or_insert_default();
+        watched.watchers += 1;
+        watched.watchers == 1
     }
 
     /// One less watches. Whether that was the last.
     pub(crate) fn unwatch(&mut self) -> bool {
-        self.watchers = self.watchers.saturating_sub(1);
-        let last = self.watchers == 0;
+        let Some(watched) = &mut self.0 else { return true };
+        watched.watchers -= 1;
+        let last = watched.watchers == 0;
         if last {
-            (self.blocks, self.failures) = Default::default();
+            self.0 = None;
         }
         last
     }
 
     /// Whether somebody watches.
     pub(crate) fn is_watched(&self) -> bool {
-        self.watchers > 0
+        self.0.is_some()
     }
 
     /// These blocks of a piece lie on the disk.
     pub(crate) fn stored(&mut self, piece: PieceIndex, blocks: Bitfield) {
-        if self.is_watched() {
-            self.blocks.insert(piece, blocks);
+        if let Some(watched) = &mut self.0 {
+            watched.blocks.insert(piece, blocks);
         }
     }
 
     /// A piece is verified.
     pub(crate) fn passed(&mut self, piece: PieceIndex) {
-        self.blocks.remove(&piece);
+        if let Some(watched) = &mut self.0 {
+            watched.blocks.remove(&piece);
+        }
     }
 
     /// What lay there of a piece counts no more.
     pub(crate) fn failed(&mut self, piece: PieceIndex) {
-        self.blocks.remove(&piece);
-        if self.is_watched() {
-            *self.failures.entry(piece).or_default() += 1;
+        if let Some(watched) = &mut self.0 {
+            watched.blocks.remove(&piece);
+            *watched.failures.entry(piece).or_default() += 1;
         }
     }
 
     /// What lay there of all pieces counts no more: they begin anew, but for those that are `verified`.
     pub(crate) fn begin_anew(&mut self, verified: &Bitfield) {
-        for piece in std::mem::take(&mut self.blocks).into_keys().filter(|piece| !verified.get(piece.0)) {
-            self.failed(piece);
-        }
+        let Some(watched) = &mut self.0 else { return };
+        let before = std::mem::take(&mut watched.blocks);
+        before.into_keys().filter(|piece| !verified.get(piece.0)).for_each(|piece| self.failed(piece));
     }
 
     /// What can be read from the start of a range on, inside its first piece.
     pub(crate) fn take(&self, geometry: &Geometry, bytes: Range<u64>) -> Option<Taken> {
-        let piece = geometry.piece_at(bytes.start)?;
-        let blocks = self.blocks.get(&piece)?;
+        let (piece, watched) = (geometry.piece_at(bytes.start)?, self.0.as_ref()?);
+        let blocks = watched.blocks.get(&piece)?;
         let whole = geometry.piece_range(piece);
         let first = (bytes.start - whole.start) / u64::from(BLOCK_LEN);
         let run =
             (first..u64::from(blocks.len())).take_while(|block| blocks.get(*block as u32)).count() as u64;
         let end = whole.start + (first + run) * u64::from(BLOCK_LEN);
-        let failures = self.failures.get(&piece).copied().unwrap_or(0);
+        let failures = watched.failures.get(&piece).copied().unwrap_or(0);
         let taken = Taken { piece, bytes: bytes.start..end.min(whole.end).min(bytes.end), failures };
         (run > 0).then_some(taken)
     }
 
     /// Whether what was read then has been taken back since.
     pub(crate) fn is_taken_back(&self, taken: &Taken) -> bool {
-        self.failures.get(&taken.piece).copied().unwrap_or(0) != taken.failures
+        let failures = self.0.as_ref().and_then(|watched| watched.failures.get(&taken.piece));
+        failures.copied().unwrap_or(0) != taken.failures
     }
 }
 

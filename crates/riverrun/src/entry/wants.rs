@@ -11,28 +11,58 @@ use types::{Bitfield, PieceIndex};
 /// What the user wants: files, and pieces for themselves.
 #[derive(Debug)]
 pub(crate) struct Wants {
-    /// Files that are wanted; the others only for the bytes they share with wanted pieces.
-    files: Vec<bool>,
+    files: Files,
+    /// Most have none.
+    grades: Option<Box<Grades>>,
+}
+
+/// Files that are wanted; the others only for the bytes they share with wanted pieces.
+#[derive(Debug)]
+enum Files {
+    /// All of so many.
+    All(usize),
+    Some(Box<[bool]>),
+}
+
+/// What is not wanted as everything is.
+#[derive(Debug, Default)]
+struct Grades {
     /// How much wanted files are wanted, where that is not the normal priority.
-    grades: BTreeMap<FileIndex, Priority>,
+    files: BTreeMap<FileIndex, Priority>,
     /// How much pieces are wanted for themselves.
-    own: BTreeMap<u32, Priority>,
+    pieces: BTreeMap<u32, Priority>,
+}
+
+impl Files {
+    fn of(files: Vec<bool>) -> Files {
+        if files.iter().all(|wanted| *wanted) { Files::All(files.len()) } else { Files::Some(files.into()) }
+    }
+
+    fn to_vec(&self) -> Vec<bool> {
+        match self {
+            Files::All(len) => vec![true; *len],
+            Files::Some(files) => files.to_vec(),
+        }
+    }
 }
 
 impl Wants {
     /// These files, and no piece for itself.
     pub(crate) fn new(files: Vec<bool>) -> Wants {
-        Wants { files, grades: BTreeMap::new(), own: BTreeMap::new() }
+        Wants { files: Files::of(files), grades: None }
     }
 
     /// Changes which files are wanted.
     pub(crate) fn set_files(&mut self, files: Vec<bool>) {
-        self.files = files;
+        self.files = Files::of(files);
     }
 
     /// Whether a file is wanted.
     pub(crate) fn wants(&self, file: FileIndex) -> bool {
-        self.files.get(file.as_usize()).copied().unwrap_or(false)
+        match &self.files {
+            Files::All(len) => file.as_usize() < *len,
+            Files::Some(files) => files.get(file.as_usize()).copied().unwrap_or(false),
+        }
     }
 
     /// How much a file is wanted.
@@ -40,17 +70,17 @@ impl Wants {
         if !self.wants(file) {
             return Priority::NONE;
         }
-        self.grades.get(&file).copied().unwrap_or_default()
+        self.grades.as_ref().and_then(|grades| grades.files.get(&file).copied()).unwrap_or_default()
     }
 
     /// Changes how much a file is wanted where it is. Answers the files that are to be wanted then.
     pub(crate) fn grade(&mut self, file: FileIndex, priority: Priority) -> Vec<bool> {
         if priority == Priority::NORMAL || !priority.is_wanted() {
-            self.grades.remove(&file);
+            self.grades.as_mut().and_then(|grades| grades.files.remove(&file));
         } else {
-            self.grades.insert(file, priority);
+            self.grades.get_or_insert_default().files.insert(file, priority);
         }
-        let mut files = self.files.clone();
+        let mut files = self.files.to_vec();
         if let Some(file) = files.get_mut(file.as_usize()) {
             *file = priority.is_wanted();
         }
@@ -59,56 +89,63 @@ impl Wants {
 
     /// How much files are wanted where that is not the normal priority, as numbers from 1 to 7, to be saved.
     pub(crate) fn grades(&self) -> Vec<(FileIndex, u8)> {
-        self.grades.iter().map(|(file, priority)| (*file, priority.get())).collect()
+        let files = self.grades.iter().flat_map(|grades| &grades.files);
+        files.map(|(file, priority)| (*file, priority.get())).collect()
     }
 
     /// What was saved of [`Wants::grades`].
     pub(crate) fn restore(&mut self, grades: &[(FileIndex, u8)]) {
         let read = grades.iter().map(|(file, number)| (*file, Priority::new(*number)));
-        self.grades = read.filter(|(_, p)| p.is_wanted() && *p != Priority::NORMAL).collect();
+        let files: BTreeMap<_, _> = read.filter(|(_, p)| p.is_wanted() && *p != Priority::NORMAL).collect();
+        if self.grades.is_some() || !files.is_empty() {
+            self.grades.get_or_insert_default().files = files;
+        }
     }
 
     /// Changes how much pieces are wanted for themselves.
     pub(crate) fn set_own(&mut self, pieces: Range<u32>, priority: Priority) {
         for piece in pieces {
             if priority.is_wanted() {
-                self.own.insert(piece, priority);
-            } else {
-                self.own.remove(&piece);
+                self.grades.get_or_insert_default().pieces.insert(piece, priority);
+            } else if let Some(grades) = &mut self.grades {
+                grades.pieces.remove(&piece);
             }
         }
     }
 
     /// Whether everything that is wanted is wanted as much.
     pub(crate) fn is_plain(&self) -> bool {
-        self.grades.is_empty() && self.own.is_empty()
+        self.grades.as_ref().is_none_or(|grades| grades.files.is_empty() && grades.pieces.is_empty())
     }
 
     /// How much a piece is wanted: the most of what it has itself and of what the files have that share it.
     pub(crate) fn piece(&self, info: &Info, piece: u32) -> Priority {
         let files = info.layout().files_of_piece(PieceIndex(piece), info.geometry());
-        let own = self.own.get(&piece).copied().unwrap_or(Priority::NONE);
+        let own = self.grades.as_ref().and_then(|grades| grades.pieces.get(&piece).copied());
+        let own = own.unwrap_or(Priority::NONE);
         files.map(|file| self.file(file)).max().unwrap_or(Priority::NONE).max(own)
     }
 
     /// The pieces that are wanted.
     pub(crate) fn pieces(&self, info: &Info) -> Bitfield {
         let pieces = info.geometry().pieces();
-        if self.files.iter().all(|wanted| *wanted) {
-            return Bitfield::full(pieces);
-        }
+        let Files::Some(files) = &self.files else { return Bitfield::full(pieces) };
         let mut out = Bitfield::new(pieces);
-        let wanted = (0..).map(FileIndex).zip(&self.files).filter(|(_, wanted)| **wanted);
+        let wanted = (0..).map(FileIndex).zip(files).filter(|(_, wanted)| **wanted);
         for (file, _) in wanted {
             info.layout().pieces_of_file(file, info.geometry()).for_each(|p| _ = out.insert(p));
         }
-        self.own.keys().for_each(|piece| _ = out.insert(*piece));
+        let own = self.grades.iter().flat_map(|grades| grades.pieces.keys());
+        own.for_each(|piece| _ = out.insert(*piece));
         out
     }
 
     /// The selection in the storage's form.
     pub(crate) fn selection(&self) -> Selection {
-        Selection::of(self.files.iter().copied())
+        match &self.files {
+            Files::All(_) => Selection::all(),
+            Files::Some(files) => Selection::of(files.iter().copied()),
+        }
     }
 }
 

@@ -13,7 +13,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::{Session, TorrentId};
+use metainfo::Metainfo;
 use shard::Command;
+use storage::Spool;
 use tokio::task::AbortHandle;
 
 use crate::builder::OpenStorage;
@@ -41,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) shards: Shards,
     pub(crate) torrents: Torrents,
+    /// Where info dictionaries lie; in memory where there is none.
+    pub(crate) spool: Option<Arc<Spool>>,
     pub(crate) trackers: Trackers,
     pub(crate) local: Local,
     pub(crate) dht: Dht,
@@ -83,6 +87,17 @@ impl Inner {
     pub(crate) fn reached_at(&self) -> [Option<u16>; 2] {
         let first = |v4: bool| self.listening.iter().find(|addr| addr.is_ipv4() == v4).map(SocketAddr::port);
         [first(true).map(|port| self.local.external_port().unwrap_or(port)), first(false)]
+    }
+
+    /// What takes an info dictionary out of memory. It may wait for a disk.
+    pub(crate) fn to_spool(&self) -> impl FnOnce(Metainfo) -> Metainfo + Send + use<> {
+        let spool = self.spool.clone();
+        move |mut metainfo| {
+            if let Some(spool) = spool {
+                metainfo.keep_raw(|raw| spool.keep(raw));
+            }
+            metainfo
+        }
     }
 
     /// The shard that takes everyone in.

@@ -102,7 +102,7 @@ impl Source {
                 return Err(retraction(state, taken, piece, start));
             }
             match &state.stage {
-                Stage::Failed(trouble) => Err(Error::Failed(trouble.clone())),
+                Stage::Failed(trouble) => Err(Error::Failed((**trouble).clone())),
                 Stage::Removed => Err(Error::Removed),
                 _ => Ok(taken.iter().all(|taken| state.pieces.has(taken.piece.0)).then_some(())),
             }
@@ -230,7 +230,7 @@ async fn until<R>(
 /// How far the range is verified from its start on; none while its first piece is missing.
 fn look(entry: &Entry, state: &State, bytes: Range<u64>) -> Result<Option<u64>, Error> {
     match &state.stage {
-        Stage::Failed(trouble) => return Err(Error::Failed(trouble.clone())),
+        Stage::Failed(trouble) => return Err(Error::Failed((**trouble).clone())),
         Stage::Removed => return Err(Error::Removed),
         Stage::Running => {}
         _ => return Ok(None),
