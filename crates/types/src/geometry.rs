@@ -91,13 +91,21 @@ impl fmt::Debug for BlockRef {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Geometry {
     total: u64,
-    data: u64,
     piece_len: u32,
     pieces: u32,
-    /// Pieces that end before the next one begins, with their lengths, ascending. `None` for every v1 torrent.
-    short: Option<Arc<[(u32, u32)]>>,
-    /// Where padding lies: ascending runs that do not touch. `None` where there is none.
-    padding: Option<Arc<[Padding]>>,
+    /// What most torrents have nothing of: `None` where there is neither a short piece nor padding.
+    extra: Option<Arc<Extra>>,
+}
+
+/// Where a payload has fewer bytes to send than it is long.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Extra {
+    /// Bytes that are neither in a gap nor padding.
+    data: u64,
+    /// Pieces that end before the next one begins, with their lengths, ascending. Empty for every v1 torrent.
+    short: Box<[(u32, u32)]>,
+    /// Where padding lies: ascending runs that do not touch.
+    padding: Box<[Padding]>,
 }
 
 /// A run of padding bytes.
@@ -151,8 +159,7 @@ impl std::error::Error for GeometryError {}
 
 impl Geometry {
     /// No payload at all: of a torrent whose files are not known yet.
-    pub const EMPTY: Geometry =
-        Geometry { total: 0, data: 0, piece_len: BLOCK_LEN, pieces: 0, short: None, padding: None };
+    pub const EMPTY: Geometry = Geometry { total: 0, piece_len: BLOCK_LEN, pieces: 0, extra: None };
 
     /// Cuts `total` bytes into pieces of `piece_len` bytes, the last one shorter where it does not come out even.
     pub fn new(total: u64, piece_len: u32) -> Result<Geometry, GeometryError> {
@@ -164,9 +171,7 @@ impl Geometry {
         }
         let pieces = total.div_ceil(piece_len.into());
         match u32::try_from(pieces) {
-            Ok(pieces) if pieces <= limits::PIECES => {
-                Ok(Geometry { total, data: total, piece_len, pieces, short: None, padding: None })
-            }
+            Ok(pieces) if pieces <= limits::PIECES => Ok(Geometry { total, piece_len, pieces, extra: None }),
             _ => Err(GeometryError::Pieces(pieces)),
         }
     }
@@ -186,19 +191,19 @@ impl Geometry {
     /// [`GeometryError::ShortPiece`] names the first entry that is not ascending, has no such piece, or a length that
     /// is 0 or more than the piece has.
     pub fn with_short_pieces(mut self, short: &[(PieceIndex, u32)]) -> Result<Geometry, GeometryError> {
-        (self.short, self.padding) = (None, None);
-        self.data = self.total;
-        let mut next = 0;
+        self.extra = None;
+        let (mut data, mut next) = (self.total, 0);
         for &(piece, len) in short {
             let room = self.piece_len(piece);
             if piece.0 < next || len == 0 || len > room {
                 return Err(GeometryError::ShortPiece(piece));
             }
-            self.data -= u64::from(room - len);
+            data -= u64::from(room - len);
             next = piece.0 + 1;
         }
-        if self.data < self.total {
-            self.short = Some(short.iter().map(|&(piece, len)| (piece.0, len)).collect());
+        if data < self.total {
+            let short = short.iter().map(|&(piece, len)| (piece.0, len)).collect();
+            self.extra = Some(Arc::new(Extra { data, short, padding: Box::default() }));
         }
         Ok(self)
     }
@@ -223,8 +228,7 @@ impl Geometry {
         mut self,
         runs: impl IntoIterator<Item = Range<u64>>,
     ) -> Result<Geometry, GeometryError> {
-        self.data += self.padding_len();
-        self.padding = None;
+        let unpadded = self.data_len() + self.padding_len();
         let (mut padding, mut sum): (Vec<Padding>, u64) = (Vec::new(), 0);
         for run in runs.into_iter().filter(|run| !run.is_empty()) {
             let earlier = padding.last().map_or(0, |last| last.end);
@@ -237,16 +241,15 @@ impl Geometry {
             }
             sum += run.end - run.start;
         }
-        if sum > 0 {
-            self.data -= sum;
-            self.padding = Some(padding.into());
-        }
+        let short = self.short();
+        self.extra = (sum > 0 || !short.is_empty())
+            .then(|| Arc::new(Extra { data: unpadded - sum, short: short.into(), padding: padding.into() }));
         Ok(self)
     }
 
     /// Whether a run has a byte behind the early end of a short piece.
     fn reaches_into_gap(&self, run: &Range<u64>) -> bool {
-        let Some(short) = &self.short else { return false };
+        let short = self.short();
         let pieces = self.pieces_of(run.clone());
         let first = short.partition_point(|&(piece, _)| piece < pieces.start);
         short[first..].iter().take_while(|&&(piece, _)| piece < pieces.end).any(|&(piece, len)| {
@@ -261,8 +264,16 @@ impl Geometry {
     }
 
     /// Bytes that somebody has to send: the payload space without gaps and padding.
-    pub const fn data_len(&self) -> u64 {
-        self.data
+    pub fn data_len(&self) -> u64 {
+        self.extra.as_ref().map_or(self.total, |extra| extra.data)
+    }
+
+    fn short(&self) -> &[(u32, u32)] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.short)
+    }
+
+    fn padding(&self) -> &[Padding] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.padding)
     }
 
     /// Bytes of padding.
@@ -286,7 +297,7 @@ impl Geometry {
 
     /// The parts of a run of payload bytes that are padding, in order.
     pub fn padding_of(&self, bytes: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
-        let padding = self.padding.as_deref().unwrap_or(&[]);
+        let padding = self.padding();
         let first = padding.partition_point(|run| run.end <= bytes.start);
         let inside = padding[first..].iter().take_while(move |run| run.start < bytes.end);
         inside.map(move |run| run.start.max(bytes.start)..run.end.min(bytes.end))
@@ -296,7 +307,7 @@ impl Geometry {
     /// runs of padding.
     pub fn padding_pieces(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         let len = u64::from(self.piece_len);
-        self.padding.as_deref().unwrap_or(&[]).iter().flat_map(move |run| {
+        self.padding().iter().flat_map(move |run| {
             // The payload's last piece may end early, so that its padding does not reach a piece's full length.
             let end = if run.end == self.total { u64::from(self.pieces) } else { run.end / len };
             (run.start.div_ceil(len) as u32..end as u32).map(PieceIndex)
@@ -304,7 +315,7 @@ impl Geometry {
     }
 
     fn padding_in(&self, bytes: Range<u64>) -> u64 {
-        if self.padding.is_none() {
+        if self.padding().is_empty() {
             return 0;
         }
         self.padding_before(bytes.end) - self.padding_before(bytes.start.min(bytes.end))
@@ -312,7 +323,7 @@ impl Geometry {
 
     /// Padding bytes before byte `at` of the payload.
     fn padding_before(&self, at: u64) -> u64 {
-        let Some(padding) = &self.padding else { return 0 };
+        let padding = self.padding();
         let next = padding.partition_point(|run| run.start < at);
         padding[..next].last().map_or(0, |run| run.before + run.end.min(at) - run.start)
     }
@@ -353,7 +364,7 @@ impl Geometry {
     }
 
     fn short_len(&self, piece: PieceIndex) -> Option<u32> {
-        let short = self.short.as_ref()?;
+        let short = self.short();
         short.binary_search_by_key(&piece.0, |&(piece, _)| piece).ok().map(|at| short[at].1)
     }
 
@@ -425,6 +436,19 @@ impl Geometry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_each_torrent_keeps_many_times_is_small() {
+        assert_eq!(size_of::<Geometry>(), 24);
+        let cut = Geometry::new(100, 10).unwrap();
+        let short = cut.clone().with_short_pieces(&[(PieceIndex(2), 4)]).unwrap();
+        let both = short.clone().with_padding([1..3, 3..5]).unwrap();
+        assert_eq!((short.data_len(), both.data_len()), (94, 90));
+        assert_eq!(both.clone().with_padding([7..8, 8..8]).unwrap().data_len(), 93);
+        assert_eq!(both.clone().with_padding([]).unwrap(), short);
+        assert_eq!(both.with_short_pieces(&[]).unwrap(), cut);
+        assert!(cut.extra.is_none() && cut.with_padding([5..5, 6..6]).unwrap().extra.is_none());
+    }
 
     #[test]
     fn the_last_piece_and_block_may_be_one_byte() {
