@@ -10,15 +10,17 @@ use crate::error::Error;
 use crate::field::Field;
 use crate::info::Info;
 use crate::limits::Limits;
-use crate::metainfo::Metainfo;
+use crate::metainfo::{Metainfo, pack};
 use crate::outer::Node;
 
 impl Metainfo {
     fn set_raw(&mut self, key: &str, value: Option<Vec<u8>>) {
-        match value {
-            Some(value) => self.raw.insert(key.into(), value),
-            None => self.raw.remove(key.as_bytes()),
+        let mut keys: BTreeMap<&[u8], &[u8]> = self.outer_keys().collect();
+        match &value {
+            Some(value) => keys.insert(key.as_bytes(), value),
+            None => keys.remove(key.as_bytes()),
         };
+        self.raw = pack(&keys);
     }
 
     fn set_text(&mut self, key: &str, value: Option<&str>) -> Option<String> {
@@ -83,7 +85,9 @@ impl Metainfo {
     /// [`Error`] if the changed dictionary is not one that could be read.
     pub fn with_info_edit(&self, edit: &InfoEdit, limits: &Limits) -> Result<Metainfo, Error> {
         let mut info = edit.apply(&self.info, limits)?;
-        info.layers = self.info.layers.clone();
+        if info.version().has_v2() {
+            info.seldom.layers = self.info.seldom.layers.clone();
+        }
         Ok(Metainfo { info: info.into(), ..self.clone() })
     }
 }

@@ -150,7 +150,11 @@ pub enum WarningKind {
 /// The odd things accepted: the first [`Warnings::KEPT`] in full and a count of all, so that hostile input cannot make
 /// it grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Warnings {
+pub struct Warnings(Option<Box<Found>>);
+
+/// What is kept of them where there are any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Found {
     first: Vec<Warning>,
     total: usize,
 }
@@ -158,27 +162,29 @@ pub struct Warnings {
 impl Warnings {
     /// How many warnings are kept in full.
     pub const KEPT: usize = 64;
+    pub(crate) const NONE: Warnings = Warnings(None);
 
     /// How many there were, the ones not kept included.
     pub fn total(&self) -> usize {
-        self.total
+        self.0.as_ref().map_or(0, |found| found.total)
     }
 
     /// The first ones, in the order they were met.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Warning> + '_ {
-        self.first.iter()
+        self.0.as_ref().map_or(&[][..], |found| &found.first).iter()
     }
 
     /// Whether nothing was odd.
     pub fn is_empty(&self) -> bool {
-        self.total == 0
+        self.0.is_none()
     }
 
     /// Counts one more; `make` runs only if it is kept.
     pub(crate) fn push(&mut self, make: impl FnOnce() -> Warning) {
-        self.total += 1;
-        if self.first.len() < Self::KEPT {
-            self.first.push(make());
+        let found = self.0.get_or_insert_default();
+        found.total += 1;
+        if found.first.len() < Self::KEPT {
+            found.first.push(make());
         }
     }
 
@@ -191,7 +197,10 @@ impl Warnings {
                 offset: warning.offset,
             });
         }
-        self.total += found.total() - found.iter().len();
+        // The decoder keeps the first ones, so that where it counts more there are some here.
+        if let Some(all) = &mut self.0 {
+            all.total += found.total() - found.iter().len();
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use crate::packed::Packed;
+use crate::rare::{Nothing, Rare};
+
 /// The number of a file in its torrent, from 0, in the order of the payload; padding files count (BEP 53).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FileIndex(pub u32);
@@ -58,13 +61,25 @@ impl Attributes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     pub(crate) path: Box<str>,
-    /// As the torrent has it, where that differs from `path` (the torrent's name left out).
-    pub(crate) raw: Option<RawPath>,
     pub(crate) offset: u64,
     pub(crate) len: u64,
+    /// Of v2 files alone.
+    pub(crate) root: Option<Box<[u8; 32]>>,
+    pub(crate) odd: Rare<Odd>,
     pub(crate) attributes: Attributes,
-    pub(crate) root: Option<[u8; 32]>,
+}
+
+/// What few files have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Odd {
+    /// The components of the path as the torrent has it, where that differs from [`File::path`] (the torrent's name left
+    /// out).
+    pub(crate) raw: Option<Packed>,
     pub(crate) symlink: Option<Box<str>>,
+}
+
+impl Nothing for Odd {
+    const NOTHING: &'static Odd = &Odd { raw: None, symlink: None };
 }
 
 impl File {
@@ -87,8 +102,8 @@ impl File {
     /// The path as the torrent has it, below the torrent's name: the bytes that no sanitising has touched. For a torrent
     /// of a single file, its name.
     pub fn raw_path(&self) -> Vec<Cow<'_, [u8]>> {
-        match &self.raw {
-            Some(raw) => raw.components().map(Cow::Borrowed).collect(),
+        match &self.odd.raw {
+            Some(raw) => raw.iter().map(Cow::Borrowed).collect(),
             None => {
                 let skip = usize::from(self.path.contains('/'));
                 self.components().skip(skip).map(|c| Cow::Borrowed(c.as_bytes())).collect()
@@ -98,7 +113,7 @@ impl File {
 
     /// Whether the path on disk differs from the one in the torrent.
     pub fn is_renamed(&self) -> bool {
-        self.raw.is_some()
+        self.odd.raw.is_some()
     }
 
     /// Where it begins in the payload space, in bytes.
@@ -134,44 +149,13 @@ impl File {
 
     /// The merkle root of its data (BEP 52); none in v1 torrents and for empty files.
     pub fn root(&self) -> Option<&[u8; 32]> {
-        self.root.as_ref()
+        self.root.as_deref()
     }
 
     /// Where a symbolic link points: the safe path of a file or directory of this torrent, written like [`File::path`].
     /// None for a link whose target was unsafe, which is not to be created.
     pub fn symlink(&self) -> Option<&str> {
-        self.symlink.as_deref()
-    }
-}
-
-/// A path as the torrent has it, in one piece of memory: each component after its length in 4 bytes, big-endian.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RawPath(Box<[u8]>);
-
-impl RawPath {
-    pub(crate) fn new(components: &[&[u8]]) -> RawPath {
-        let mut out = Vec::with_capacity(components.iter().map(|c| c.len() + 4).sum());
-        for component in components {
-            // A component is part of an input that a u32 measures (bencode refuses longer ones).
-            out.extend((component.len() as u32).to_be_bytes());
-            out.extend_from_slice(component);
-        }
-        RawPath(out.into())
-    }
-
-    /// Bytes of memory.
-    pub(crate) fn size(&self) -> usize {
-        self.0.len()
-    }
-
-    fn components(&self) -> impl Iterator<Item = &[u8]> + '_ {
-        let mut rest = &*self.0;
-        std::iter::from_fn(move || {
-            let (len, tail) = rest.split_first_chunk::<4>()?;
-            let (component, tail) = tail.split_at_checked(u32::from_be_bytes(*len) as usize)?;
-            rest = tail;
-            Some(component)
-        })
+        self.odd.symlink.as_deref()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::error::{Error, ErrorKind, Warning, WarningKind, Warnings};
 use crate::field::Field;
-use crate::file::{Attributes, File};
+use crate::file::{Attributes, File, Odd};
 use crate::limits::Limits;
 use crate::names::Names;
+use crate::packed::Packed;
 
 /// The name that BitComet gives to its padding, which has no `p` attribute.
 const BITCOMET_PADDING: &[u8] = b"_____padding_file_";
@@ -133,10 +134,11 @@ impl<'a, 'l> Files<'a, 'l> {
         self.add(named.path, named.raw, facts);
     }
 
-    fn add(&mut self, path: Box<str>, raw: Option<crate::file::RawPath>, facts: Facts) {
+    fn add(&mut self, path: Box<str>, raw: Option<Packed>, facts: Facts) {
         let Facts { len, attributes, root } = facts;
         // The layout sets the offset once all lengths are known.
-        self.files.push(File { path, raw, offset: 0, len, attributes, root, symlink: None });
+        let (root, odd) = (root.map(Box::new), Odd { raw, symlink: None }.into());
+        self.files.push(File { path, offset: 0, len, root, odd, attributes });
     }
 
     /// Keeps the target of the link that is added next.

@@ -87,7 +87,7 @@ impl<'a> Files<'a, '_> {
             if v1.len != facts.len {
                 return Err(hybrid("`files` has another length for this file"));
             }
-            v1.root = facts.root;
+            v1.root = facts.root.map(Box::new);
             next += 1;
             Ok(())
         })?;

@@ -1,5 +1,7 @@
 //! The info dictionary: what a torrent's content is.
 
+use std::num::NonZeroU32;
+
 use types::{Geometry, GeometryError, InfoHash, InfoHashV2, InfoHashes, PieceIndex, SharedBytes, limits};
 
 use crate::error::{Error, ErrorKind, WarningKind, Warnings};
@@ -12,6 +14,7 @@ use crate::layout::FileLayout;
 use crate::limits::Limits;
 use crate::merkle::{self, Hash};
 use crate::path::safe_component;
+use crate::rare::{Nothing, Rare};
 use crate::verify::{Expected, V2Expected};
 
 /// Which versions of the format a torrent has.
@@ -54,22 +57,41 @@ pub enum Obstacle {
 pub struct Info {
     pub(crate) raw: SharedBytes,
     hashes: InfoHashes,
-    version: Version,
-    name: String,
-    raw_name: Vec<u8>,
-    single: bool,
-    private: bool,
-    source: Option<String>,
-    /// Most say nothing.
-    pub(crate) hints: Option<Box<Hints>>,
     geometry: Geometry,
     layout: FileLayout,
-    files: Vec<File>,
-    /// Where in `raw` the v1 hashes lie.
-    pieces: Option<std::ops::Range<usize>>,
+    /// At least one; the path of each begins with the torrent's name.
+    files: Box<[File]>,
+    pub(crate) seldom: Rare<Seldom>,
+    /// Where in `raw` the v1 hashes end.
+    pieces_end: Option<NonZeroU32>,
+    version: Version,
+    single: bool,
+    private: bool,
+}
+
+/// What few of them say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seldom {
+    /// The name as the torrent has it, where that differs from the safe one.
+    raw_name: Option<Box<[u8]>>,
+    source: Option<Box<str>>,
+    pub(crate) hints: Hints,
     merkle_root: Option<[u8; 20]>,
     pub(crate) layers: Layers,
-    pub(crate) warnings: Warnings,
+    warnings: Warnings,
+}
+
+static NOTHING: Seldom = Seldom {
+    raw_name: None,
+    source: None,
+    hints: Hints::NONE,
+    merkle_root: None,
+    layers: Layers::NONE,
+    warnings: Warnings::NONE,
+};
+
+impl Nothing for Seldom {
+    const NOTHING: &'static Seldom = &NOTHING;
 }
 
 impl Info {
@@ -86,7 +108,9 @@ impl Info {
             return Err(bencode::Error { kind, offset: document.consumed() }.into());
         }
         let mut info = Info::read(&field, limits)?;
-        info.warnings.push_bencode(document.warnings());
+        if !document.warnings().is_empty() {
+            info.seldom.warnings.push_bencode(document.warnings());
+        }
         info.raw = raw[..document.consumed()].into();
         Ok(info)
     }
@@ -140,30 +164,26 @@ impl Info {
         };
         files.resolve_links();
         let Files { mut warnings, mut files, .. } = files;
-        files.shrink_to_fit();
         let (layout, geometry) = cut(info, version, &mut files, piece_len, limits)?;
-        let (pieces, merkle_root) = v1_hashes(info, version, &geometry)?;
+        let (pieces_end, merkle_root) = v1_hashes(info, version, &geometry)?;
         let private = private(info, &mut warnings);
         let source = info.get("source").and_then(|s| s.node().as_str_lossy()).map(Into::into);
         let hints = Hints::read(info, &mut warnings);
         warn_of_other_version(info, version, &mut warnings);
+        let raw_name = (name.as_bytes() != raw_name).then(|| raw_name.into());
+        let layers = Layers::default();
+        let seldom = Seldom { raw_name, source, hints, merkle_root, layers, warnings };
         Ok(Info {
             raw: SharedBytes::default(),
             hashes,
-            version,
-            name,
-            raw_name: raw_name.to_vec(),
-            single,
-            private,
-            source,
-            hints: (!hints.is_empty()).then(|| Box::new(hints)),
             geometry,
             layout,
-            files,
-            pieces,
-            merkle_root,
-            layers: Layers::default(),
-            warnings,
+            files: files.into(),
+            seldom: seldom.into(),
+            pieces_end,
+            version,
+            single,
+            private,
         })
     }
 
@@ -171,11 +191,11 @@ impl Info {
     pub(crate) fn read_layers(&mut self, layers: &Field<'_, '_, '_>) -> Result<(), Error> {
         layers.dict()?;
         if !self.version.has_v2() {
-            layers.warn(&mut self.warnings, WarningKind::OtherVersion);
+            layers.warn(&mut self.seldom.warnings, WarningKind::OtherVersion);
             return Ok(());
         }
         let lens: std::collections::BTreeMap<Hash, u64> =
-            self.files.iter().filter_map(|f| Some((f.root?, f.len))).collect();
+            self.files.iter().filter_map(|f| Some((*f.root()?, f.len))).collect();
         for (key, layer) in layers.entries() {
             let Ok(root) = Hash::try_from(key) else {
                 return Err(layer.error(ErrorKind::Len { got: key.len() as u64, expected: 32 }));
@@ -185,11 +205,11 @@ impl Info {
             };
             let piece_len = self.geometry.nominal_piece_len();
             if *len <= piece_len.into() {
-                layer.warn(&mut self.warnings, WarningKind::Ignored("needed for a file of one piece"));
+                layer.warn(&mut self.seldom.warnings, WarningKind::Ignored("needed for a file of one piece"));
                 continue;
             }
             let pieces = len.div_ceil(piece_len.into());
-            let added = self.layers.add(&root, layer.bytes()?, pieces, piece_len);
+            let added = self.seldom.layers.add(&root, layer.bytes()?, pieces, piece_len);
             added.map_err(|error| layer.error(error.into()))?;
         }
         Ok(())
@@ -201,9 +221,9 @@ impl Info {
     /// [`LayerError`] if no file has that root or the layer is not that file's. Nothing is changed then.
     pub fn add_piece_layer(&mut self, root: &Hash, layer: &[u8]) -> Result<(), LayerError> {
         let piece_len = self.geometry.nominal_piece_len();
-        let big = |f: &&File| f.root == Some(*root) && f.len > piece_len.into();
+        let big = |f: &&File| f.root() == Some(root) && f.len > piece_len.into();
         let file = self.files.iter().find(big).ok_or(LayerError::NoSuchFile)?;
-        self.layers.add(root, layer, file.len.div_ceil(piece_len.into()), piece_len)
+        self.seldom.layers.add(root, layer, file.len.div_ceil(piece_len.into()), piece_len)
     }
 
     /// The dictionary exactly as read: what the info hashes are made of.
@@ -229,12 +249,12 @@ impl Info {
     /// The torrent's name, safe as a file name: the only file, or the directory of all files. Where nothing of the name
     /// is usable it is the info hash.
     pub fn name(&self) -> &str {
-        &self.name
+        self.files.first().and_then(|file| file.components().next()).unwrap_or_default()
     }
 
     /// The name as the torrent has it.
     pub fn raw_name(&self) -> &[u8] {
-        &self.raw_name
+        self.seldom.raw_name.as_deref().unwrap_or_else(|| self.name().as_bytes())
     }
 
     /// Whether it is a torrent of a single file, which is not in a directory.
@@ -249,7 +269,7 @@ impl Info {
 
     /// `source`, which some trackers set to make their info hash differ.
     pub fn source(&self) -> Option<&str> {
-        self.source.as_deref()
+        self.seldom.source.as_deref()
     }
 
     /// Distance from one piece to the next, in bytes.
@@ -290,17 +310,18 @@ impl Info {
 
     /// What was odd about it.
     pub fn warnings(&self) -> &Warnings {
-        &self.warnings
+        &self.seldom.warnings
     }
 
     /// The root of a v1 merkle torrent (BEP 30).
     pub fn merkle_root(&self) -> Option<&[u8; 20]> {
-        self.merkle_root.as_ref()
+        self.seldom.merkle_root.as_ref()
     }
 
     /// The v1 hashes of all pieces, 20 bytes each.
     pub fn v1_pieces(&self) -> Option<&[u8]> {
-        self.pieces.clone().map(|range| &self.raw[range])
+        let end = self.pieces_end?.get() as usize;
+        Some(&self.raw[end - self.geometry.pieces() as usize * 20..end])
     }
 
     /// Whether the piece layer of every file that needs one is known. True for v1 torrents.
@@ -311,19 +332,20 @@ impl Info {
     /// The files whose piece layer is not known yet.
     pub fn missing_piece_layers(&self) -> impl Iterator<Item = FileIndex> + '_ {
         let piece_len = u64::from(self.piece_len());
-        let missing =
-            move |f: &File| f.len > piece_len && f.root.is_some_and(|r| self.layers.get(&r).is_none());
-        (0u32..).zip(&self.files).filter(move |(_, file)| missing(file)).map(|(n, _)| FileIndex(n))
+        let missing = move |f: &File| {
+            f.len > piece_len && f.root().is_some_and(|r| self.seldom.layers.get(r).is_none())
+        };
+        (0u32..).zip(&*self.files).filter(move |(_, file)| missing(file)).map(|(n, _)| FileIndex(n))
     }
 
     /// The piece layer of a file of more than one piece: the hash of each of its pieces.
     pub fn piece_layer(&self, file: FileIndex) -> Option<&[Hash]> {
-        self.layers.get(self.file(file)?.root()?).map(|layer| &**layer)
+        self.seldom.layers.get(self.file(file)?.root()?).map(|layer| &**layer)
     }
 
     /// Why it can't be downloaded as it is, if so.
     pub fn obstacle(&self) -> Option<Obstacle> {
-        if self.merkle_root.is_some() {
+        if self.merkle_root().is_some() {
             return Some(Obstacle::MerkleV1);
         }
         let blind = self.version == Version::V2 && !self.has_piece_layers();
@@ -341,7 +363,7 @@ impl Info {
     /// The v2 hash of a piece, which holds bytes of one file alone: each begins at a piece boundary.
     fn v2_hash(&self, piece: PieceIndex) -> Option<V2Expected> {
         let index = self.layout.files_of_piece(piece, &self.geometry).next()?;
-        let (file, root) = self.file(index).and_then(|f| Some((f, f.root?)))?;
+        let (file, root) = self.file(index).and_then(|f| Some((f, *f.root()?)))?;
         let piece_len = u64::from(self.piece_len());
         if file.len <= piece_len {
             // `len` fits, as it is at most a piece.
@@ -349,7 +371,7 @@ impl Info {
             return Some(V2Expected { hash: root, data_len, level: merkle::height(blocks) });
         }
         let start = self.geometry.piece_range(piece).start - file.offset;
-        let hash = *self.layers.get(&root)?.get((start / piece_len) as usize)?;
+        let hash = *self.seldom.layers.get(&root)?.get((start / piece_len) as usize)?;
         let data_len = (file.len - start).min(piece_len) as u32;
         Some(V2Expected { hash, data_len, level: merkle::piece_level(self.piece_len()) })
     }
@@ -426,9 +448,9 @@ fn cut(
     Ok((layout, geometry))
 }
 
-type V1Hashes = (Option<std::ops::Range<usize>>, Option<[u8; 20]>);
+type V1Hashes = (Option<NonZeroU32>, Option<[u8; 20]>);
 
-/// Where the hashes of the pieces are, or the root of them (BEP 30).
+/// Where the hashes of the pieces end, or the root of them (BEP 30).
 fn v1_hashes(info: &Field<'_, '_, '_>, version: Version, geometry: &Geometry) -> Result<V1Hashes, Error> {
     if !version.has_v1() {
         return Ok((None, None));
@@ -445,7 +467,8 @@ fn v1_hashes(info: &Field<'_, '_, '_>, version: Version, geometry: &Geometry) ->
         return Err(pieces.error(ErrorKind::Len { got: got as u64, expected }));
     }
     let end = pieces.node().offset() + pieces.node().raw().len() - info.node().offset();
-    Ok((Some(end - got..end), None))
+    // The decoder refuses input of more bytes than a u32 counts.
+    Ok((u32::try_from(end).ok().and_then(NonZeroU32::new), None))
 }
 
 fn private(info: &Field<'_, '_, '_>, warnings: &mut Warnings) -> bool {

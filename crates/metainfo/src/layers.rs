@@ -30,6 +30,8 @@ pub enum LayerError {
 pub(crate) struct Layers(BTreeMap<Hash, Arc<[Hash]>>);
 
 impl Layers {
+    pub(crate) const NONE: Layers = Layers(BTreeMap::new());
+
     /// Adds the layer of a file of `pieces` pieces of `piece_len` bytes, if it is right.
     pub(crate) fn add(
         &mut self,

@@ -13,14 +13,20 @@ use crate::file::FileIndex;
 /// Gaps and padding files (BEP 47) read as zeros and are never stored. A clone shares the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileLayout {
-    /// Every file, in order.
-    files: Arc<[Span]>,
-    /// The numbers of those that are not empty, so that a search never walks over empty ones. None where that is all.
-    filled: Option<Arc<[u32]>>,
+    /// None where there is one file, of all bytes.
+    table: Option<Arc<Table>>,
     total: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
+struct Table {
+    /// Every file, in order.
+    files: Box<[Span]>,
+    /// The numbers of those that are not empty, so that a search never walks over empty ones. None where that is all.
+    filled: Option<Box<[u32]>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     start: u64,
     len: u64,
@@ -70,13 +76,16 @@ impl FileLayout {
             }
             spans.push(Span { start, len, padding });
         }
+        if matches!(*spans, [Span { len: 1.., padding: false, .. }]) {
+            return Some(FileLayout { table: None, total });
+        }
         let filled = (filled.len() < spans.len()).then(|| filled.into());
-        Some(FileLayout { files: spans.into(), filled, total })
+        Some(FileLayout { table: Some(Arc::new(Table { files: spans.into(), filled })), total })
     }
 
     /// How many files there are.
     pub fn files(&self) -> u32 {
-        self.files.len() as u32
+        self.table.as_ref().map_or(1, |table| table.files.len() as u32)
     }
 
     /// Length of the payload space, in bytes, gaps and padding included.
@@ -86,13 +95,13 @@ impl FileLayout {
 
     /// The payload bytes of `file`; empty where there is no such file.
     pub fn file_range(&self, file: FileIndex) -> Range<u64> {
-        self.files.get(file.as_usize()).map_or(0..0, |span| span.start..span.start + span.len)
+        self.span(file.0).map_or(0..0, |span| span.start..span.start + span.len)
     }
 
     /// The file, padding files included, that holds byte `at` of the payload.
     pub fn file_at(&self, at: u64) -> Option<FileIndex> {
         let number = self.filled(self.first_after(at))?;
-        (self.files[number as usize].start <= at).then_some(FileIndex(number))
+        (self.span(number)?.start <= at).then_some(FileIndex(number))
     }
 
     /// The pieces that hold bytes of `file`; empty for an empty file.
@@ -109,7 +118,8 @@ impl FileLayout {
         let range = geometry.piece_range(piece);
         let first = self.first_after(range.start);
         let from_first = (first..).map_while(|at| self.filled(at));
-        let touched = from_first.take_while(move |n| self.files[*n as usize].start < range.end);
+        let touched =
+            from_first.take_while(move |n| self.span(*n).is_some_and(|span| span.start < range.end));
         touched.map(FileIndex)
     }
 
@@ -120,20 +130,29 @@ impl FileLayout {
         Extents { layout: self, at: range.start, end, next: self.first_after(range.start) }
     }
 
+    /// Where a file lies.
+    fn span(&self, file: u32) -> Option<Span> {
+        match &self.table {
+            Some(table) => table.files.get(file as usize).copied(),
+            None => (file == 0).then_some(Span { start: 0, len: self.total, padding: false }),
+        }
+    }
+
     /// The number of the file at this place among those that are not empty.
     fn filled(&self, at: usize) -> Option<u32> {
-        match &self.filled {
+        match self.table.as_ref().and_then(|table| table.filled.as_ref()) {
             Some(filled) => filled.get(at).copied(),
-            None => (at < self.files.len()).then_some(at as u32),
+            None => (at < self.files() as usize).then_some(at as u32),
         }
     }
 
     /// The place among the files that are not empty of the first one that ends after byte `at`.
     fn first_after(&self, at: u64) -> usize {
         let before = |span: &Span| span.start + span.len <= at;
-        match &self.filled {
-            Some(filled) => filled.partition_point(|&n| before(&self.files[n as usize])),
-            None => self.files.partition_point(before),
+        let Some(table) = &self.table else { return usize::from(self.total <= at) };
+        match &table.filled {
+            Some(filled) => filled.partition_point(|&n| before(&table.files[n as usize])),
+            None => table.files.partition_point(before),
         }
     }
 }
@@ -146,7 +165,7 @@ pub(crate) fn geometry(
     aligned: bool,
 ) -> Result<Geometry, GeometryError> {
     let geometry = Geometry::new(layout.total, piece_len)?;
-    let filled = || layout.files.iter().filter(|span| span.len > 0);
+    let filled = || (0..layout.files()).filter_map(|n| layout.span(n)).filter(|span| span.len > 0);
     if !aligned {
         let padding = filled().filter(|span| span.padding);
         return geometry.with_padding(padding.map(|span| span.start..span.start + span.len));
@@ -178,7 +197,7 @@ impl Iterator for Extents<'_> {
         }
         // The payload ends with a file's end, so there is one that ends after `at`.
         let number = self.layout.filled(self.next)?;
-        let span = &self.layout.files[number as usize];
+        let span = self.layout.span(number)?;
         let (stop, place) = if self.at < span.start {
             (span.start, Place::Zeros)
         } else {
@@ -257,7 +276,7 @@ mod tests {
                     }
                     Place::Zeros => {
                         let real = (0..layout.files()).map(FileIndex).find(|&f| layout.file_range(f).contains(&at));
-                        prop_assert!(real.is_none_or(|f| layout.files[f.as_usize()].padding));
+                        prop_assert!(real.is_none_or(|f| layout.span(f.0).unwrap().padding));
                     }
                 }
                 at += extent.len;

@@ -40,7 +40,9 @@ pub mod merkle;
 mod metainfo;
 mod names;
 mod outer;
+mod packed;
 pub mod path;
+mod rare;
 mod verify;
 
 pub use error::{Error, ErrorKind, Warning, WarningKind, Warnings};

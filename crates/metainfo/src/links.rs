@@ -60,8 +60,10 @@ impl Files<'_, '_> {
             let file = &mut self.files[link.file];
             // A link to a directory that it lies in would make every walk of the tree endless.
             let around = |dir: &str| file.path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
-            file.symlink = found.filter(|dir| !around(dir));
-            if file.symlink.is_none() {
+            let found = found.filter(|dir| !around(dir));
+            if found.is_some() {
+                file.odd.symlink = found;
+            } else {
                 let Link { key, offset, .. } = link;
                 self.warnings.push(|| Warning { kind: WarningKind::Symlink, key, offset });
             }

@@ -11,7 +11,9 @@ use crate::field::Field;
 use crate::hints::Hints;
 use crate::info::Info;
 use crate::limits::Limits;
-use crate::outer::{Around, Node, Outer};
+use crate::outer::{Node, Outer};
+use crate::packed::Packed;
+use crate::rare::Rare;
 
 /// From so many bytes on an info dictionary is not copied where that can be spared.
 const LARGE: usize = 64 * 1024;
@@ -22,9 +24,9 @@ const LARGE: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Metainfo {
     pub(crate) info: Arc<Info>,
-    pub(crate) outer: Around,
-    /// Every outer key but `info` and `piece layers`, with its value as read or as last set.
-    pub(crate) raw: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) outer: Rare<Outer>,
+    /// Every outer key but `info` and `piece layers`, ascending, each before its value as read or as last set.
+    pub(crate) raw: Packed,
     pub(crate) warnings: Warnings,
 }
 
@@ -88,10 +90,11 @@ impl Metainfo {
         let mut warnings = Warnings::default();
         warnings.push_bencode(document.warnings());
         let outer = Outer::read(&root, limits, &mut warnings).into();
-        let mut raw = BTreeMap::new();
+        let mut raw: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
         for (key, value) in root.entries().filter(|(key, _)| !matches!(*key, b"info" | b"piece layers")) {
-            raw.entry(key.to_vec()).or_insert_with(|| value.node().raw().to_vec());
+            raw.entry(key).or_insert_with(|| value.node().raw());
         }
+        let raw = pack(&raw);
         Ok((Metainfo { info: Arc::new(info), outer, raw, warnings }, at))
     }
 
@@ -99,8 +102,8 @@ impl Metainfo {
     pub fn from_info(info: Info) -> Metainfo {
         Metainfo {
             info: Arc::new(info),
-            outer: Around::default(),
-            raw: BTreeMap::new(),
+            outer: Rare::default(),
+            raw: Packed::default(),
             warnings: Warnings::default(),
         }
     }
@@ -110,7 +113,7 @@ impl Metainfo {
         let layers = self.encode_layers();
         let info = [(&b"info"[..], self.info.raw())];
         let layers = layers.as_deref().map(|layers| (&b"piece layers"[..], layers));
-        let mut entries: BTreeMap<&[u8], &[u8]> = self.raw.iter().map(|(k, v)| (&**k, &**v)).collect();
+        let mut entries: BTreeMap<&[u8], &[u8]> = self.outer_keys().collect();
         entries.extend(info.into_iter().chain(layers));
         crate::encoded::encode_dict(entries.iter().map(|(key, value)| (*key, *value)))
     }
@@ -119,7 +122,7 @@ impl Metainfo {
         if !self.info.version().has_v2() {
             return None;
         }
-        let layers = self.info.layers.iter().map(|(root, layer)| {
+        let layers = self.info.seldom.layers.iter().map(|(root, layer)| {
             let bytes = layer.as_flattened();
             (root, crate::encoded::encode_bytes(bytes))
         });
@@ -178,10 +181,7 @@ impl Metainfo {
     /// `similar` and `collections`: which torrents may have the same files (BEP 38). What is said in the info dictionary and
     /// beside it, together.
     pub fn hints(&self) -> Hints {
-        match &self.info.hints {
-            Some(inside) => inside.and(&self.outer.hints),
-            None => self.outer.hints.clone(),
-        }
+        self.info.seldom.hints.and(&self.outer.hints)
     }
 
     /// A note by whoever made the torrent.
@@ -206,11 +206,69 @@ impl Metainfo {
 
     /// Every outer key but `info` and `piece layers`, known or not, with its bencoded value, in ascending order.
     pub fn outer_keys(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.raw.iter().map(|(key, value)| (&**key, &**value))
+        let mut strings = self.raw.iter();
+        std::iter::from_fn(move || Some((strings.next()?, strings.next()?)))
     }
 
     /// What was odd about the file, outside the info dictionary; for that see [`Info::warnings`].
     pub fn warnings(&self) -> &Warnings {
         &self.warnings
+    }
+}
+
+/// Keys and their values for [`Metainfo::outer_keys`].
+pub(crate) fn pack(keys: &BTreeMap<&[u8], &[u8]>) -> Packed {
+    Packed::new(keys.iter().flat_map(|(key, value)| [*key, *value]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::File;
+    use crate::layout::FileLayout;
+
+    #[test]
+    fn what_an_ordinary_torrent_keeps_is_small() {
+        assert_eq!((size_of::<File>(), size_of::<FileLayout>(), size_of::<Metainfo>()), (56, 16, 40));
+        assert!(size_of::<Info>() <= 160, "{} bytes", size_of::<Info>());
+    }
+
+    #[test]
+    fn names_are_told_from_the_files() {
+        let read = |name: &str, rest: &str| {
+            let info =
+                format!("4:name{}:{name}12:piece lengthi16384e6:pieces20:{}", name.len(), "h".repeat(20));
+            let bytes = format!("d4:infod{rest}{info}ee").into_bytes();
+            Metainfo::from_bytes(&bytes, &Limits::default()).unwrap().into_info()
+        };
+        let many = "5:filesld6:lengthi1e4:pathl1:a1:beee";
+        for (rest, path) in [("6:lengthi5e", "a_b"), (many, "a_b/a/b")] {
+            let info = read("a/b", rest);
+            assert_eq!((info.name(), info.raw_name(), info.files()[0].path()), ("a_b", &b"a/b"[..], path));
+            let info = read("ab", rest);
+            assert_eq!((info.name(), info.raw_name()), ("ab", &b"ab"[..]));
+            assert!(info.v1_pieces().unwrap() == [b'h'; 20] && info.warnings().is_empty());
+            let info = read("..", rest);
+            assert_eq!(
+                (info.name(), info.raw_name()),
+                (&*info.info_hashes().primary().to_string(), &b".."[..])
+            );
+        }
+    }
+
+    #[test]
+    fn outer_keys_ascend_and_the_first_of_two_counts() {
+        let info = b"4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+        let bytes = [b"d1:zi1e1:b2:xy", &info[..], b"1:zi2e0:lee"].concat();
+        let mut torrent = Metainfo::from_bytes(&bytes, &Limits::default()).unwrap();
+        let keys = |torrent: &Metainfo| {
+            let pairs = torrent.outer_keys().map(|(key, value)| [key, b"=", value].concat());
+            String::from_utf8(pairs.collect::<Vec<_>>().join(&b' ')).unwrap()
+        };
+        assert_eq!(keys(&torrent), "=le b=2:xy z=i1e");
+        torrent.set_comment(Some("c:1"));
+        assert_eq!(keys(&torrent), "=le b=2:xy comment=3:c:1 z=i1e");
+        torrent.set_comment(None);
+        assert_eq!(keys(&torrent), "=le b=2:xy z=i1e");
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::error::ErrorKind;
-use crate::file::RawPath;
 use crate::limits::Limits;
+use crate::packed::Packed;
 use crate::path::{clash_key, safe_component, with_suffix};
 
 /// The number of a directory; 0 is the torrent's own.
@@ -29,7 +29,7 @@ pub(crate) struct Names<'a, 'l> {
 pub(crate) struct Named {
     pub(crate) path: Box<str>,
     /// The raw path, where it differs.
-    pub(crate) raw: Option<RawPath>,
+    pub(crate) raw: Option<Packed>,
 }
 
 impl<'a, 'l> Names<'a, 'l> {
@@ -42,7 +42,7 @@ impl<'a, 'l> Names<'a, 'l> {
     /// The path of the only file of a torrent, whose raw name is `raw`.
     pub(crate) fn single(&mut self, raw: &'a [u8]) -> Named {
         let same = raw == self.root.as_bytes();
-        Named { path: self.root.as_str().into(), raw: (!same).then(|| RawPath::new(&[raw])) }
+        Named { path: self.root.as_str().into(), raw: (!same).then(|| Packed::new([raw].into_iter())) }
     }
 
     /// A path for the file that the torrent calls `raw`.
@@ -140,8 +140,8 @@ impl<'a, 'l> Names<'a, 'l> {
     fn finish(&mut self, path: String, raw: &[&[u8]]) -> Result<Named, ErrorKind> {
         let below = path.get(self.root.len() + 1..).unwrap_or_default();
         let same = below.split('/').map(str::as_bytes).eq(raw.iter().copied());
-        let raw = (!same).then(|| RawPath::new(raw));
-        self.count(path.len() + raw.as_ref().map_or(0, RawPath::size))?;
+        let raw = (!same).then(|| Packed::new(raw.iter().copied()));
+        self.count(path.len() + raw.as_ref().map_or(0, Packed::size))?;
         Ok(Named { path: path.into(), raw })
     }
 

@@ -1,11 +1,10 @@
 //! The keys around the info dictionary: trackers, web seeds, nodes, notes.
 
-use std::ops::{Deref, DerefMut};
-
 use crate::error::{WarningKind, Warnings};
 use crate::field::Field;
 use crate::hints::Hints;
 use crate::limits::Limits;
+use crate::rare::Nothing;
 
 /// A DHT node to begin at (BEP 5, `nodes`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +30,6 @@ pub(crate) struct Outer {
     pub(crate) hints: Hints,
 }
 
-/// The outer keys of a torrent that may have none, as many do: then they take no memory.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Around(Option<Box<Outer>>);
-
 static NOTHING: Outer = Outer {
     announce: None,
     tiers: Vec::new(),
@@ -48,24 +43,8 @@ static NOTHING: Outer = Outer {
     hints: Hints::NONE,
 };
 
-impl From<Outer> for Around {
-    fn from(outer: Outer) -> Around {
-        Around((outer != NOTHING).then(|| Box::new(outer)))
-    }
-}
-
-impl Deref for Around {
-    type Target = Outer;
-
-    fn deref(&self) -> &Outer {
-        self.0.as_deref().unwrap_or(&NOTHING)
-    }
-}
-
-impl DerefMut for Around {
-    fn deref_mut(&mut self) -> &mut Outer {
-        self.0.get_or_insert_default()
-    }
+impl Nothing for Outer {
+    const NOTHING: &'static Outer = &NOTHING;
 }
 
 impl Outer {
