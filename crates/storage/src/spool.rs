@@ -8,38 +8,53 @@
 //! A page that the disk can't give back ends the process (SIGBUS), as a page of the program itself does.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use types::SharedBytes;
 
 #[cfg(target_os = "linux")]
 use self::linux::Filling;
+#[cfg(not(target_os = "linux"))]
+use self::other::Filling;
 
 /// Keeps bytes in files without a name. They take room on the disk until those beside them, 4 MiB or so, have all been
 /// dropped, or the process ends.
 #[derive(Debug)]
 pub struct Spool {
-    dir: PathBuf,
-    #[cfg(target_os = "linux")]
-    filling: std::sync::Mutex<Filling>,
+    filling: Mutex<Filling>,
 }
 
 impl Spool {
     /// A spool whose files are made below `dir`, as soon as there is something to be kept.
     pub fn new(dir: PathBuf) -> Spool {
-        Spool {
-            dir,
-            #[cfg(target_os = "linux")]
-            filling: std::sync::Mutex::default(),
-        }
+        Spool { filling: Mutex::new(Filling::new(dir)) }
     }
 
     /// Writes bytes to a file, which may wait for a disk. `None` where there is no such file or no room for it, or the bytes
     /// are none: they are to be kept in memory then.
     pub fn keep(&self, bytes: &[u8]) -> Option<SharedBytes> {
-        #[cfg(target_os = "linux")]
-        return self.filling.lock().unwrap_or_else(|e| e.into_inner()).keep(&self.dir, bytes);
-        #[cfg(not(target_os = "linux"))]
-        return None;
+        self.filling.lock().unwrap_or_else(PoisonError::into_inner).keep(bytes)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use std::path::PathBuf;
+
+    use types::SharedBytes;
+
+    /// No file.
+    #[derive(Debug)]
+    pub(super) struct Filling;
+
+    impl Filling {
+        pub(super) fn new(_: PathBuf) -> Filling {
+            Filling
+        }
+
+        pub(super) fn keep(&mut self, _: &[u8]) -> Option<SharedBytes> {
+            None
+        }
     }
 }
 
@@ -48,7 +63,7 @@ mod linux {
     use std::fs::File;
     use std::io::{self, IoSlice};
     use std::ops::Range;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
     use memmap2::{MmapOptions, MmapRaw};
@@ -61,8 +76,9 @@ mod linux {
     pub(super) const SEGMENT: usize = 4 << 20;
 
     /// The file that is being filled.
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     pub(super) struct Filling {
+        dir: PathBuf,
         segment: Option<(File, Arc<Segment>)>,
         used: usize,
         /// The file system has no files without a name.
@@ -96,16 +112,20 @@ mod linux {
     }
 
     impl Filling {
-        pub(super) fn keep(&mut self, dir: &Path, bytes: &[u8]) -> Option<SharedBytes> {
+        pub(super) fn new(dir: PathBuf) -> Filling {
+            Filling { dir, segment: None, used: 0, is_hopeless: false }
+        }
+
+        pub(super) fn keep(&mut self, bytes: &[u8]) -> Option<SharedBytes> {
             if bytes.is_empty() || self.is_hopeless {
                 return None;
             }
             if bytes.len() > SEGMENT {
-                let (file, segment) = self.made(dir, bytes.len())?;
+                let (file, segment) = self.made(bytes.len())?;
                 return write(&file, segment, 0, bytes);
             }
             if self.segment.is_none() || self.used + bytes.len() > SEGMENT {
-                self.segment = Some(self.made(dir, SEGMENT)?);
+                self.segment = Some(self.made(SEGMENT)?);
                 self.used = 0;
             }
             let (file, segment) = self.segment.as_ref()?;
@@ -114,8 +134,8 @@ mod linux {
             Some(kept)
         }
 
-        fn made(&mut self, dir: &Path, len: usize) -> Option<(File, Arc<Segment>)> {
-            let made = Segment::new(dir, len);
+        fn made(&mut self, len: usize) -> Option<(File, Arc<Segment>)> {
+            let made = Segment::new(&self.dir, len);
             self.is_hopeless = made.as_ref().is_err_and(|error| {
                 // Old kernels take the flag for that of a directory.
                 matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory)

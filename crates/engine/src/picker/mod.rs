@@ -341,6 +341,12 @@ impl Picker {
             && self.rarity.reachable(rng) == 0
     }
 
+    /// How many peers are asked for a block.
+    pub(crate) fn owing(&self, block: BlockRef) -> u8 {
+        let state = || self.partials.get(&block.piece)?.state(self.geometry.exact_block(block)?);
+        if let Some(BlockState::Asked(owing)) = state() { owing } else { 0 }
+    }
+
     /// Asks this peer too for a block that so many others, and no more, owe us. Whether it may be asked.
     pub(crate) fn ask_again(&mut self, asker: Asker<'_>, block: BlockRef, owing: u8) -> bool {
         let may = self.is_sought(block.piece) && asker.pieces.has(block.piece) && !asker.parole;

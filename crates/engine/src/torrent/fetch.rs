@@ -14,8 +14,6 @@ use crate::{Arrival, ConnId, DiskTrouble, Event, Fault, Output};
 /// Blocks never asked for that a peer may send before it is dropped; crossed cancels and restarts explain a
 /// few.
 const UNASKED: u32 = 64;
-/// A block that is expected within this time is not asked for a second time.
-const WORTH_A_COPY: Duration = Duration::from_secs(2);
 
 /// As many pieces as a fast peer brings in this time it fetches side by side.
 const ABREAST_FOR: Duration = Duration::from_millis(500);
@@ -23,27 +21,6 @@ const ABREAST_FOR: Duration = Duration::from_millis(500);
 const FAST: f64 = 2e6;
 /// The most pieces that one peer fetches side by side: as many as the widest kernel hashes at once.
 const MOST_ABREAST: u32 = 16;
-
-/// Most peers of those that bring something that are asked for one block in the end-game.
-const MOST_COPIES: u32 = 3;
-
-/// A copy of a block that is owed and late.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Copy {
-    block: BlockRef,
-    wait: Duration,
-    /// It is owed by a peer that brings what it owes.
-    proven: bool,
-}
-
-/// A block that all who were asked for it bring late.
-struct Late {
-    block: BlockRef,
-    copies: u8,
-    proven: u32,
-    /// When the first of them is expected.
-    wait: Duration,
-}
 
 /// How many pieces a peer of this rate, in bytes a second, fetches side by side: as many as it brings in [`ABREAST_FOR`], so
 /// that none is whole much later than it would be alone.
@@ -53,24 +30,6 @@ fn abreast(rate: f64, geometry: &Geometry) -> u32 {
     }
     let pieces = rate * ABREAST_FOR.as_secs_f64() / f64::from(geometry.piece_len(PieceIndex(0)).max(1));
     (pieces as u32).clamp(1, MOST_ABREAST)
-}
-
-/// Of all late copies those blocks that are worth another one, the last to come first. What peers owe that
-/// never brought anything is no reason to wait longer.
-fn worth_a_copy(mut owed: Vec<Copy>) -> Vec<Late> {
-    owed.sort_unstable();
-    let one = |copies: &[Copy]| Late {
-        block: copies[0].block,
-        copies: u8::try_from(copies.len()).unwrap_or(u8::MAX),
-        proven: copies.iter().filter(|copy| copy.proven).count() as u32,
-        wait: copies[0].wait,
-    };
-    let worth = |late: &Late| {
-        late.proven < MOST_COPIES && late.wait >= WORTH_A_COPY * (1 << late.proven.saturating_sub(1))
-    };
-    let mut late: Vec<Late> = owed.chunk_by(|a, b| a.block == b.block).map(one).filter(worth).collect();
-    late.sort_by_key(|late| (std::cmp::Reverse(late.wait), late.block));
-    late
 }
 
 impl Torrent {
@@ -137,38 +96,6 @@ impl Torrent {
         }
         let useful = self.peers.get(&conn).is_some_and(|peer| self.picker.is_interesting(&peer.pieces));
         self.set_interest(now, conn, useful);
-    }
-
-    /// The end-game: asks an idle peer for the block that would come last, where that would take long. A copy
-    /// that both bring is waste, so that what comes soon anyway is left alone, and each further copy has to
-    /// be worth more.
-    pub(super) fn rescue(&mut self, now: Time, conn: ConnId) -> bool {
-        let mut owed: Vec<Copy> = Vec::new();
-        for peer in self.peers.values_mut().filter(|peer| peer.who.conn != conn) {
-            let (rate, proven) = (peer.down.rate(now), peer.requests.is_proven());
-            let late = peer.requests.late(now, rate, WORTH_A_COPY);
-            owed.extend(late.map(|(block, wait)| Copy { block, wait, proven }));
-        }
-        let late = worth_a_copy(owed);
-        let Some(peer) = self.peers.get_mut(&conn) else { return false };
-        let asker = Asker {
-            conn,
-            pieces: &peer.pieces,
-            parole: peer.trust.parole,
-            alone: false,
-            pace: urgent::pace(peer, now, Duration::ZERO),
-            suggested: &[],
-            abreast: 1,
-            queue: 0,
-        };
-        // Who would bring it hardly sooner is no help.
-        let gain = asker.pace.each * 2;
-        let mut ask =
-            |late: &Late| late.wait >= gain && self.picker.ask_again(asker, late.block, late.copies);
-        let Some(Late { block, .. }) = late.into_iter().find(|late| ask(late)) else { return false };
-        peer.requests.ask(now, block);
-        self.send(now, conn, Message::Request(block));
-        true
     }
 
     /// Bytes of a block that count: padding is no payload (BEP 47). Of a block that is none of ours every

@@ -6,6 +6,7 @@
 
 mod address;
 mod content;
+mod endgame;
 mod exchange;
 mod extended;
 mod fetch;

@@ -1,0 +1,96 @@
+//! The end-game: everything is asked for, and idle peers help slow ones out.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use types::{BlockRef, Time};
+use wire::Message;
+
+use super::{Torrent, urgent};
+use crate::ConnId;
+use crate::picker::Asker;
+
+/// A block that is expected within this time is not asked for a second time.
+const WORTH_A_COPY: Duration = Duration::from_secs(2);
+/// Most peers of those that bring something that are asked for one block.
+const MOST_COPIES: u32 = 3;
+
+/// A copy of a block that is owed and late. The greatest is the one that comes last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Copy {
+    wait: Duration,
+    block: Reverse<BlockRef>,
+    /// It is owed by a peer that brings what it owes.
+    proven: bool,
+}
+
+/// A block that all who were asked for it bring late.
+struct Late {
+    block: BlockRef,
+    copies: u8,
+    proven: u32,
+    /// When the first of them is expected.
+    wait: Duration,
+}
+
+impl Late {
+    /// The block of `copy`, one of those that are `owed`, which so many peers owe. None where another of its copies comes
+    /// before.
+    fn of(copy: Copy, owing: u8, owed: &[Copy]) -> Option<Late> {
+        let mut late = Late { block: copy.block.0, copies: 1, proven: copy.proven.into(), wait: copy.wait };
+        // Most are owed by one peer alone, and then nothing has to be looked for.
+        if owing > 1 {
+            let all = || owed.iter().filter(|other| other.block == copy.block);
+            late.copies = u8::try_from(all().count()).unwrap_or(u8::MAX);
+            late.proven = all().filter(|other| other.proven).count() as u32;
+            late.wait = all().map(|other| other.wait).min()?;
+        }
+        (late.wait == copy.wait).then_some(late)
+    }
+
+    /// Whether another copy is worth it: each further one has to be worth more. What peers owe that never brought anything is
+    /// no reason to wait longer.
+    fn is_worth_a_copy(&self) -> bool {
+        self.proven < MOST_COPIES && self.wait >= WORTH_A_COPY * (1 << self.proven.saturating_sub(1))
+    }
+}
+
+impl Torrent {
+    /// Asks an idle peer for the block that would come last, where that would take long. A copy that both bring is waste, so
+    /// that what comes soon anyway is left alone.
+    pub(super) fn rescue(&mut self, now: Time, conn: ConnId) -> bool {
+        let mut owed: Vec<Copy> = Vec::new();
+        for peer in self.peers.values_mut().filter(|peer| peer.who.conn != conn) {
+            let (rate, proven) = (peer.down.rate(now), peer.requests.is_proven());
+            let late = peer.requests.late(now, rate, WORTH_A_COPY);
+            owed.extend(late.map(|(block, wait)| Copy { wait, block: Reverse(block), proven }));
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return false };
+        let asker = Asker {
+            conn,
+            pieces: &peer.pieces,
+            parole: peer.trust.parole,
+            alone: false,
+            pace: urgent::pace(peer, now, Duration::ZERO),
+            suggested: &[],
+            abreast: 1,
+            queue: 0,
+        };
+        // Who would bring it hardly sooner is no help.
+        let gain = asker.pace.each * 2;
+        // With many peers thousands are owed, and one of the first is what is looked for: they are not sorted.
+        let mut last = BinaryHeap::from(owed.clone());
+        while let Some(copy) = last.pop().filter(|copy| copy.wait >= gain) {
+            let owing = self.picker.owing(copy.block.0);
+            let late = Late::of(copy, owing, &owed).filter(Late::is_worth_a_copy);
+            let Some(Late { block, copies, .. }) = late else { continue };
+            if self.picker.ask_again(asker, block, copies) {
+                peer.requests.ask(now, block);
+                self.send(now, conn, Message::Request(block));
+                return true;
+            }
+        }
+        false
+    }
+}
