@@ -44,8 +44,6 @@ def transfer(torrent, directory, listen, seed):
         out_enc_policy=int(lt.enc_policy.pe_disabled), alert_mask=int(lt.alert.category_t.status_notification | lt.alert.category_t.storage_notification),
     )
     add = params(lt.torrent_info(torrent), directory)
-    if seed:
-        add.flags |= lt.torrent_flags.seed_mode
     handle = ses.add_torrent(add)
     while seed or not handle.status().is_seeding:
         ses.wait_for_alert(200)

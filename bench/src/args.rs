@@ -20,8 +20,16 @@ impl Args {
         Ok(Args(map))
     }
 
+    /// Refuses what is none of these names.
+    pub(crate) fn only(&self, names: &[&str]) -> Result {
+        match self.0.keys().find(|name| !names.contains(&name.as_str())) {
+            Some(name) => Err(format!("there is no --{name}; there are --{}", names.join(", --")).into()),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn find<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
-        let parse = |text: &String| text.parse().map_err(|_| format!("--{name}: `{text}` is none"));
+        let parse = |text: &String| text.parse().map_err(|_| format!("--{name}: `{text}` is not understood"));
         Ok(self.0.get(name).map(parse).transpose()?)
     }
 

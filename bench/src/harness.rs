@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::args::Args;
+use crate::home::Home;
 use crate::journal::{Journal, Outcome};
 use crate::payload::{PIECE, Payload};
 use crate::peers::{self, Format, Job, Peer, Timed};
@@ -15,17 +15,20 @@ use crate::report::{Report, Series};
 use crate::rows::{self, Row};
 use crate::{Result, plot, proc, sandbox};
 
+/// The smallest payload: as many pieces as the floor takes side by side.
+const LEAST: usize = 16;
+/// Who takes longer is asked once.
+const VERY_SLOW: Duration = Duration::from_secs(30);
+
 /// What all rows share.
 pub(crate) struct Bench {
-    dir: PathBuf,
+    home: Home,
     /// The directory that holds the payload.
     pub(crate) data: PathBuf,
     /// Its torrent, v1.
     pub(crate) torrent: PathBuf,
     /// And v2.
     torrent_v2: PathBuf,
-    /// The payload's directory on a disk, once it was asked for; it goes with the run.
-    disk: OnceLock<PathBuf>,
     hash: String,
     /// Its length.
     pub(crate) pieces: usize,
@@ -36,19 +39,26 @@ pub(crate) struct Bench {
 
 /// `bench run`.
 pub(crate) fn run(args: &Args) -> Result {
+    args.only(&["rounds", "size", "rows", "peers", "out", "note", "journal"])?;
     let (rounds, mib) = (args.find("rounds")?.unwrap_or(5), args.find("size")?.unwrap_or(2048));
+    if rounds == 0 || mib < LEAST {
+        return Err(format!("--rounds is 1 or more, --size {LEAST} MiB or more").into());
+    }
     let rows = choose(rows::ALL, args.find("rows")?, |row| row.name())?;
     let peers = choose(peers::ALL, args.find("peers")?, |peer| peer.name())?;
     // Outside the walls, where what is missing can be fetched.
-    let versions: Vec<String> = peers.iter().map(|peer| peer.install()).collect::<Result<_>>()?;
+    let (peers, versions) = installed(peers)?;
     if !sandbox::inside() {
         sandbox::enter()?;
     }
     let out = args.find::<PathBuf>("out")?.unwrap_or_else(|| peers::here("RESULTS.md"));
+    writable(&out)?;
+    let versions: Vec<(&str, String)> = peers.iter().map(|peer| peer.name()).zip(versions).collect();
+    let run = format!("{mib} MiB; {versions:?}; {}", crate::report::machine().trim());
     let journal = args.find::<PathBuf>("journal")?;
-    let mut journal = journal.map_or_else(|| Ok(Journal::default()), |path| Journal::open(&path))?;
+    let mut journal = journal.map_or_else(|| Ok(Journal::default()), |path| Journal::open(&path, &run))?;
     let bench = Bench::new(mib)?;
-    let mut report = Report::new(rounds, mib, peers.iter().map(|peer| peer.name()).zip(versions).collect());
+    let mut report = Report::new(rounds, mib, versions);
     for row in rows {
         let series = measure(&bench, &mut journal, row, &peers, rounds)?;
         report.row(row, &series);
@@ -63,9 +73,46 @@ pub(crate) fn run(args: &Args) -> Result {
     if let Some(note) = args.find::<String>("note")? {
         report.note(&note);
     }
-    let text = report.text().replace(&*bench.dir.to_string_lossy(), "DIR");
+    let text = report.text().replace(&*bench.home.dir.to_string_lossy(), "DIR");
     print!("{text}");
-    Ok(std::fs::write(out, text)?)
+    std::fs::write(&out, text).map_err(|error| format!("{}: {error}", out.display()).into())
+}
+
+/// The clients that are there, with their versions. One that can't be had is left out, with a word; ours must be there.
+fn installed(peers: Vec<&'static dyn Peer>) -> Result<(Vec<&'static dyn Peer>, Vec<String>)> {
+    let (mut there, mut versions) = (Vec::new(), Vec::new());
+    for peer in peers {
+        match peer.install() {
+            Ok(version) => {
+                there.push(peer);
+                versions.push(version);
+            }
+            Err(error) if peer.name() == "riverrun" => return Err(error),
+            Err(error) => eprintln!("{} takes no part: {error}", peer.name()),
+        }
+    }
+    Ok((there, versions))
+}
+
+/// Whether the results can be written, before hours are spent on them.
+fn writable(out: &Path) -> Result {
+    let there = out.exists();
+    let file = std::fs::File::options().create(true).append(true).open(out);
+    file.map_err(|error| format!("{}: {error}", out.display()))?;
+    if !there {
+        std::fs::remove_file(out)?;
+    }
+    Ok(())
+}
+
+/// How a command is shown: programs and directories of this machine have short names.
+fn shown(bench: &Bench, command: &str) -> String {
+    let cache = peers::cache().unwrap_or_default();
+    let here = peers::here("");
+    let short = [(&bench.home.dir, "DIR"), (&cache, "CACHE"), (&here, "bench/")];
+    short
+        .into_iter()
+        .fold(command.to_owned(), |text, (path, name)| text.replace(&*path.to_string_lossy(), name))
 }
 
 /// Those of a comma-separated list, or all.
@@ -96,18 +143,24 @@ fn measure(
             }
             let outcome = journal.outcome((row.name(), round, peer.name()), || {
                 let start = Instant::now();
+                proc::take_command();
                 let result = row.measure(bench, *peer, round == 0).map_err(|error| error.to_string());
-                Outcome { seconds: start.elapsed().as_secs_f64(), result }
+                let command = shown(bench, &proc::take_command());
+                Outcome { seconds: start.elapsed().as_secs_f64(), result, command }
             })?;
+            if series.command.is_empty() {
+                series.command = outcome.command;
+            }
             match outcome.result {
                 Ok(Some(values)) => {
                     let (name, peer, took) = (row.name(), peer.name(), outcome.seconds);
                     eprintln!("{name} {round}/{rounds} {peer}: {values:.3?} ({took:.1} s)");
-                    let slow = took > row.patience().as_secs_f64();
-                    if values.len() == row.columns().len() && (round > 0 || slow) {
+                    // The first round is one of getting warm, if it can be afforded.
+                    let very_slow = took > VERY_SLOW.as_secs_f64();
+                    if values.len() == row.columns().len() && (round > 0 || very_slow) {
                         series.rounds.push(values);
                     }
-                    series.over = slow;
+                    series.over = very_slow || round > 0 && took > row.patience().as_secs_f64();
                 }
                 Ok(None) => series.over = true,
                 Err(error) => {
@@ -122,12 +175,8 @@ fn measure(
 
 impl Bench {
     fn new(mib: usize) -> Result<Bench> {
-        let base = [Path::new("/dev/shm"), &std::env::temp_dir()]
-            .into_iter()
-            .find(|dir| dir.is_dir())
-            .map(Path::to_owned);
-        let unique = std::time::UNIX_EPOCH.elapsed()?.as_millis();
-        let dir = base.ok_or("no temporary directory")?.join(format!("riverrun-bench-{unique}"));
+        let home = Home::new(mib)?;
+        let dir = &home.dir;
         let (data, torrent, payload) = (dir.join("data"), dir.join("payload.torrent"), Payload::new());
         std::fs::create_dir_all(&data)?;
         payload.write(&data.join("payload"), mib)?;
@@ -142,11 +191,10 @@ impl Bench {
         let said = proc::output(show.arg("metainfo").arg(&torrent).arg("infohash"))?;
         let hash = said.split_whitespace().find(|word| word.len() == 40).ok_or("no info hash")?.to_owned();
         Ok(Bench {
-            dir,
+            home,
             data,
             torrent,
             torrent_v2,
-            disk: OnceLock::new(),
             hash,
             pieces: mib * (1 << 20) / PIECE,
             payload,
@@ -161,14 +209,10 @@ impl Bench {
 
     /// A directory with the payload on a disk, of which nothing is in memory.
     pub(crate) fn cold(&self) -> Result<&Path> {
-        if self.disk.get().is_none() {
-            let name = self.dir.file_name().ok_or("no name")?;
-            let dir = Path::new("/var/tmp").join(name);
-            std::fs::create_dir_all(&dir)?;
+        let dir = self.home.disk()?;
+        if !dir.join("payload").exists() {
             std::fs::copy(self.data.join("payload"), dir.join("payload"))?;
-            let _ = self.disk.set(dir);
         }
-        let dir = self.disk.get().ok_or("no disk")?;
         let file = std::fs::File::open(dir.join("payload"))?;
         file.sync_all()?;
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
@@ -183,7 +227,7 @@ impl Bench {
     /// A directory for one measurement.
     pub(crate) fn place(&self) -> Result<Place> {
         let number = self.places.fetch_add(1, Ordering::Relaxed);
-        let dir = self.dir.join(format!("place-{number}"));
+        let dir = self.home.dir.join(format!("place-{number}"));
         std::fs::create_dir_all(&dir)?;
         Ok(Place(dir))
     }
@@ -233,16 +277,6 @@ impl Bench {
             }
         }
         Ok(vec![cpu / self.gib(), wall, self.gib() * 1.073_741_824 / wall])
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        for dir in self.disk.get().into_iter().chain([&self.dir]) {
-            if let Err(error) = std::fs::remove_dir_all(dir) {
-                eprintln!("{} is left: {error}", dir.display());
-            }
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::Result;
@@ -14,6 +14,8 @@ pub(crate) struct Outcome {
     pub(crate) seconds: f64,
     /// A number for each column, none where the client has no such work, or why it failed.
     pub(crate) result: std::result::Result<Option<Vec<f64>>, String>,
+    /// What was run.
+    pub(crate) command: String,
 }
 
 /// Every measurement of a run, one line each, in a file where one is named.
@@ -24,12 +26,32 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads what is there, and goes on behind it.
-    pub(crate) fn open(path: &Path) -> Result<Journal> {
-        let file = File::options().create(true).append(true).open(path)?;
+    /// Reads what is there of this run, and goes on behind it. A last line that was cut is measured again.
+    pub(crate) fn open(path: &Path, run: &str) -> Result<Journal> {
+        let fail = |error: std::io::Error| format!("{}: {error}", path.display());
+        let options = File::options().create(true).truncate(false).read(true).write(true).clone();
+        let (mut file, mut text) = (options.open(path).map_err(fail)?, String::new());
+        file.read_to_string(&mut text).map_err(fail)?;
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        // What follows is written behind the last whole line.
+        file.set_len(text.len() as u64).map_err(fail)?;
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).map_err(fail)?;
+        let mut lines = text.lines();
+        match lines.next() {
+            None => writeln!(file, "{run}").map_err(fail)?,
+            Some(first) if first == run => {}
+            Some(_) => {
+                return Err(format!(
+                    "{}: it is of another run than `{run}`; name another file",
+                    path.display()
+                )
+                .into());
+            }
+        }
         let mut known = BTreeMap::new();
-        for line in std::fs::read_to_string(path)?.lines() {
-            let (key, outcome) = read(line).ok_or_else(|| format!("{}: `{line}`", path.display()))?;
+        for line in lines {
+            let (key, outcome) =
+                read(line).ok_or_else(|| format!("{}: not a line of a journal: `{line}`", path.display()))?;
             known.insert(key, outcome);
         }
         Ok(Journal { known, file: Some(file) })
@@ -59,19 +81,20 @@ fn write(outcome: &Outcome) -> String {
         Ok(Some(values)) => values.iter().map(f64::to_string).collect::<Vec<_>>().join(" "),
         Err(error) => format!("failed: {}", error.lines().next().unwrap_or_default()),
     };
-    format!("{}\t{said}", outcome.seconds)
+    format!("{}\t{}\t{said}", outcome.seconds, outcome.command.replace(['\t', '\n'], " "))
 }
 
 fn read(line: &str) -> Option<(String, Outcome)> {
-    let mut parts = line.splitn(5, '\t');
+    let mut parts = line.splitn(6, '\t');
     let key = [parts.next()?, parts.next()?, parts.next()?].join("\t");
-    let (seconds, said) = (parts.next()?.parse().ok()?, parts.next()?);
+    let (seconds, command) = (parts.next()?.parse().ok()?, parts.next()?.to_owned());
+    let said = parts.next()?;
     let result = match (said, said.strip_prefix("failed: ")) {
         (_, Some(error)) => Err(error.to_owned()),
         ("none", _) => Ok(None),
         _ => Ok(Some(said.split(' ').map(str::parse).collect::<std::result::Result<_, _>>().ok()?)),
     };
-    Some((key, Outcome { seconds, result }))
+    Some((key, Outcome { seconds, result, command }))
 }
 
 #[cfg(test)]
@@ -82,12 +105,16 @@ mod tests {
     fn what_was_measured_is_not_measured_again() {
         let path = std::env::temp_dir().join(format!("riverrun-bench-journal-{}", std::process::id()));
         let outcomes = [Ok(Some(vec![1.25, f64::INFINITY])), Ok(None), Err("it ended\nearly".to_owned())];
-        let mut first = Journal::open(&path).unwrap();
+        let mut first = Journal::open(&path, "run").unwrap();
         for (round, result) in outcomes.iter().enumerate() {
-            let measured = Outcome { seconds: 0.5, result: result.clone() };
+            let measured = Outcome { seconds: 0.5, result: result.clone(), command: "a b".into() };
             assert_eq!(first.outcome(("row", round, "peer"), || measured.clone()).unwrap(), measured);
         }
-        let mut second = Journal::open(&path).unwrap();
+        assert!(Journal::open(&path, "another").is_err());
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&whole[..], b"row\t3\tpe"].concat()).unwrap();
+        let mut second = Journal::open(&path, "run").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "what was cut is gone");
         let mut again = |round| second.outcome(("row", round, "peer"), || panic!("measured")).unwrap().result;
         assert_eq!((again(0), again(1)), (outcomes[0].clone(), outcomes[1].clone()));
         assert_eq!(again(2), Err("it ended".into()));

@@ -6,6 +6,7 @@
 mod args;
 mod floor;
 mod harness;
+mod home;
 mod idle;
 mod journal;
 mod load;
@@ -30,6 +31,8 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 /// The harness reports; it recovers from nothing.
 pub(crate) type Result<T = ()> = std::result::Result<T, Error>;
 
+const USAGE: &str = "bench run [--rounds N] [--size MIB] [--rows A,B] [--peers A,B] [--out FILE] [--note TEXT] [--journal FILE]";
+
 fn main() -> ExitCode {
     match command() {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,7 +54,11 @@ fn command() -> Result {
         ("floor", "receive") => floor::receive(&Args::parse(words)?),
         ("idle", "riverrun") => idle::riverrun(&Args::parse(words)?),
         ("huge", "riverrun") => idle::huge(&Args::parse(words)?),
+        (_, "--help" | "-h") | ("--help" | "-h", _) => {
+            println!("{USAGE}");
+            Ok(())
+        }
         ("run", _) => harness::run(&Args::parse(std::env::args().skip(2))?),
-        _ => Err("bench run [--rounds N] [--size MIB] [--rows A,B] [--peers A,B] [--journal FILE]".into()),
+        _ => Err(USAGE.into()),
     }
 }

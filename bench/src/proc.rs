@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -15,6 +16,7 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it; what it says goes to a file.
     pub(crate) fn start(mut command: Command, log: &std::path::Path) -> Result<Program> {
+        note(&command);
         let file = std::fs::File::create(log)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().map_err(|error| format!("{}: {error}", show(&command)))?;
@@ -81,6 +83,7 @@ pub(crate) struct Talker {
 
 impl Talker {
     pub(crate) fn start(mut command: Command) -> Result<Talker> {
+        note(&command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", show(&command)))?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
@@ -130,6 +133,7 @@ pub(crate) struct Holder {
 
 /// Runs a program to its end; what it wrote to stdout.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
+    note(command);
     let output =
         command.stdin(Stdio::null()).output().map_err(|error| format!("{}: {error}", show(command)))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -137,6 +141,18 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         return Ok(text);
     }
     Err(format!("`{}` failed\n{text}{}", show(command), String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// The first command that was run since somebody asked.
+static FIRST: Mutex<Option<String>> = Mutex::new(None);
+
+fn note(command: &Command) {
+    FIRST.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert_with(|| show(command));
+}
+
+/// The first command that was run since this was called last: a client's, as the load generator is started after it.
+pub(crate) fn take_command() -> String {
+    FIRST.lock().unwrap_or_else(|e| e.into_inner()).take().unwrap_or_default()
 }
 
 /// The command as one would type it.

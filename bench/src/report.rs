@@ -14,11 +14,13 @@ pub(crate) struct Series {
     pub(crate) over: bool,
     /// Why it failed.
     pub(crate) error: Option<String>,
+    /// What was run.
+    pub(crate) command: String,
 }
 
 impl Series {
     pub(crate) fn new(peer: &'static str) -> Series {
-        Series { peer, rounds: Vec::new(), over: false, error: None }
+        Series { peer, rounds: Vec::new(), over: false, error: None, command: String::new() }
     }
 
     fn sorted(&self, column: usize) -> Vec<f64> {
@@ -65,7 +67,7 @@ impl Report {
         let mut text = format!(
             "# Results\n\nMade by `cargo xtask bench --rounds {rounds} --size {mib}`: {mib} MiB in pieces of 1 MiB on tmpfs, over \
              loopback, all clients in turns, after one round that does not count. Each cell is the median of {rounds} \
-             rounds, and the least and the most; who takes more than 8 s, with starting and checking (30 s where we watch for long), is asked once, and its first round counts. CPU time is that of the client alone, user and system, from the first \
+             rounds, and the least and the most; who takes more than 8 s, with starting and checking (30 s where we watch for long), is asked once more, and that counts; who takes more than 30 s is asked once. CPU time is that of the client alone, user and system, from the first \
              connection on; the generator's stands beside it, as loopback charges some of a receiver's work to the \
              sender. The ratio is the first column against ours: above 1 we need less.\n\n"
         );
@@ -110,6 +112,10 @@ impl Report {
         if !verdicts.is_empty() {
             let _ = write!(text, "\nTargets:\n\n{}\n", verdicts.join("\n"));
         }
+        let _ = write!(text, "\nCommands:\n\n");
+        for Series { peer, command, .. } in series.iter().filter(|series| !series.command.is_empty()) {
+            let _ = writeln!(text, "- {peer}: `{command}`");
+        }
     }
 
     /// A remark at the end.
@@ -123,7 +129,7 @@ impl Report {
 }
 
 /// What this machine is.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let (cpu, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
     let field = |text: &str, key: &str| {

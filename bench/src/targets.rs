@@ -11,6 +11,8 @@ pub(crate) struct Target {
     pub(crate) with: With,
     /// At most or at least so many times that.
     pub(crate) bound: Bound,
+    /// It counts only where our median of this column is below this number.
+    pub(crate) given: Option<(&'static str, f64)>,
 }
 
 /// What a median is compared with.
@@ -35,30 +37,35 @@ pub(crate) enum Bound {
 
 /// At most so many times the best of the others.
 pub(crate) const fn below_best(column: &'static str, times: f64) -> Target {
-    Target { column, with: With::Best, bound: Bound::AtMost(times) }
+    Target { column, with: With::Best, bound: Bound::AtMost(times), given: None }
 }
 
 /// At least so many times the best of the others.
 pub(crate) const fn above_best(column: &'static str, times: f64) -> Target {
-    Target { column, with: With::Best, bound: Bound::AtLeast(times) }
+    Target { column, with: With::Best, bound: Bound::AtLeast(times), given: None }
 }
 
 /// At most so many times the floor.
 pub(crate) const fn below_floor(column: &'static str, times: f64) -> Target {
-    Target { column, with: With::Peer("floor"), bound: Bound::AtMost(times) }
+    Target { column, with: With::Peer("floor"), bound: Bound::AtMost(times), given: None }
 }
 
 /// At least so many times this client.
 pub(crate) const fn above(peer: &'static str, column: &'static str, times: f64) -> Target {
-    Target { column, with: With::Peer(peer), bound: Bound::AtLeast(times) }
+    Target { column, with: With::Peer(peer), bound: Bound::AtLeast(times), given: None }
 }
 
 /// At most this number.
 pub(crate) const fn at_most(column: &'static str, number: f64) -> Target {
-    Target { column, with: With::Number, bound: Bound::AtMost(number) }
+    Target { column, with: With::Number, bound: Bound::AtMost(number), given: None }
 }
 
 impl Target {
+    /// The same, if our median of a column is below a number.
+    pub(crate) const fn given_below(self, column: &'static str, number: f64) -> Target {
+        Target { given: Some((column, number)), ..self }
+    }
+
     /// A line that says whether it is met, or why nobody can say.
     pub(crate) fn verdict(&self, columns: &[Column], series: &[Series]) -> String {
         self.judge(columns, series).unwrap_or_else(|| {
@@ -68,6 +75,16 @@ impl Target {
 
     fn judge(&self, columns: &[Column], series: &[Series]) -> Option<String> {
         let column = columns.iter().position(|column| column.name == self.column)?;
+        if let Some((given, limit)) = self.given {
+            let column = columns.iter().position(|column| column.name == given)?;
+            let ours = series.iter().find(|s| s.peer == "riverrun")?.median(column)?;
+            if ours >= limit {
+                return Some(format!(
+                    "- not judged: {}, as {given} is {ours:.3}, not below {limit}",
+                    self.column
+                ));
+            }
+        }
         let median = |s: &Series| if s.error.is_none() { s.median(column) } else { None };
         let of = |name: &str| series.iter().find(|s| s.peer == name).and_then(median);
         let ours = of("riverrun")?;
@@ -118,6 +135,9 @@ mod tests {
         assert_eq!(said(below_floor("MB/s", 0.9)), "- met: MB/s at most 0.9 times floor's; it is 0.90");
         assert_eq!(said(at_most("MB/s", 80.0)), "- **missed**: MB/s at most 80; it is 90.00");
         assert!(said(above("c", "MB/s", 1.0)).starts_with("- not judged: MB/s"));
+        assert!(said(at_most("MB/s", 95.0).given_below("MB/s", 91.0)).starts_with("- met"));
+        let not_given = said(at_most("MB/s", 95.0).given_below("MB/s", 90.0));
+        assert_eq!(not_given, "- not judged: MB/s, as MB/s is 90.000, not below 90");
         let failed = Series { error: Some("no".into()), ..series("b", 80.0) };
         let others = [series("riverrun", 90.0), series("a", 60.0), failed];
         assert!(above_best("MB/s", 1.2).verdict(&columns, &others).contains("times a's"));

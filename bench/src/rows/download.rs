@@ -52,6 +52,7 @@ impl Row for Download {
                 const {
                     &[
                         below_best("CPU-s/GiB", 0.8),
+                        below_best("of both", 0.8),
                         below_floor("CPU-s/GiB", 1.3),
                         below_floor("of both", 1.3),
                         at_most("peak RSS MiB", 32.0),
@@ -60,7 +61,14 @@ impl Row for Download {
                 }
             }
             (_, 0) => {
-                const { &[below_best("CPU-s/GiB", 0.7), above_best("MB/s", 1.2), at_most("peak RSS MiB", 64.0)] }
+                const {
+                    &[
+                        below_best("CPU-s/GiB", 0.7),
+                        below_best("of both", 0.7),
+                        above_best("MB/s", 1.2).given_below("generator's CPU-s/GiB", 0.4),
+                        at_most("peak RSS MiB", 64.0),
+                    ]
+                }
             }
             _ => &[],
         }

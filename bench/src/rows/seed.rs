@@ -45,6 +45,7 @@ impl Row for Seed {
         const {
             &[
                 below_best("CPU-s/GiB", 0.7),
+                below_best("of both", 0.7),
                 below_floor("CPU-s/GiB", 1.5),
                 below_floor("of both", 1.5),
                 above_best("MB/s", 1.0),
