@@ -5,6 +5,7 @@ use std::io::IoSliceMut;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use metainfo::create::{Builder, CreateError, HashPlan};
 use metainfo::{Attributes, FileIndex, Metainfo, Place};
@@ -263,6 +264,27 @@ impl Tree {
         self.files.iter().map(|file| file.len).sum()
     }
 
+    /// The length of each file and when it was written to last, as far as that can be seen.
+    fn looks(&self) -> Vec<Option<(u64, SystemTime)>> {
+        let look = |file: &Found| {
+            let meta = file.path.metadata().ok().filter(|_| file.target.is_none())?;
+            Some((meta.len(), meta.modified().ok()?))
+        };
+        self.files.iter().map(look).collect()
+    }
+
+    /// Whether the files look as before: pieces of before and after would make a torrent of what never was.
+    fn unchanged(&self, before: &[Option<(u64, SystemTime)>]) -> Result<(), StorageError> {
+        let mut files = self.files.iter().zip(before).zip(self.looks());
+        match files.find(|((_, before), now)| *before != now) {
+            Some(((file, _), _)) => {
+                let what = "was changed while it was hashed; try again".into();
+                Err(StorageError::Damaged { path: file.path.clone(), what })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Tells a builder of every file, in this order: the numbers of [`HashPlan::source`] are those of [`Tree::files`].
     pub fn describe(&self, mut builder: Builder) -> Builder {
         for file in &self.files {
@@ -291,7 +313,7 @@ impl Tree {
 /// ```
 ///
 /// # Errors
-/// A file that can't be read or got shorter, settings that make no torrent, or [`MakeError::Cancelled`].
+/// A file that can't be read or changed meanwhile, settings that make no torrent, or [`MakeError::Cancelled`].
 pub fn make_torrent(
     tree: &Tree,
     builder: Builder,
@@ -299,6 +321,7 @@ pub fn make_torrent(
     progress: &Progress,
 ) -> Result<Metainfo, MakeError> {
     let plan = tree.describe(builder).plan()?;
+    let before = tree.looks();
     let handles = HandleCache::default();
     let pieces = plan.geometry().pieces() as usize;
     let v1 = plan.version().has_v1();
@@ -330,6 +353,7 @@ pub fn make_torrent(
     if progress.is_cancelled() {
         return Err(MakeError::Cancelled);
     }
+    tree.unchanged(&before)?;
     let mut plan = plan;
     for (piece, digests) in digests {
         if let Some(v1) = digests.v1 {

@@ -88,3 +88,20 @@ fn a_file_that_shrinks_or_goes_stops_it() {
     cancelled.cancel();
     assert!(matches!(make(&cancelled), Err(MakeError::Cancelled)));
 }
+
+#[test]
+fn a_file_that_is_written_to_meanwhile_makes_no_torrent() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    fs::write(&path, "before").unwrap();
+    let tree = walk(&path, WalkOptions::default()).unwrap();
+    let before = tree.looks();
+    tree.unchanged(&before).unwrap();
+    // As long as before, and later.
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(before[0].unwrap().1 + std::time::Duration::from_secs(1)).unwrap();
+    let error = tree.unchanged(&before).unwrap_err().to_string();
+    assert!(error.contains("changed while it was hashed"), "{error}");
+    fs::remove_file(&path).unwrap();
+    assert!(tree.unchanged(&before).is_err());
+}
