@@ -293,15 +293,19 @@ impl Requests {
         patience: Duration,
     ) -> impl Iterator<Item = (BlockRef, Duration)> + '_ {
         let (silent, each) = (now.since(self.progress), self.pace.unwrap_or_default());
-        let expected = move |(n, (block, asked)): (u32, (BlockRef, Time))| {
+        let span = move |n: u32, asked: Time| {
             let bytes = f64::from(n) * f64::from(BLOCK_LEN);
             // A connection without a rate has given nothing: the future is like the past.
             let span = if rate < 1.0 { now.since(asked).as_secs_f64() } else { bytes / rate };
             let span = Duration::from_secs_f64(span.min(86_400.0));
             // The first blocks of a slow peer come at once and promise too much.
-            (block, span.max(silent.saturating_sub(each) + each * n))
+            span.max(silent.saturating_sub(each) + each * n)
         };
-        (1u32..).zip(self.outstanding()).map(expected).filter(move |(_, span)| *span >= patience)
+        // With a rate each block comes after the one before it: those in front that come in time are passed over.
+        let in_time = if rate < 1.0 { 0 } else { first(self.len() as u32, |n| span(n + 1, now) >= patience) };
+        let late = (1u32..).zip(self.outstanding()).skip(in_time as usize);
+        let late = late.map(move |(n, (block, asked))| (block, span(n, asked)));
+        late.filter(move |(_, span)| *span >= patience)
     }
 
     /// Where nothing has been asked of the peer, and nothing came, for `span`: begins anew with a single
@@ -345,6 +349,16 @@ impl Window {
         }
         self.size = self.size.min(self.cap);
     }
+}
+
+/// The first of so many numbers of which something holds that holds of all behind it too; their count where it holds of none.
+fn first(count: u32, holds: impl Fn(u32) -> bool) -> u32 {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
 }
 
 #[cfg(test)]
@@ -444,5 +458,21 @@ mod tests {
         assert_eq!(r.room(), 3);
         r.limit(0);
         assert_eq!(r.room(), 1);
+    }
+
+    #[test]
+    fn what_is_late_is_what_takes_as_long_of_all_that_is_owed() {
+        let mut rng = types::Rng::from_number(5);
+        for _ in 0..200 {
+            let mut r = Requests::new(Time::ZERO, 2_000);
+            let owed = rng.below(40) as u32;
+            (0..owed).for_each(|n| r.ask(Time::from_secs(n.into()), block(n)));
+            let (now, rate) = (Time::from_secs(60), [0.0, 0.5, 1e3, 1e5, 1e7][rng.below(5) as usize]);
+            let patience = Duration::from_millis(rng.below(70_000) as u64);
+            let all: Vec<_> = r.late(now, rate, Duration::ZERO).collect();
+            assert_eq!(all.len(), owed as usize);
+            let late: Vec<_> = all.into_iter().filter(|(_, span)| *span >= patience).collect();
+            assert_eq!(r.late(now, rate, patience).collect::<Vec<_>>(), late);
+        }
     }
 }
