@@ -34,19 +34,38 @@ struct Late {
     wait: Duration,
 }
 
-impl Late {
-    /// The block of `copy`, one of those that are `owed`, which so many peers owe. None where another of its copies comes
-    /// before.
-    fn of(copy: Copy, owing: u8, owed: &[Copy]) -> Option<Late> {
-        let mut late = Late { block: copy.block.0, copies: 1, proven: copy.proven.into(), wait: copy.wait };
-        // Most are owed by one peer alone, and then nothing has to be looked for.
-        if owing > 1 {
-            let all = || owed.iter().filter(|other| other.block == copy.block);
-            late.copies = u8::try_from(all().count()).unwrap_or(u8::MAX);
-            late.proven = all().filter(|other| other.proven).count() as u32;
-            late.wait = all().map(|other| other.wait).min()?;
+/// The late copies of each block, once they are asked for.
+#[derive(Default)]
+struct Groups(Vec<Copy>);
+
+impl Groups {
+    /// The late copies of a block, of all that are `owed`: who comes first stands in front.
+    fn of(&mut self, block: Reverse<BlockRef>, owed: &[Copy]) -> &[Copy] {
+        if self.0.is_empty() {
+            self.0 = owed.to_vec();
+            self.0.sort_unstable_by_key(|copy| (copy.block, copy.wait));
         }
-        (late.wait == copy.wait).then_some(late)
+        let start = self.0.partition_point(|copy| copy.block < block);
+        let len = self.0[start..].partition_point(|copy| copy.block == block);
+        &self.0[start..start + len]
+    }
+}
+
+impl Late {
+    /// The block of a copy that only one peer owes: so most are.
+    fn alone(copy: Copy) -> Late {
+        Late { block: copy.block.0, copies: 1, proven: copy.proven.into(), wait: copy.wait }
+    }
+
+    /// The block of which these are the late copies.
+    fn of(copies: &[Copy]) -> Option<Late> {
+        let first = copies.first()?;
+        Some(Late {
+            block: first.block.0,
+            copies: u8::try_from(copies.len()).unwrap_or(u8::MAX),
+            proven: copies.iter().filter(|copy| copy.proven).count() as u32,
+            wait: first.wait,
+        })
     }
 
     /// Whether another copy is worth it: each further one has to be worth more. What peers owe that never brought anything is
@@ -81,10 +100,14 @@ impl Torrent {
         let gain = asker.pace.each * 2;
         // With many peers thousands are owed, and one of the first is what is looked for: they are not sorted.
         let mut last = BinaryHeap::from(owed.clone());
+        let mut groups = Groups::default();
         while let Some(copy) = last.pop().filter(|copy| copy.wait >= gain) {
-            let owing = self.picker.owing(copy.block.0);
-            let late = Late::of(copy, owing, &owed).filter(Late::is_worth_a_copy);
-            let Some(Late { block, copies, .. }) = late else { continue };
+            let late = match self.picker.owing(copy.block.0) {
+                0 => None,
+                1 => Some(Late::alone(copy)),
+                _ => Late::of(groups.of(copy.block, &owed)).filter(|late| late.wait == copy.wait),
+            };
+            let Some(Late { block, copies, .. }) = late.filter(Late::is_worth_a_copy) else { continue };
             if self.picker.ask_again(asker, block, copies) {
                 peer.requests.ask(now, block);
                 self.send(now, conn, Message::Request(block));
