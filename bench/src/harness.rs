@@ -54,7 +54,10 @@ pub(crate) fn run(args: &Args) -> Result {
     let out = args.find::<PathBuf>("out")?.unwrap_or_else(|| peers::here("RESULTS.md"));
     writable(&out)?;
     let versions: Vec<(&str, String)> = peers.iter().map(|peer| peer.name()).zip(versions).collect();
-    let run = format!("{mib} MiB; {versions:?}; {}", crate::report::machine().trim());
+    // A program that was built anew is another one.
+    let ours = std::fs::read(peers::riverrun::program()?)?;
+    let built = u32::from_be_bytes(hash::sha1(&ours)[..4].try_into()?);
+    let run = format!("{mib} MiB; {built:08x}; {versions:?}; {}", crate::report::machine().trim());
     let journal = args.find::<PathBuf>("journal")?;
     let mut journal = journal.map_or_else(|| Ok(Journal::default()), |path| Journal::open(&path, &run))?;
     let bench = Bench::new(mib)?;
@@ -110,9 +113,8 @@ fn shown(bench: &Bench, command: &str) -> String {
     let cache = peers::cache().unwrap_or_default();
     let here = peers::here("");
     let short = [(&bench.home.dir, "DIR"), (&cache, "CACHE"), (&here, "bench/")];
-    short
-        .into_iter()
-        .fold(command.to_owned(), |text, (path, name)| text.replace(&*path.to_string_lossy(), name))
+    let short = short.into_iter().filter(|(path, _)| !path.as_os_str().is_empty());
+    short.fold(command.to_owned(), |text, (path, name)| text.replace(&*path.to_string_lossy(), name))
 }
 
 /// Those of a comma-separated list, or all.
@@ -228,6 +230,14 @@ impl Bench {
     pub(crate) fn place(&self) -> Result<Place> {
         let number = self.places.fetch_add(1, Ordering::Relaxed);
         let dir = self.home.dir.join(format!("place-{number}"));
+        std::fs::create_dir_all(&dir)?;
+        Ok(Place(dir))
+    }
+
+    /// The same on a disk.
+    pub(crate) fn place_on_disk(&self) -> Result<Place> {
+        let number = self.places.fetch_add(1, Ordering::Relaxed);
+        let dir = self.home.disk()?.join(format!("place-{number}"));
         std::fs::create_dir_all(&dir)?;
         Ok(Place(dir))
     }

@@ -29,6 +29,8 @@ fn client(dir: &str) -> Result<Client> {
     Ok(Client::builder()
         .download_dir(dir)
         .state_dir(format!("{dir}/state"))
+        // For those who have so many; docs/performance.md has what it costs without.
+        .metadata_on_disk(std::env::var_os("IN_MEMORY").is_none())
         .listen(["127.0.0.1:0".parse()?])
         .no_trackers()
         .build()?)

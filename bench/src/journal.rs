@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::Result;
@@ -29,24 +29,21 @@ impl Journal {
     /// Reads what is there of this run, and goes on behind it. A last line that was cut is measured again.
     pub(crate) fn open(path: &Path, run: &str) -> Result<Journal> {
         let fail = |error: std::io::Error| format!("{}: {error}", path.display());
-        let options = File::options().create(true).truncate(false).read(true).write(true).clone();
-        let (mut file, mut text) = (options.open(path).map_err(fail)?, String::new());
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(path);
+        let (mut file, mut text) = (file.map_err(fail)?, String::new());
         file.read_to_string(&mut text).map_err(fail)?;
-        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        if text.lines().next().is_some_and(|first| first != run) {
+            return Err(
+                format!("{}: it is of another run than `{run}`; name another file", path.display()).into()
+            );
+        }
         // What follows is written behind the last whole line.
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
         file.set_len(text.len() as u64).map_err(fail)?;
-        std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).map_err(fail)?;
+        file.seek(SeekFrom::End(0)).map_err(fail)?;
         let mut lines = text.lines();
-        match lines.next() {
-            None => writeln!(file, "{run}").map_err(fail)?,
-            Some(first) if first == run => {}
-            Some(_) => {
-                return Err(format!(
-                    "{}: it is of another run than `{run}`; name another file",
-                    path.display()
-                )
-                .into());
-            }
+        if lines.next().is_none() {
+            writeln!(file, "{run}").map_err(fail)?;
         }
         let mut known = BTreeMap::new();
         for line in lines {

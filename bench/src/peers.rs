@@ -5,7 +5,7 @@ mod aria2;
 mod floor;
 mod irontide;
 mod libtorrent;
-mod riverrun;
+pub(crate) mod riverrun;
 mod rqbit;
 mod transmission;
 

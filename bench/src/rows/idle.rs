@@ -30,7 +30,7 @@ impl Row for Idle {
 
     fn about(&self) -> String {
         format!(
-            "{} torrents of 64 pieces added to one client and started, no trackers, no peers",
+            "{} torrents of 64 pieces added to one client and started, no trackers, no peers; state on a disk, riverrun with `metadata_on_disk`",
             self.torrents
         )
     }
@@ -76,7 +76,8 @@ impl Row for Idle {
 
 /// A client to which so many torrents were added.
 pub(super) fn add(bench: &Bench, peer: &dyn Peer, torrents: usize) -> Result<Option<Holder>> {
-    let place = bench.place()?;
+    // On a disk: what lies in memory is to be counted.
+    let place = bench.place_on_disk()?;
     let Some(command) = peer.idle(torrents, &place.sub("data")?)? else { return Ok(None) };
     let client = Talker::start(command)?;
     let added = client.wait("added", Duration::from_secs(120))?.parse()?;

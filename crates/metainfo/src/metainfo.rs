@@ -71,6 +71,7 @@ impl Metainfo {
         if let Some(info) = Arc::get_mut(&mut self.info)
             && let Some(kept) = keep(&info.raw).filter(|kept| kept.len() == info.raw.len())
         {
+            debug_assert!(kept == info.raw, "other bytes");
             info.raw = kept;
         }
     }

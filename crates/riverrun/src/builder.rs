@@ -8,7 +8,7 @@ use std::thread;
 
 use engine::{Reciprocity, SeedPolicy, SlotPolicy, UploadMode};
 use metainfo::Node;
-use storage::{FileFactory, HandleCache, Preallocate, StorageFactory};
+use storage::{FileFactory, HandleCache, Preallocate, Spool, StorageFactory};
 
 use crate::line::Active;
 use crate::transport::Seams;
@@ -62,6 +62,7 @@ pub enum Preallocation {
 pub struct ClientBuilder {
     pub(crate) download_dir: Arc<Path>,
     pub(crate) state_dir: Option<Arc<Path>>,
+    pub(crate) metadata_on_disk: bool,
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) ipv4: bool,
     pub(crate) ipv6: bool,
@@ -105,6 +106,7 @@ impl fmt::Debug for ClientBuilder {
         f.debug_struct("ClientBuilder")
             .field("download_dir", &self.download_dir)
             .field("state_dir", &self.state_dir)
+            .field("metadata_on_disk", &self.metadata_on_disk)
             .field("listen", &self.listen)
             .finish_non_exhaustive()
     }
@@ -115,6 +117,7 @@ impl Default for ClientBuilder {
         ClientBuilder {
             download_dir: Path::new(".").into(),
             state_dir: None,
+            metadata_on_disk: false,
             listen: vec![
                 SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
                 SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
@@ -169,6 +172,17 @@ impl ClientBuilder {
     /// Default: none is kept, and existing files are checked whole.
     pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(dir.into().into());
+        self
+    }
+
+    /// Keeps info dictionaries (BEP 3), most of which are piece hashes, in a file without a name in the state directory instead
+    /// of in memory, for clients with thousands of torrents and little memory: 20 bytes a piece less. Off at first.
+    ///
+    /// What is looked at comes from the page cache. Where that had to let go of it, a torrent that wakes up makes its shard
+    /// wait for the disk, and a disk that fails then can end the process, or make right pieces fail. Without a state
+    /// directory, on systems other than Linux, and on file systems in memory or over a network this changes nothing.
+    pub fn metadata_on_disk(mut self, on: bool) -> Self {
+        self.metadata_on_disk = on;
         self
     }
 
@@ -473,6 +487,12 @@ impl ClientBuilder {
     }
 
     /// The factory of storages.
+    /// Where info dictionaries are kept, if not in memory.
+    pub(crate) fn spool(&self) -> Option<Spool> {
+        let dir = self.state_dir.as_deref().filter(|_| self.metadata_on_disk)?;
+        Some(Spool::new(dir.to_owned()))
+    }
+
     pub(crate) fn opener(&self) -> Arc<dyn OpenStorage> {
         if let Some(open) = &self.storage {
             return open.clone();

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use engine::{Anonymity, Lease, Session};
-use storage::Spool;
 use tokio::sync::mpsc;
 use types::{InfoHash, PeerId, Rng};
 
@@ -139,7 +138,7 @@ impl Client {
             dht,
             engine,
             torrents: Torrents::new(Arc::new(Agenda::new(shared.clock))),
-            spool: settings.state_dir.as_deref().map(|dir| Arc::new(Spool::new(dir.to_owned()))),
+            spool: settings.spool().map(Arc::new),
             shared: shared.clone(),
             shards: Shards::new(shards.clone(), from_shards.clone()),
             listening: addrs,

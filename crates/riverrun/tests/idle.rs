@@ -70,7 +70,8 @@ fn settled() -> u64 {
 
 #[test]
 fn a_torrent_at_rest_takes_few_bytes() {
-    const BUDGET: u64 = 2_800;
+    // 1,376 of them are the info dictionary.
+    const BUDGET: u64 = 4_100;
     let dir = tempfile::tempdir().expect("a directory");
     let client = Client::builder()
         .download_dir(dir.path())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use metainfo::{Magnet, Version};
 use riverrun::{AddTorrent, Client, EventKind, Source, Torrent, TorrentState};
-use support::{Payload, addr, complete, guard, seeder, settings};
+use support::{Payload, addr, complete, guard, seeder, seeder_with, settings};
 
 /// A link with the address of a client in it.
 fn link(hashes: types::InfoHashes, peer: &Client) -> Magnet {
@@ -56,6 +56,22 @@ async fn a_link_with_a_peer_is_enough() {
         assert!(client.close().await && seed.close().await);
         payload.assert_at(&ours.path().join("data"));
     }
+}
+
+/// What is kept on the disk is served, and pieces are compared with it.
+#[tokio::test]
+async fn metadata_on_the_disk_is_as_good_as_in_memory() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let payload = Payload::odd();
+    let metainfo = payload.metainfo(Version::V1, 32_768, None);
+    let seed_settings = settings(theirs.path()).metadata_on_disk(true);
+    let (seed, _seeding) = seeder_with(seed_settings, theirs.path(), &payload, &metainfo).await;
+    let client = settings(ours.path()).metadata_on_disk(true).build().unwrap();
+    let torrent = add(&client, link(metainfo.info_hashes(), &seed)).await;
+    complete(&torrent).await;
+    assert_eq!(torrent.metainfo().unwrap().info().raw(), metainfo.info().raw());
+    assert!(client.close().await && seed.close().await);
+    payload.assert_at(&ours.path().join("data"));
 }
 
 #[tokio::test]

@@ -276,7 +276,9 @@ impl Tree {
     /// Whether the files look as before: pieces of before and after would make a torrent of what never was.
     fn unchanged(&self, before: &[Option<(u64, SystemTime)>]) -> Result<(), StorageError> {
         let mut files = self.files.iter().zip(before).zip(self.looks());
-        match files.find(|((_, before), now)| *before != now) {
+        let differs =
+            |file: &Found, now: &Option<(u64, SystemTime)>| now.is_some_and(|now| now.0 != file.len);
+        match files.find(|((file, before), now)| *before != now || differs(file, now)) {
             Some(((file, _), _)) => {
                 let what = "was changed while it was hashed; try again".into();
                 Err(StorageError::Damaged { path: file.path.clone(), what })

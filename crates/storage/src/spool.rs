@@ -1,11 +1,12 @@
 //! Bytes that are seldom looked at, in files without a name.
 //!
-//! The info dictionaries of thousands of torrents that nobody asks for would fill the memory. Here they are written to a file
-//! below the state directory and looked at through a mapping: what is not looked at takes no memory of the process, and
-//! what was looked at the system may take back. Linux alone has files that never had a name (`O_TMPFILE`), which nobody else can
-//! write or cut; elsewhere, and on file systems that have none (NFS), everything stays in memory.
+//! The info dictionaries of thousands of torrents that nobody asks for fill the memory. Here they are written to a file
+//! in a directory of the caller's and looked at through a mapping: what is not looked at takes no memory of the process, and
+//! what was looked at the system may take back. Linux alone has files that never had a name (`O_TMPFILE`), which no other user can
+//! write or cut; elsewhere, and on file systems in memory or over a network, nothing is kept.
 //!
-//! A page that the disk can't give back ends the process (SIGBUS), as a page of the program itself does.
+//! Nothing is synced. A page that the disk can't give back ends the process (SIGBUS), as a page of the program itself does; one
+//! that it failed to write may come back as zeros. So this is for who asks for it, and for bytes that can be checked.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -68,12 +69,27 @@ mod linux {
 
     use memmap2::{MmapOptions, MmapRaw};
     use rustix::fs::{CWD, Mode, OFlags};
+    use rustix::io::Errno;
     use types::{BytesHolder, SharedBytes};
 
     use crate::sys;
 
     /// The length of a file. What is longer has one for itself.
     pub(super) const SEGMENT: usize = 4 << 20;
+
+    /// File systems, by what `statfs` says, that keep files in memory, over a network, or in another process: tmpfs, ramfs, NFS,
+    /// SMB, CIFS, 9p, Ceph, FUSE.
+    const ELSEWHERE: [u32; 9] = [
+        0x0102_1994,
+        0x8584_58f6,
+        0x6969,
+        0x517b,
+        0xfe53_4d42,
+        0xff53_4d42,
+        0x0102_1997,
+        0x00c3_6400,
+        0x6573_5546,
+    ];
 
     /// The file that is being filled.
     #[derive(Debug)]
@@ -94,7 +110,17 @@ mod linux {
     impl Segment {
         fn new(dir: &Path, len: usize) -> io::Result<(File, Arc<Segment>)> {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::EXCL;
-            let file = File::from(rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR)?);
+            let file = match rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR) {
+                Err(Errno::NOENT) => {
+                    std::fs::create_dir_all(dir)?;
+                    rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR)?
+                }
+                opened => opened?,
+            };
+            let file = File::from(file);
+            if ELSEWHERE.contains(&(rustix::fs::fstatfs(&file)?.f_type as u32)) {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
             file.set_len(len as u64)?;
             let map = MmapOptions::new().len(len).map_raw_read_only(&file)?;
             Ok((file, Arc::new(Segment { map })))
@@ -105,8 +131,8 @@ mod linux {
         fn part(&self, part: Range<usize>) -> Option<&[u8]> {
             let len = part.end.checked_sub(part.start).filter(|_| part.end <= self.map.len())?;
             // SAFETY: the range is inside the mapping, which lives as long as `self`. The file has no name and can't be given
-            // one (`O_EXCL`), so that nobody else has it; it is never cut, and each of its bytes is written once
-            // by `Filling::keep`, before a range that has it is given out.
+            // one (`O_EXCL`): this process alone has it, but for who may debug it. It is never cut, and `Filling::keep` writes
+            // no byte any more of a range that was given out.
             Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(part.start), len) })
         }
     }
@@ -176,14 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_written_nothing_is_kept() {
+    fn the_directory_is_made_and_what_is_none_keeps_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("later");
+        let place = dir.path().join("later/state");
         let spool = Spool::new(place.clone());
-        assert!(spool.keep(b"bytes").is_none() && spool.keep(b"").is_none());
-        std::fs::create_dir(&place).unwrap();
-        assert!(spool.keep(b"").is_none());
-        // It is there now; not every file system has such files.
+        assert!(spool.keep(b"").is_none() && !place.exists());
+        // Not every file system has such files.
         assert!(spool.keep(b"bytes").is_none_or(|kept| kept[..] == b"bytes"[..]));
+        assert!(place.is_dir());
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        assert!(Spool::new(dir.path().join("file/below")).keep(b"bytes").is_none());
     }
 }

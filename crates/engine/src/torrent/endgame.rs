@@ -18,7 +18,7 @@ const MOST_COPIES: u32 = 3;
 
 /// A copy of a block that is owed and late. The greatest is the one that comes last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Copy {
+struct Owed {
     wait: Duration,
     block: Reverse<BlockRef>,
     /// It is owed by a peer that brings what it owes.
@@ -36,11 +36,11 @@ struct Late {
 
 /// The late copies of each block, once they are asked for.
 #[derive(Default)]
-struct Groups(Vec<Copy>);
+struct Groups(Vec<Owed>);
 
 impl Groups {
     /// The late copies of a block, of all that are `owed`: who comes first stands in front.
-    fn of(&mut self, block: Reverse<BlockRef>, owed: &[Copy]) -> &[Copy] {
+    fn of(&mut self, block: Reverse<BlockRef>, owed: &[Owed]) -> &[Owed] {
         if self.0.is_empty() {
             self.0 = owed.to_vec();
             self.0.sort_unstable_by_key(|copy| (copy.block, copy.wait));
@@ -53,12 +53,12 @@ impl Groups {
 
 impl Late {
     /// The block of a copy that only one peer owes: so most are.
-    fn alone(copy: Copy) -> Late {
+    fn alone(copy: Owed) -> Late {
         Late { block: copy.block.0, copies: 1, proven: copy.proven.into(), wait: copy.wait }
     }
 
     /// The block of which these are the late copies.
-    fn of(copies: &[Copy]) -> Option<Late> {
+    fn of(copies: &[Owed]) -> Option<Late> {
         let first = copies.first()?;
         Some(Late {
             block: first.block.0,
@@ -79,11 +79,11 @@ impl Torrent {
     /// Asks an idle peer for the block that would come last, where that would take long. A copy that both bring is waste, so
     /// that what comes soon anyway is left alone.
     pub(super) fn rescue(&mut self, now: Time, conn: ConnId) -> bool {
-        let mut owed: Vec<Copy> = Vec::new();
+        let mut owed: Vec<Owed> = Vec::new();
         for peer in self.peers.values_mut().filter(|peer| peer.who.conn != conn) {
             let (rate, proven) = (peer.down.rate(now), peer.requests.is_proven());
             let late = peer.requests.late(now, rate, WORTH_A_COPY);
-            owed.extend(late.map(|(block, wait)| Copy { wait, block: Reverse(block), proven }));
+            owed.extend(late.map(|(block, wait)| Owed { wait, block: Reverse(block), proven }));
         }
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
         let asker = Asker {
@@ -98,7 +98,8 @@ impl Torrent {
         };
         // Who would bring it hardly sooner is no help.
         let gain = asker.pace.each * 2;
-        // With many peers thousands are owed, and one of the first is what is looked for: they are not sorted.
+        // With many peers thousands are owed, and one of the first is what is looked for: all are sorted only where that one
+        // has copies.
         let mut last = BinaryHeap::from(owed.clone());
         let mut groups = Groups::default();
         while let Some(copy) = last.pop().filter(|copy| copy.wait >= gain) {
