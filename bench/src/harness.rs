@@ -231,15 +231,16 @@ impl Bench {
         let number = self.places.fetch_add(1, Ordering::Relaxed);
         let dir = self.home.dir.join(format!("place-{number}"));
         std::fs::create_dir_all(&dir)?;
-        Ok(Place(dir))
+        Ok(Place { dir, stays: false })
     }
 
-    /// The same on a disk.
+    /// A directory on a disk. It stays until the run ends: after ten thousand files were removed ext4 looks for other inodes
+    /// for a minute, which would be held against who makes files next.
     pub(crate) fn place_on_disk(&self) -> Result<Place> {
         let number = self.places.fetch_add(1, Ordering::Relaxed);
         let dir = self.home.disk()?.join(format!("place-{number}"));
         std::fs::create_dir_all(&dir)?;
-        Ok(Place(dir))
+        Ok(Place { dir, stays: true })
     }
 
     /// What a client is told; each time with another port, so that nothing lingers from before.
@@ -290,12 +291,15 @@ impl Bench {
     }
 }
 
-/// A directory that goes with the value.
-pub(crate) struct Place(PathBuf);
+/// A directory that goes with the value, or with the run.
+pub(crate) struct Place {
+    dir: PathBuf,
+    stays: bool,
+}
 
 impl Place {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.dir.join(name)
     }
 
     pub(crate) fn sub(&self, name: &str) -> Result<PathBuf> {
@@ -307,7 +311,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // The directory above goes with the run.
-        let _ = std::fs::remove_dir_all(&self.0);
+        if !self.stays {
+            // The directory above goes with the run.
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
     }
 }

@@ -465,9 +465,15 @@ mod tests {
         let mut rng = types::Rng::from_number(5);
         for _ in 0..200 {
             let mut r = Requests::new(Time::ZERO, 2_000);
-            let owed = rng.below(40) as u32;
-            (0..owed).for_each(|n| r.ask(Time::from_secs(n.into()), block(n)));
-            let (now, rate) = (Time::from_secs(60), [0.0, 0.5, 1e3, 1e5, 1e7][rng.below(5) as usize]);
+            let (owed, came) = (rng.below(40) as u32, rng.below(5) as u32);
+            (0..owed + came).for_each(|n| r.ask(Time::from_secs(n.into()), block(n)));
+            // The pace is that of what came, and the silence lasts from then on.
+            (0..came).for_each(|n| {
+                assert!(r.begins(block(n)));
+                r.arrived(Time::from_secs((n * 7).into()), 1e4);
+            });
+            let now = Time::from_secs(28 + rng.below(30) as u64);
+            let rate = [0.0, 0.5, 1e3, 1e5, 1e7][rng.below(5)];
             let patience = Duration::from_millis(rng.below(70_000) as u64);
             let all: Vec<_> = r.late(now, rate, Duration::ZERO).collect();
             assert_eq!(all.len(), owed as usize);
