@@ -343,8 +343,7 @@ impl Picker {
 
     /// How many peers are asked for a block.
     pub(crate) fn owing(&self, block: BlockRef) -> u8 {
-        let state = || self.partials.get(&block.piece)?.state(self.geometry.exact_block(block)?);
-        if let Some(BlockState::Asked(owing)) = state() { owing } else { 0 }
+        if let Some(BlockState::Asked(owing)) = self.state_of(block) { owing } else { 0 }
     }
 
     /// Asks this peer too for a block that so many others, and no more, owe us. Whether it may be asked.
@@ -372,8 +371,7 @@ impl Picker {
 
     /// Whether this block is still of use.
     pub(crate) fn needs(&self, block: BlockRef) -> bool {
-        let state = || self.partials.get(&block.piece)?.state(self.geometry.exact_block(block)?);
-        matches!(state(), Some(BlockState::Free | BlockState::Asked(_)))
+        matches!(self.state_of(block), Some(BlockState::Free | BlockState::Asked(_)))
     }
 
     /// A block has arrived. It may be of a piece that was given up meanwhile: the data path has it, and who sent it
@@ -450,6 +448,11 @@ impl Picker {
         partial.restart();
         self.begun.free(piece);
         blame
+    }
+
+    /// How far a block of a piece that is begun has come.
+    fn state_of(&self, block: BlockRef) -> Option<BlockState> {
+        self.partials.get(&block.piece)?.state(self.geometry.exact_block(block)?)
     }
 
     fn partial_of(&mut self, block: BlockRef) -> Option<(&mut Partial, BlockIndex)> {
