@@ -91,6 +91,8 @@ pub(crate) fn hash_all(
     let rounds = count.div_ceil(threads * lanes);
     let group = count.div_ceil(threads * rounds);
     let next = AtomicUsize::new(0);
+    // How many tasks the system was told of, each once.
+    let told = AtomicUsize::new(0);
     let work = || {
         let mut buffer = Vec::new();
         while !progress.is_cancelled() {
@@ -99,9 +101,10 @@ pub(crate) fn hash_all(
                 break;
             }
             let tasks: Vec<Task> = (first..count.min(first + group)).filter_map(&task).collect();
-            // What some thread takes after this.
-            let soon = next.load(Ordering::Relaxed);
-            (soon..count.min(soon + group)).filter_map(&task).for_each(|task| task.announce(bytes, 0));
+            // And what some thread takes after this.
+            let soon = count.min(next.load(Ordering::Relaxed) + group);
+            let from = told.fetch_max(soon, Ordering::Relaxed);
+            (from..soon).filter_map(&task).for_each(|task| task.announce(bytes, 0));
             hash_group(bytes, &tasks, effort.buffer.max(256 << 10), &mut buffer, progress, &done);
         }
     };
