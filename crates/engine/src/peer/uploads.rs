@@ -13,6 +13,7 @@ pub(crate) struct Uploads {
     waiting: VecDeque<BlockRef>,
     /// Handed to the data path and not sent yet.
     leaving: u32,
+    flow: Flow,
     choked: bool,
     /// When it was last choked or unchoked.
     pub(crate) since: Time,
@@ -29,6 +30,37 @@ pub(crate) struct Uploads {
     /// Requests taken while it is choked that nothing explains.
     late: u32,
 }
+
+/// How many blocks left lately.
+#[derive(Debug)]
+struct Flow {
+    since: Time,
+    /// Since then.
+    blocks: u32,
+    /// In the span before.
+    before: u32,
+}
+
+impl Flow {
+    const SPAN: Duration = Duration::from_millis(20);
+
+    fn roll(&mut self, now: Time) {
+        let passed = now.since(self.since);
+        if passed >= Self::SPAN {
+            self.before = if passed < 2 * Self::SPAN { self.blocks } else { 0 };
+            (self.blocks, self.since) = (0, now);
+        }
+    }
+
+    /// What left within the last span or so.
+    fn lately(&mut self, now: Time) -> u32 {
+        self.roll(now);
+        self.blocks.max(self.before)
+    }
+}
+
+/// Most blocks ahead of a socket, however fast they leave: 1 MiB.
+const MOST_AHEAD: u32 = 64;
 
 /// How long a request may take to cross our choke, which waits behind all that was sent before. libtorrent
 /// gives two seconds, too few for a slow line.
@@ -57,6 +89,7 @@ impl Uploads {
         Uploads {
             waiting: VecDeque::new(),
             leaving: 0,
+            flow: Flow { since: now, blocks: 0, before: 0 },
             choked: true,
             since: now,
             served: 0,
@@ -121,6 +154,12 @@ impl Uploads {
         gone
     }
 
+    /// How many blocks the data path should hold: `least`, or as many as left lately. What it holds can't be cancelled any
+    /// more, so that a slow peer has few; many leave in one call and in full segments.
+    pub(crate) fn ahead(&mut self, now: Time, least: u32) -> u32 {
+        self.flow.lately(now).min(MOST_AHEAD).max(least)
+    }
+
     /// The next block for the data path, while it holds fewer than `ahead`.
     pub(crate) fn next(&mut self, ahead: u32) -> Option<BlockRef> {
         if self.leaving >= ahead {
@@ -134,6 +173,8 @@ impl Uploads {
     /// A block left through the socket.
     pub(crate) fn sent(&mut self, now: Time, bytes: u64) {
         self.leaving = self.leaving.saturating_sub(1);
+        self.flow.roll(now);
+        self.flow.blocks += 1;
         self.served += bytes;
         self.level += bytes;
         self.speed.add(now, bytes);
@@ -163,6 +204,22 @@ mod tests {
 
     fn block(n: u32) -> BlockRef {
         BlockRef { piece: PieceIndex(n), begin: 0, len: 1 }
+    }
+
+    #[test]
+    fn a_fast_peer_has_more_blocks_ahead_of_its_socket_than_a_slow_one() {
+        let ms = |n| Time::ZERO + Duration::from_millis(n);
+        let mut up = Uploads::new(Time::ZERO);
+        assert_eq!(up.ahead(ms(0), 16), 16);
+        (0..40).for_each(|_| up.sent(ms(1), 16_384));
+        assert_eq!((up.ahead(ms(1), 16), up.ahead(ms(19), 16)), (40, 40));
+        assert_eq!(up.ahead(ms(20), 16), 40, "the span before");
+        assert_eq!(up.ahead(ms(40), 16), 16, "none left for a whole span");
+        (0..400).for_each(|_| up.sent(ms(41), 16_384));
+        assert_eq!((up.ahead(ms(41), 16), up.ahead(ms(41), 100)), (64, 100));
+        // 1 MB/s: one block in 16 ms.
+        (10..100).for_each(|n| up.sent(ms(16 * n), 16_384));
+        assert_eq!(up.ahead(ms(1_600), 4), 4);
     }
 
     const PLAIN: Asking = Asking { interested: true, free: false };

@@ -173,7 +173,8 @@ impl Torrent {
     pub(super) fn serve(&mut self, now: Time, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         // What needs no slot does not hold up those who have one.
-        let ahead = if peer.uploads.is_choked() { 1 } else { self.config.send_ahead };
+        let least = self.config.send_ahead;
+        let ahead = if peer.uploads.is_choked() { 1 } else { peer.uploads.ahead(now, least) };
         while let Some(block) = peer.uploads.next(ahead) {
             peer.clock.spoke = now;
             self.out.push_back(Output::SendBlock { conn, block });
