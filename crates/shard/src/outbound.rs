@@ -13,7 +13,7 @@ use crate::{Block, Part, Pool, SendError};
 const MAX_QUEUED: usize = 1 << 20;
 /// Slices, parts and bytes offered to the socket at once.
 const MAX_SLICES: usize = 32;
-const MAX_PARTS: usize = 32;
+const MAX_PARTS: usize = 64;
 const MAX_OFFER: usize = 256 * 1024;
 
 /// Messages and blocks, in wire order. A block that waits for the disk holds back what follows it.

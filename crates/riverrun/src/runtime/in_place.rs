@@ -13,7 +13,7 @@ use storage::FileSpan;
 use crate::disk::Disk;
 
 /// Most parts in one call; what is beyond comes with the next one.
-const MAX_PARTS: usize = 32;
+const MAX_PARTS: usize = 64;
 
 /// Bytes of a torrent's payload that are in memory, from `offset` on.
 struct Found {
