@@ -17,7 +17,7 @@ const WORTH_A_COPY: Duration = Duration::from_secs(2);
 const MOST_COPIES: u32 = 3;
 
 /// A copy of a block that is owed and late. The greatest is the one that comes last.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Owed {
     wait: Duration,
     block: Reverse<BlockRef>,
@@ -34,20 +34,46 @@ struct Late {
     wait: Duration,
 }
 
-/// The late copies of each block, once they are asked for.
-#[derive(Default)]
-struct Groups(Vec<Owed>);
+/// The copies that are owed and late: which comes last, and which are of one block.
+#[derive(Debug)]
+pub(super) struct Lateness {
+    since: Time,
+    owed: Vec<Owed>,
+    last: BinaryHeap<Owed>,
+    /// All of them by block, once they are asked for.
+    groups: Vec<Owed>,
+}
 
-impl Groups {
-    /// The late copies of a block, of all that are `owed`: who comes first stands in front.
-    fn of(&mut self, block: Reverse<BlockRef>, owed: &[Owed]) -> &[Owed] {
-        if self.0.is_empty() {
-            self.0 = owed.to_vec();
-            self.0.sort_unstable_by_key(|copy| (copy.block, copy.wait));
+impl Lateness {
+    /// So many copies are looked through once for all peers that become idle within [`Lateness::KEPT`]. With fewer each
+    /// peer is answered by how things are.
+    const MANY: usize = 4_096;
+    /// Short beside [`WORTH_A_COPY`]: the waits of copies change no more than this.
+    const KEPT: Duration = Duration::from_millis(250);
+
+    fn new(now: Time, owed: Vec<Owed>) -> Lateness {
+        Lateness { since: now, last: BinaryHeap::from(owed.clone()), owed, groups: Vec::new() }
+    }
+
+    fn is_fresh(&self, now: Time) -> bool {
+        self.owed.len() >= Lateness::MANY && now < self.since + Lateness::KEPT
+    }
+
+    /// The copy that comes last of those that nobody was offered, if it takes `least` or longer.
+    fn pop(&mut self, least: Duration) -> Option<Owed> {
+        self.last.peek().filter(|copy| copy.wait >= least)?;
+        self.last.pop()
+    }
+
+    /// The copies of a block: who comes first stands in front.
+    fn of(&mut self, block: Reverse<BlockRef>) -> &[Owed] {
+        if self.groups.is_empty() {
+            self.groups = self.owed.clone();
+            self.groups.sort_unstable_by_key(|copy| (copy.block, copy.wait));
         }
-        let start = self.0.partition_point(|copy| copy.block < block);
-        let len = self.0[start..].partition_point(|copy| copy.block == block);
-        &self.0[start..start + len]
+        let start = self.groups.partition_point(|copy| copy.block < block);
+        let len = self.groups[start..].partition_point(|copy| copy.block == block);
+        &self.groups[start..start + len]
     }
 }
 
@@ -79,12 +105,27 @@ impl Torrent {
     /// Asks an idle peer for the block that would come last, where that would take long. A copy that both bring is waste, so
     /// that what comes soon anyway is left alone.
     pub(super) fn rescue(&mut self, now: Time, conn: ConnId) -> bool {
-        let mut owed: Vec<Owed> = Vec::new();
-        for peer in self.peers.values_mut().filter(|peer| peer.who.conn != conn) {
+        let mut lateness = match self.lateness.take() {
+            Some(lateness) if lateness.is_fresh(now) => lateness,
+            _ => Box::new(Lateness::new(now, self.owed_late(now))),
+        };
+        let asked = self.rescue_of(now, conn, &mut lateness);
+        self.lateness = Some(lateness).filter(|lateness| lateness.is_fresh(now));
+        asked
+    }
+
+    /// What is owed and late, of whomever it is. An idle peer owes nothing.
+    fn owed_late(&mut self, now: Time) -> Vec<Owed> {
+        let mut owed = Vec::new();
+        for peer in self.peers.values_mut() {
             let (rate, proven) = (peer.down.rate(now), peer.requests.is_proven());
             let late = peer.requests.late(now, rate, WORTH_A_COPY);
             owed.extend(late.map(|(block, wait)| Owed { wait, block: Reverse(block), proven }));
         }
+        owed
+    }
+
+    fn rescue_of(&mut self, now: Time, conn: ConnId, lateness: &mut Lateness) -> bool {
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
         let asker = Asker {
             conn,
@@ -98,15 +139,12 @@ impl Torrent {
         };
         // Who would bring it hardly sooner is no help.
         let gain = asker.pace.each * 2;
-        // With many peers thousands are owed, and one of the first is what is looked for: all are sorted only where that one
-        // has copies.
-        let mut last = BinaryHeap::from(owed.clone());
-        let mut groups = Groups::default();
-        while let Some(copy) = last.pop().filter(|copy| copy.wait >= gain) {
+        // One of the first is what is looked for: all are sorted only where that one has copies.
+        while let Some(copy) = lateness.pop(gain) {
             let late = match self.picker.owing(copy.block.0) {
                 0 => None,
                 1 => Some(Late::alone(copy)),
-                _ => Late::of(groups.of(copy.block, &owed)).filter(|late| late.wait == copy.wait),
+                _ => Late::of(lateness.of(copy.block)).filter(|late| late.wait == copy.wait),
             };
             let Some(Late { block, copies, .. }) = late.filter(Late::is_worth_a_copy) else { continue };
             if self.picker.ask_again(asker, block, copies) {
@@ -116,5 +154,59 @@ impl Torrent {
             }
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{BLOCK_LEN, PieceIndex, Rng};
+
+    use super::*;
+
+    fn copies(rng: &mut Rng, count: usize, blocks: usize) -> Vec<Owed> {
+        let copy = |_| Owed {
+            wait: Duration::from_millis(2_000 + rng.below(9_000) as u64),
+            block: Reverse(BlockRef {
+                piece: PieceIndex(rng.below(blocks) as u32),
+                begin: 0,
+                len: BLOCK_LEN,
+            }),
+            proven: rng.below(2) == 0,
+        };
+        (0..count).map(copy).collect()
+    }
+
+    #[test]
+    fn what_comes_last_is_found_first_and_with_all_copies_of_its_block() {
+        let mut rng = Rng::from_number(3);
+        for round in 0..60 {
+            let owed = copies(&mut rng, round * 5, 1 + round * 2);
+            let mut lateness = Lateness::new(Time::ZERO, owed.clone());
+            let least = Duration::from_millis(4_000);
+            let mut sorted: Vec<Owed> = owed.iter().copied().filter(|copy| copy.wait >= least).collect();
+            sorted.sort_unstable_by(|a, b| b.cmp(a));
+            for copy in sorted {
+                assert_eq!(lateness.pop(least), Some(copy));
+                let mut of: Vec<_> = owed.iter().filter(|other| other.block == copy.block).collect();
+                of.sort_by_key(|other| other.wait);
+                let found = lateness.of(copy.block);
+                assert!(found.iter().map(|other| other.wait).eq(of.iter().map(|other| other.wait)));
+                assert!(found.iter().all(|other| other.block == copy.block));
+                let late = Late::of(found).unwrap();
+                assert_eq!((late.wait, usize::from(late.copies)), (of[0].wait, of.len()));
+            }
+            assert_eq!(lateness.pop(least), None);
+            assert_eq!(lateness.pop(Duration::ZERO).is_some(), owed.iter().any(|copy| copy.wait < least));
+        }
+    }
+
+    #[test]
+    fn only_what_is_much_is_looked_through_once_for_several_peers() {
+        let mut rng = Rng::from_number(4);
+        let (now, soon) = (Time::from_secs(1), Time::from_secs(1) + Duration::from_millis(249));
+        let few = Lateness::new(now, copies(&mut rng, Lateness::MANY - 1, 9_000));
+        let many = Lateness::new(now, copies(&mut rng, Lateness::MANY, 9_000));
+        assert!(!few.is_fresh(now) && many.is_fresh(now) && many.is_fresh(soon));
+        assert!(!many.is_fresh(now + Lateness::KEPT));
     }
 }

@@ -145,6 +145,8 @@ pub struct Torrent {
     turnover: turnover::Turnover,
     /// Peers that may be asked for more.
     hungry: BTreeSet<ConnId>,
+    /// In the end-game of a large swarm: what was found out a moment ago.
+    lateness: Option<Box<endgame::Lateness>>,
     state: State,
     tally: Tally,
     out: VecDeque<Output>,
@@ -233,6 +235,7 @@ impl Torrent {
             absent: suspects::Absent::default(),
             turnover: turnover::Turnover::new(now),
             hungry: BTreeSet::new(),
+            lateness: None,
             state: State {
                 running: false,
                 upload,
