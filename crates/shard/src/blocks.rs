@@ -142,6 +142,11 @@ impl Blocks {
         !self.touched.is_empty() || !self.ended.is_empty()
     }
 
+    /// How many pieces the end of the pass has work with.
+    pub(crate) fn touched_count(&self) -> usize {
+        self.touched.len()
+    }
+
     /// A whole block came. Answers it back where it is not needed.
     pub(crate) fn arrive(&mut self, run: BlockRef, from: Option<ConnId>, mut block: Block) -> Option<Block> {
         let Some(at) = self.geometry.exact_block(run) else { return Some(block) };

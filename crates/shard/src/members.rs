@@ -146,6 +146,11 @@ impl Members {
         self.rows.get(&id)?.get().map(|row| &row.member)
     }
 
+    /// How many pieces have work at the end of the pass.
+    pub(crate) fn touched_pieces(&self) -> usize {
+        self.hot.iter().filter_map(|id| self.get(*id)).map(|member| member.blocks.touched_count()).sum()
+    }
+
     /// Lets `together` see all torrents with work at the end of a pass, and then `each` every one of them;
     /// their outputs will be drained. What `each` leaves touched comes again with the next pass.
     pub(crate) fn end_pass(

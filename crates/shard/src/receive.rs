@@ -15,9 +15,13 @@ use crate::{Output, Pool, RecvOutcome, Shard};
 /// Bytes read beyond the block in arrival, parsed at once.
 const SCRATCH: usize = 64 * 1024;
 
-/// Blocks that are hashed although the pass goes on: 2 MiB. Later they would be out of the caches, and fewer might not be of
-/// as many pieces as there are lanes.
+/// Blocks that are hashed although the pass goes on, where they are of enough pieces: 2 MiB. Later they would be out of the
+/// caches.
 const BATCH: usize = 128;
+/// Pieces that are enough: one for each lane of the widest kernel. The same on every machine, so that a run of the simulator is.
+const ENOUGH_PIECES: usize = 16;
+/// Blocks that are hashed whatever they are of: 6 MiB. Up to there a wide kernel gains more than the caches.
+const MOST_UNHASHED: usize = 384;
 
 /// What receiving connections share.
 #[derive(Debug)]
@@ -72,10 +76,16 @@ impl Shard {
             Some(false) => {}
         }
         let outcome = self.work_for(self.torrent_of(conn), |shard| shard.recv_open(now, conn, read));
-        if self.receive.fresh >= BATCH {
+        if self.has_batch() {
             self.end_pass(now);
         }
         outcome
+    }
+
+    /// Whether what came is enough to be hashed at once.
+    fn has_batch(&self) -> bool {
+        let fresh = self.receive.fresh;
+        fresh >= MOST_UNHASHED || fresh >= BATCH && self.members.touched_pieces() >= ENOUGH_PIECES
     }
 
     fn recv_open(
