@@ -310,7 +310,8 @@ impl Blocks {
     }
 
     /// Hands `read` each block that has to be read back now, with its payload byte and a buffer, as far as
-    /// the pool goes, but of no piece that is to `rest`. What it can't take stays touched, for the next pass.
+    /// the pool goes, but of no piece that is to `rest`. What it can't take stays touched, for the next pass, and so does what waits
+    /// for the lanes.
     pub(crate) fn read_backs(
         &mut self,
         pool: &mut Pool,
@@ -318,8 +319,14 @@ impl Blocks {
         mut read: impl FnMut(u64, Block),
     ) {
         let mut wait = BTreeSet::new();
-        for index in std::mem::take(&mut self.touched).into_iter().filter(|index| !rest(*index)) {
+        for index in std::mem::take(&mut self.touched) {
             let Some(piece) = self.active.get_mut(&index) else { continue };
+            if piece.waits_for_lanes() {
+                wait.insert(index);
+            }
+            if rest(index) {
+                continue;
+            }
             let wanted: Vec<usize> = piece.read_backs().collect();
             for at in wanted {
                 let run = self.geometry.block(index, BlockIndex(at as u32));

@@ -263,6 +263,12 @@ impl ActivePiece {
         }
     }
 
+    /// How many blocks from the cursor on SHA-1 can take now.
+    pub(crate) fn ready(&self) -> usize {
+        let can = |place: &&Place| matches!(place, Place::Arrived(_) | Place::Kept(_) | Place::Zeros(_));
+        if self.v1.is_none() { 0 } else { self.places[self.cursor..].iter().take_while(can).count() }
+    }
+
     /// The SHA-1 state and the bytes at the cursor, where they are in memory.
     pub(crate) fn sha1_job(&mut self) -> Option<(&mut Sha1, &[u8])> {
         let state = self.v1.as_mut()?;
@@ -317,12 +323,19 @@ impl ActivePiece {
         !matches!(self.places[at], Place::Missing) && !self.needs_leaf(at)
     }
 
-    /// The blocks that came and are to be written, in order; they count as being written from now on.
+    /// Whether blocks stay in memory until the lanes take them.
+    pub(crate) fn waits_for_lanes(&self) -> bool {
+        self.ready() > 0
+    }
+
+    /// The blocks that came and are to be written, in order, without those that wait for the lanes; they count as being
+    /// written from now on.
     pub(crate) fn take_writes(&mut self) -> Vec<(usize, Block)> {
+        let waiting = self.cursor..self.cursor + self.ready();
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.sort_unstable();
         let mut out = Vec::with_capacity(fresh.len());
-        for &at in &fresh {
+        for &at in fresh.iter().filter(|at| !waiting.contains(*at)) {
             if !matches!(self.places[at], Place::Arrived(_)) {
                 continue;
             }
@@ -331,7 +344,7 @@ impl ActivePiece {
                 out.push((at, block));
             }
         }
-        fresh.clear();
+        fresh.retain(|at| waiting.contains(at));
         self.fresh = fresh;
         out
     }

@@ -10,6 +10,7 @@ use crate::ahead::{self, Ahead, Place, Share};
 use crate::conn::{Conn, Stage};
 use crate::gates::Gates;
 use crate::inbound::Step;
+use crate::lanes;
 use crate::{Output, Pool, RecvOutcome, Shard};
 
 /// Bytes read beyond the block in arrival, parsed at once.
@@ -18,10 +19,10 @@ const SCRATCH: usize = 64 * 1024;
 /// Blocks that are hashed although the pass goes on, where they are of enough pieces: 2 MiB. Later they would be out of the
 /// caches.
 const BATCH: usize = 128;
-/// Pieces that are enough: one for each lane of the widest kernel. The same on every machine, so that a run of the simulator is.
-const ENOUGH_PIECES: usize = 16;
 /// Blocks that are hashed whatever they are of: 6 MiB. Up to there a wide kernel gains more than the caches.
 const MOST_UNHASHED: usize = 384;
+/// Blocks that may wait for others on the way: 4 MiB.
+const MOST_KEPT: usize = 256;
 
 /// What receiving connections share.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Shard {
         }
         let outcome = self.work_for(self.torrent_of(conn), |shard| shard.recv_open(now, conn, read));
         if self.has_batch() {
-            self.end_pass(now);
+            self.hash(now, MOST_KEPT);
         }
         outcome
     }
@@ -85,7 +86,7 @@ impl Shard {
     /// Whether what came is enough to be hashed at once.
     fn has_batch(&self) -> bool {
         let fresh = self.receive.fresh;
-        fresh >= MOST_UNHASHED || fresh >= BATCH && self.members.touched_pieces() >= ENOUGH_PIECES
+        fresh >= MOST_UNHASHED || fresh >= BATCH && self.members.touched_pieces() >= lanes::WIDE
     }
 
     fn recv_open(

@@ -146,14 +146,19 @@ impl Shard {
 
     /// The readiness pass is over: hashes what arrived and queues it for the disk.
     pub fn end_pass(&mut self, now: Time) {
-        if !std::mem::take(&mut self.pass_open) {
-            return;
+        if std::mem::take(&mut self.pass_open) {
+            self.hash(now, 0);
         }
+    }
+
+    /// Hashes what arrived and queues it for the disk, but up to `keep` blocks that wait for others to fill the lanes. The pass
+    /// has to go on, to its end, for them.
+    pub(crate) fn hash(&mut self, now: Time, keep: usize) {
         self.receive.fresh = 0;
         let pool = &mut self.receive.pool;
         let hash = |members: &mut [&mut Member]| {
             let mut pieces: Vec<_> = members.iter_mut().flat_map(|member| member.blocks.touched()).collect();
-            lanes::run(&mut pieces);
+            lanes::run(&mut pieces, keep);
         };
         self.members.end_pass(hash, |member| member.settle(now, pool));
     }

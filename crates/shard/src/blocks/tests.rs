@@ -42,7 +42,12 @@ impl Rig {
     }
 
     fn end_pass(&mut self) {
-        lanes::run(&mut self.blocks.touched().collect::<Vec<_>>());
+        self.hash(0);
+    }
+
+    /// Hashes what came, but up to `keep` blocks.
+    fn hash(&mut self, keep: usize) {
+        lanes::run(&mut self.blocks.touched().collect::<Vec<_>>(), keep);
         let mut writes = Vec::new();
         self.ended.extend(self.blocks.settle(&mut self.pool, |at, block| writes.push((at, block))));
         self.disk.push_writes(writes);
@@ -147,7 +152,7 @@ fn in_order_arrival_reads_nothing_back() {
             let mut rng = Rng::from_number(1);
             for part in all_blocks(&geometry).chunks(3) {
                 part.iter().for_each(|&run| assert!(rig.arrive(run, bytes_of(&payload, &geometry, run))));
-                rig.end_pass();
+                rig.hash(rng.below(5));
                 rig.disk_returns(&mut rng, false);
             }
             rig.settle_all(&mut rng);
@@ -156,6 +161,51 @@ fn in_order_arrival_reads_nothing_back() {
             assert_eq!((rig.stored == payload, rig.read_backs, rig.pool.out()), (true, 0, 0));
         }
     }
+}
+
+#[test]
+fn what_waits_for_the_lanes_is_not_written_and_the_end_of_the_pass_takes_it() {
+    let payload = payload(1, 8 * 65_536);
+    for kind in [Kind::V1, Kind::Hybrid] {
+        let mut rig = Rig::new(info(kind, &payload, 65_536), 64, Vec::new(), &[]);
+        let geometry = rig.blocks.geometry().clone();
+        // The second piece has a hole: what is behind it can't be hashed, and is written.
+        for run in all_blocks(&geometry).into_iter().filter(|run| (run.piece.0, run.begin) != (1, 0)) {
+            rig.arrive(run, bytes_of(&payload, &geometry, run));
+        }
+        let written = |rig: &Rig| -> usize {
+            let blocks = |op: &DiskOp| if let DiskOp::Write { blocks, .. } = op { blocks.len() } else { 0 };
+            rig.out.iter().map(blocks).sum()
+        };
+        rig.hash(31);
+        assert_eq!(
+            (written(&rig), rig.blocks.touched_count()),
+            (3, 7),
+            "seven pieces are too few: 28 blocks wait"
+        );
+        rig.hash(20);
+        assert_eq!((written(&rig), rig.blocks.touched_count()), (3 + 14, 7), "two rounds leave 14");
+        rig.end_pass();
+        assert_eq!((written(&rig), rig.blocks.touched_count()), (31, 0));
+        let mut rng = Rng::from_number(1);
+        let hole = geometry.block(PieceIndex(1), BlockIndex(0));
+        rig.arrive(hole, bytes_of(&payload, &geometry, hole));
+        rig.settle_all(&mut rng);
+        assert_eq!((rig.ended.len(), rig.stored == payload, rig.pool.out()), (8, true, 0));
+    }
+}
+
+#[test]
+fn sixteen_pieces_are_hashed_whatever_may_be_kept() {
+    let payload = payload(1, 20 * 32_768);
+    let mut rig = Rig::new(info(Kind::V1, &payload, 32_768), 64, Vec::new(), &[]);
+    let geometry = rig.blocks.geometry().clone();
+    for run in all_blocks(&geometry).into_iter().filter(|run| run.piece.0 < 16 || run.begin == 0) {
+        rig.arrive(run, bytes_of(&payload, &geometry, run));
+    }
+    rig.hash(1_000);
+    // The longest sixteen first, then the sixteen that fill their lanes, of which four are left.
+    assert_eq!(rig.blocks.touched_count(), 4);
 }
 
 #[test]
@@ -399,7 +449,10 @@ proptest! {
                 // A second copy changes nothing.
                 rig.arrive(run, &vec![0; run.len as usize]);
             }
-            if rng.one_in(3) || rig.pool.left() == 0 {
+            if rng.one_in(4) {
+                rig.hash(rng.below(40));
+            }
+            if rng.one_in(4) || rig.pool.left() == 0 {
                 rig.end_pass();
             }
             for _ in 0..rng.below(3) {
