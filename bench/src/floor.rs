@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use types::{BlockRef, PieceIndex};
-use wire::{Handshake, Message};
+use wire::{Handshake, Message, PIECE_HEADER_LEN};
 
 use crate::Result;
 use crate::args::Args;
@@ -156,7 +156,7 @@ struct Taker {
     /// The next row to be asked for, and the one that is coming.
     asked: usize,
     row: usize,
-    heads: [[u8; 13]; LANES],
+    heads: [[u8; PIECE_HEADER_LEN]; LANES],
     blocks: Blocks,
     /// Bytes of the row that are here.
     got: usize,
@@ -180,7 +180,7 @@ impl Taker {
             states: Vec::new(),
             asked: 0,
             row: 0,
-            heads: [[0; 13]; LANES],
+            heads: [[0; PIECE_HEADER_LEN]; LANES],
             blocks: Blocks([[0; BLOCK]; LANES]),
             got: 0,
         })
@@ -210,7 +210,7 @@ impl Taker {
                 Err(error) if later(&error) => break,
                 Err(_) => return Ok(false),
             }
-            if self.got == self.lanes * (13 + BLOCK) {
+            if self.got == self.lanes * (PIECE_HEADER_LEN + BLOCK) {
                 self.finish_row(work)?;
             }
         }

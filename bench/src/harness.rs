@@ -41,8 +41,9 @@ pub(crate) struct Bench {
 pub(crate) fn run(args: &Args) -> Result {
     args.only(&["rounds", "size", "rows", "peers", "out", "note", "journal"])?;
     let (rounds, mib) = (args.find("rounds")?.unwrap_or(5), args.find("size")?.unwrap_or(2048));
-    if rounds == 0 || mib < LEAST {
-        return Err(format!("--rounds is 1 or more, --size {LEAST} MiB or more").into());
+    // The floor takes sixteen pieces of a MiB at a time, and leaves out what is no whole row of them.
+    if rounds == 0 || mib < LEAST || !mib.is_multiple_of(16) {
+        return Err(format!("--rounds is 1 or more, --size a multiple of 16 MiB, {LEAST} or more").into());
     }
     let rows = choose(rows::ALL, args.find("rows")?, |row| row.name())?;
     let peers = choose(peers::ALL, args.find("peers")?, |peer| peer.name())?;

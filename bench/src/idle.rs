@@ -6,6 +6,7 @@ use riverrun::{AddTorrent, Client, Torrent};
 
 use crate::Result;
 use crate::args::Args;
+use crate::payload::noise;
 
 /// A torrent of 64 pieces whose hashes nothing fits.
 fn torrent(number: usize) -> Vec<u8> {
@@ -14,13 +15,7 @@ fn torrent(number: usize) -> Vec<u8> {
     let head =
         format!("d4:infod6:lengthi{length}e4:name{}:{name}12:piece lengthi{PIECE}e6:pieces1280:", name.len());
     let mut out = head.into_bytes();
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ number as u64;
-    for _ in 0..1280 / 8 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        out.extend_from_slice(&state.to_le_bytes());
-    }
+    out.extend(noise(number as u64).take(1280 / 8).flatten());
     out.extend_from_slice(b"ee");
     out
 }
@@ -30,7 +25,7 @@ fn client(dir: &str) -> Result<Client> {
         .download_dir(dir)
         .state_dir(format!("{dir}/state"))
         // For those who have so many; docs/performance.md has what it costs without.
-        .metadata_on_disk(std::env::var_os("IN_MEMORY").is_none())
+        .metadata_on_disk(true)
         .listen(["127.0.0.1:0".parse()?])
         .no_trackers()
         .build()?)

@@ -16,18 +16,21 @@ pub(crate) const BLOCKS: usize = PIECE / BLOCK;
 /// The bytes that all pieces share; each block begins with a stamp of its own.
 pub(crate) struct Payload(Vec<u8>);
 
+/// Bytes that look random (xorshift), eight at a time, the same on every machine.
+pub(crate) fn noise(seed: u64) -> impl Iterator<Item = [u8; 8]> {
+    let mut state = 0x9e37_79b9_7f4a_7c15 ^ seed;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    })
+}
+
 impl Payload {
     /// The same on every machine.
     pub(crate) fn new() -> Payload {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut bytes = Vec::with_capacity(PIECE);
-        while bytes.len() < PIECE {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            bytes.extend_from_slice(&state.to_le_bytes());
-        }
-        Payload(bytes)
+        Payload(noise(0).take(PIECE / 8).flatten().collect())
     }
 
     /// The block with the given number in the whole payload: its stamp, and the rest of it.

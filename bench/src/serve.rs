@@ -5,7 +5,7 @@ use std::io::{IoSlice, Read, Write};
 use std::net::TcpStream;
 
 use types::BlockRef;
-use wire::{Handshake, Message};
+use wire::{Handshake, Message, PIECE_HEADER_LEN, piece_header};
 
 use crate::Result;
 use crate::payload::{BLOCK, BLOCKS, PIECE, Payload};
@@ -131,7 +131,7 @@ impl Server {
     fn advance(&mut self, wrote: usize) {
         self.sent += wrote;
         while let Some(first) = self.queue.front() {
-            let whole = 13 + first.len as usize;
+            let whole = PIECE_HEADER_LEN + first.len as usize;
             if self.sent < whole {
                 break;
             }
@@ -147,8 +147,8 @@ impl Server {
         let mut parts = Vec::with_capacity(count);
         for (n, (block, head)) in self.queue.iter().zip(&mut heads).enumerate() {
             let (stamp, rest) = payload.block(number(*block)?);
-            head[..13].copy_from_slice(&head_of(*block));
-            head[13..].copy_from_slice(&stamp);
+            head[..PIECE_HEADER_LEN].copy_from_slice(&piece_header(*block));
+            head[PIECE_HEADER_LEN..].copy_from_slice(&stamp);
             // A wrong bit in every eighth block.
             head[20] ^= u8::from(self.liar && (self.served + n).is_multiple_of(8));
             parts.push(rest);
@@ -167,25 +167,16 @@ impl Server {
 
     fn write_file(&mut self, file: &File) -> std::io::Result<usize> {
         let Some(&block) = self.queue.front() else { return Ok(0) };
-        if self.sent < 13 {
+        if self.sent < PIECE_HEADER_LEN {
             // More comes at once: the head leaves with the block.
-            let head = head_of(block);
+            let head = piece_header(block);
             let flags = rustix::net::SendFlags::MORE;
             return Ok(rustix::net::send(&self.stream, &head[self.sent..], flags)?);
         }
-        let done = self.sent - 13;
+        let done = self.sent - PIECE_HEADER_LEN;
         let mut at = (number(block)? * BLOCK + done) as u64;
         Ok(rustix::fs::sendfile(&self.stream, file, Some(&mut at), block.len as usize - done)?)
     }
-}
-
-fn head_of(block: BlockRef) -> [u8; 13] {
-    let mut head = [0; 13];
-    head[..4].copy_from_slice(&(9 + block.len).to_be_bytes());
-    head[4] = 7;
-    head[5..9].copy_from_slice(&block.piece.0.to_be_bytes());
-    head[9..].copy_from_slice(&block.begin.to_be_bytes());
-    head
 }
 
 fn number(block: BlockRef) -> std::io::Result<usize> {

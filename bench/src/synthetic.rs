@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::Result;
+use crate::payload::noise;
 
 /// How many files and pieces a torrent has.
 pub(crate) enum Shape {
@@ -35,15 +36,10 @@ pub(crate) fn write(path: &Path, shape: &Shape) -> Result {
         }
     };
     write!(out, "4:name4:huge12:piece lengthi{PIECE}e6:pieces{}:", pieces * 20)?;
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    // A hash is three words, less the last four bytes.
+    let mut words = noise(0);
     for _ in 0..pieces {
-        let mut hash = [0; 24];
-        for word in hash.chunks_mut(8) {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            word.copy_from_slice(&state.to_le_bytes());
-        }
+        let hash: Vec<u8> = words.by_ref().take(3).flatten().collect();
         out.write_all(&hash[..20])?;
     }
     out.write_all(b"ee")?;
