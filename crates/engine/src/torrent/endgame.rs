@@ -18,7 +18,7 @@ const MOST_COPIES: u32 = 3;
 
 /// A copy of a block that is owed and late. The greatest is the one that comes last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Owed {
+struct LateCopy {
     wait: Duration,
     block: Reverse<BlockRef>,
     /// It is owed by a peer that brings what it owes.
@@ -26,7 +26,7 @@ struct Owed {
 }
 
 /// A block that all who were asked for it bring late.
-struct Late {
+struct LateBlock {
     block: BlockRef,
     copies: u8,
     proven: u32,
@@ -36,57 +36,56 @@ struct Late {
 
 /// The copies that are owed and late: which comes last, and which are of one block.
 #[derive(Debug)]
-pub(super) struct Lateness {
+pub(super) struct LateCopies {
     since: Time,
-    owed: Vec<Owed>,
-    last: BinaryHeap<Owed>,
-    /// All of them by block, once they are asked for.
-    groups: Vec<Owed>,
+    copies: Vec<LateCopy>,
+    /// Whether they are in the order of their blocks: only once they are asked for.
+    by_block: bool,
+    last: BinaryHeap<LateCopy>,
 }
 
-impl Lateness {
-    /// So many copies are looked through once for all peers that become idle within [`Lateness::KEPT`]. With fewer each
-    /// peer is answered by how things are.
+impl LateCopies {
+    /// So many copies are looked through once for all peers that become idle within [`LateCopies::KEPT`]: to look through fewer takes a tenth
+    /// of a millisecond. With fewer each peer is answered by how things are.
     const MANY: usize = 4_096;
     /// Short beside [`WORTH_A_COPY`]: the waits of copies change no more than this.
     const KEPT: Duration = Duration::from_millis(250);
 
-    fn new(now: Time, owed: Vec<Owed>) -> Lateness {
-        Lateness { since: now, last: BinaryHeap::from(owed.clone()), owed, groups: Vec::new() }
+    fn new(now: Time, copies: Vec<LateCopy>) -> LateCopies {
+        LateCopies { since: now, last: BinaryHeap::from(copies.clone()), copies, by_block: false }
     }
 
     fn is_fresh(&self, now: Time) -> bool {
-        self.owed.len() >= Lateness::MANY && now < self.since + Lateness::KEPT
+        self.copies.len() >= LateCopies::MANY && now < self.since + LateCopies::KEPT
     }
 
     /// The copy that comes last of those that nobody was offered, if it takes `least` or longer.
-    fn pop(&mut self, least: Duration) -> Option<Owed> {
+    fn pop(&mut self, least: Duration) -> Option<LateCopy> {
         self.last.peek().filter(|copy| copy.wait >= least)?;
         self.last.pop()
     }
 
     /// The copies of a block: who comes first stands in front.
-    fn of(&mut self, block: Reverse<BlockRef>) -> &[Owed] {
-        if self.groups.is_empty() {
-            self.groups = self.owed.clone();
-            self.groups.sort_unstable_by_key(|copy| (copy.block, copy.wait));
+    fn of(&mut self, block: Reverse<BlockRef>) -> &[LateCopy] {
+        if !std::mem::replace(&mut self.by_block, true) {
+            self.copies.sort_unstable_by_key(|copy| (copy.block, copy.wait));
         }
-        let start = self.groups.partition_point(|copy| copy.block < block);
-        let len = self.groups[start..].partition_point(|copy| copy.block == block);
-        &self.groups[start..start + len]
+        let start = self.copies.partition_point(|copy| copy.block < block);
+        let len = self.copies[start..].partition_point(|copy| copy.block == block);
+        &self.copies[start..start + len]
     }
 }
 
-impl Late {
+impl LateBlock {
     /// The block of a copy that only one peer owes: so most are.
-    fn alone(copy: Owed) -> Late {
-        Late { block: copy.block.0, copies: 1, proven: copy.proven.into(), wait: copy.wait }
+    fn alone(copy: LateCopy) -> LateBlock {
+        LateBlock { block: copy.block.0, copies: 1, proven: copy.proven.into(), wait: copy.wait }
     }
 
     /// The block of which these are the late copies.
-    fn of(copies: &[Owed]) -> Option<Late> {
+    fn of(copies: &[LateCopy]) -> Option<LateBlock> {
         let first = copies.first()?;
-        Some(Late {
+        Some(LateBlock {
             block: first.block.0,
             copies: u8::try_from(copies.len()).unwrap_or(u8::MAX),
             proven: copies.iter().filter(|copy| copy.proven).count() as u32,
@@ -105,27 +104,27 @@ impl Torrent {
     /// Asks an idle peer for the block that would come last, where that would take long. A copy that both bring is waste, so
     /// that what comes soon anyway is left alone.
     pub(super) fn rescue(&mut self, now: Time, conn: ConnId) -> bool {
-        let mut lateness = match self.lateness.take() {
-            Some(lateness) if lateness.is_fresh(now) => lateness,
-            _ => Box::new(Lateness::new(now, self.owed_late(now))),
+        let mut late = match self.late_copies.take() {
+            Some(late) if late.is_fresh(now) => late,
+            _ => Box::new(LateCopies::new(now, self.owed_late(now))),
         };
-        let asked = self.rescue_of(now, conn, &mut lateness);
-        self.lateness = Some(lateness).filter(|lateness| lateness.is_fresh(now));
+        let asked = self.rescue_of(now, conn, &mut late);
+        self.late_copies = Some(late).filter(|late| late.is_fresh(now));
         asked
     }
 
     /// What is owed and late, of whomever it is. An idle peer owes nothing.
-    fn owed_late(&mut self, now: Time) -> Vec<Owed> {
+    fn owed_late(&mut self, now: Time) -> Vec<LateCopy> {
         let mut owed = Vec::new();
         for peer in self.peers.values_mut() {
             let (rate, proven) = (peer.down.rate(now), peer.requests.is_proven());
             let late = peer.requests.late(now, rate, WORTH_A_COPY);
-            owed.extend(late.map(|(block, wait)| Owed { wait, block: Reverse(block), proven }));
+            owed.extend(late.map(|(block, wait)| LateCopy { wait, block: Reverse(block), proven }));
         }
         owed
     }
 
-    fn rescue_of(&mut self, now: Time, conn: ConnId, lateness: &mut Lateness) -> bool {
+    fn rescue_of(&mut self, now: Time, conn: ConnId, owed: &mut LateCopies) -> bool {
         let Some(peer) = self.peers.get_mut(&conn) else { return false };
         let asker = Asker {
             conn,
@@ -140,13 +139,15 @@ impl Torrent {
         // Who would bring it hardly sooner is no help.
         let gain = asker.pace.each * 2;
         // One of the first is what is looked for: all are sorted only where that one has copies.
-        while let Some(copy) = lateness.pop(gain) {
+        while let Some(copy) = owed.pop(gain) {
             let late = match self.picker.owing(copy.block.0) {
                 0 => None,
-                1 => Some(Late::alone(copy)),
-                _ => Late::of(lateness.of(copy.block)).filter(|late| late.wait == copy.wait),
+                1 => Some(LateBlock::alone(copy)),
+                _ => LateBlock::of(owed.of(copy.block)).filter(|late| late.wait == copy.wait),
             };
-            let Some(Late { block, copies, .. }) = late.filter(Late::is_worth_a_copy) else { continue };
+            let Some(LateBlock { block, copies, .. }) = late.filter(LateBlock::is_worth_a_copy) else {
+                continue;
+            };
             if self.picker.ask_again(asker, block, copies) {
                 peer.requests.ask(now, block);
                 self.send(now, conn, Message::Request(block));
@@ -163,8 +164,8 @@ mod tests {
 
     use super::*;
 
-    fn copies(rng: &mut Rng, count: usize, blocks: usize) -> Vec<Owed> {
-        let copy = |_| Owed {
+    fn copies(rng: &mut Rng, count: usize, blocks: usize) -> Vec<LateCopy> {
+        let copy = |_| LateCopy {
             wait: Duration::from_millis(2_000 + rng.below(9_000) as u64),
             block: Reverse(BlockRef {
                 piece: PieceIndex(rng.below(blocks) as u32),
@@ -181,22 +182,22 @@ mod tests {
         let mut rng = Rng::from_number(3);
         for round in 0..60 {
             let owed = copies(&mut rng, round * 5, 1 + round * 2);
-            let mut lateness = Lateness::new(Time::ZERO, owed.clone());
+            let mut late = LateCopies::new(Time::ZERO, owed.clone());
             let least = Duration::from_millis(4_000);
-            let mut sorted: Vec<Owed> = owed.iter().copied().filter(|copy| copy.wait >= least).collect();
+            let mut sorted: Vec<LateCopy> = owed.iter().copied().filter(|copy| copy.wait >= least).collect();
             sorted.sort_unstable_by(|a, b| b.cmp(a));
             for copy in sorted {
-                assert_eq!(lateness.pop(least), Some(copy));
+                assert_eq!(late.pop(least), Some(copy));
                 let mut of: Vec<_> = owed.iter().filter(|other| other.block == copy.block).collect();
                 of.sort_by_key(|other| other.wait);
-                let found = lateness.of(copy.block);
+                let found = late.of(copy.block);
                 assert!(found.iter().map(|other| other.wait).eq(of.iter().map(|other| other.wait)));
                 assert!(found.iter().all(|other| other.block == copy.block));
-                let late = Late::of(found).unwrap();
+                let late = LateBlock::of(found).unwrap();
                 assert_eq!((late.wait, usize::from(late.copies)), (of[0].wait, of.len()));
             }
-            assert_eq!(lateness.pop(least), None);
-            assert_eq!(lateness.pop(Duration::ZERO).is_some(), owed.iter().any(|copy| copy.wait < least));
+            assert_eq!(late.pop(least), None);
+            assert_eq!(late.pop(Duration::ZERO).is_some(), owed.iter().any(|copy| copy.wait < least));
         }
     }
 
@@ -204,9 +205,9 @@ mod tests {
     fn only_what_is_much_is_looked_through_once_for_several_peers() {
         let mut rng = Rng::from_number(4);
         let (now, soon) = (Time::from_secs(1), Time::from_secs(1) + Duration::from_millis(249));
-        let few = Lateness::new(now, copies(&mut rng, Lateness::MANY - 1, 9_000));
-        let many = Lateness::new(now, copies(&mut rng, Lateness::MANY, 9_000));
+        let few = LateCopies::new(now, copies(&mut rng, LateCopies::MANY - 1, 9_000));
+        let many = LateCopies::new(now, copies(&mut rng, LateCopies::MANY, 9_000));
         assert!(!few.is_fresh(now) && many.is_fresh(now) && many.is_fresh(soon));
-        assert!(!many.is_fresh(now + Lateness::KEPT));
+        assert!(!many.is_fresh(now + LateCopies::KEPT));
     }
 }

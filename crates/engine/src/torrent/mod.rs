@@ -146,7 +146,7 @@ pub struct Torrent {
     /// Peers that may be asked for more.
     hungry: BTreeSet<ConnId>,
     /// In the end-game of a large swarm: what was found out a moment ago.
-    lateness: Option<Box<endgame::Lateness>>,
+    late_copies: Option<Box<endgame::LateCopies>>,
     state: State,
     tally: Tally,
     out: VecDeque<Output>,
@@ -235,7 +235,7 @@ impl Torrent {
             absent: suspects::Absent::default(),
             turnover: turnover::Turnover::new(now),
             hungry: BTreeSet::new(),
-            lateness: None,
+            late_copies: None,
             state: State {
                 running: false,
                 upload,

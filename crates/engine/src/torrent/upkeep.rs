@@ -47,7 +47,7 @@ impl Torrent {
         }
         if self.state.next_tick.is_due(now) {
             self.state.next_tick = now + TICK;
-            self.lateness = None;
+            self.late_copies = None;
             self.watch_peers(now);
             self.turn_over(now);
             self.show_pieces(now);
