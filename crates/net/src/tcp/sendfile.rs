@@ -10,9 +10,11 @@ use super::Run;
 
 /// Sends runs, as much as fits: what is in memory waits for what follows it, so that a header leaves with its block.
 ///
-/// Over several blocks the socket is corked: they leave in segments that are full, and wake the receiver less often.
+/// With several files the socket is corked: they leave in segments that are full, and wake the receiver less often. A header
+/// and its file alone need no cork.
 pub(super) fn send_runs(socket: &impl AsFd, runs: &[Run<'_>]) -> io::Result<usize> {
-    let _cork = (runs.len() > 2).then(|| Cork::on(socket));
+    let files = runs.iter().filter(|run| matches!(run, Run::File { .. })).count();
+    let _cork = (files > 1).then(|| Cork::on(socket));
     send_each(socket, runs)
 }
 
