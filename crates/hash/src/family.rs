@@ -2,8 +2,8 @@
 
 use crate::backend::{Backend, Plan};
 
-/// Lanes of the widest kernel.
-pub(crate) const MAX_LANES: usize = 16;
+/// Streams that the widest kernel of any machine takes at once; [`Backend::lanes`] says what this one's takes.
+pub const MAX_LANES: usize = 16;
 
 /// States side by side: `words.0[i][lane]` is word `i` of the state in `lane`.
 #[repr(C, align(64))]

@@ -8,7 +8,7 @@ use metainfo::{Info, Mismatch};
 use types::{Bitfield, BlockIndex, BlockRef, Geometry, PieceIndex};
 
 use crate::digests::Digests;
-use crate::piece::{ActivePiece, End};
+use crate::piece::{ActivePiece, End, ZEROS};
 use crate::reread::Reread;
 use crate::{Block, Pool};
 
@@ -54,7 +54,7 @@ pub(crate) struct Blocks {
     /// Pieces that are right. A copy that was under way when its piece got there must not be written over it.
     have: Bitfield,
     active: BTreeMap<PieceIndex, ActivePiece>,
-    /// Pieces with something to do at the end of the pass.
+    /// Pieces with something to do at the end of the batch.
     touched: BTreeSet<PieceIndex>,
     /// Pieces that ended without a block.
     ended: Vec<Ended>,
@@ -137,12 +137,12 @@ impl Blocks {
         &self.geometry
     }
 
-    /// Whether the end of the pass has work here.
+    /// Whether the end of the batch has work here.
     pub(crate) fn is_touched(&self) -> bool {
         !self.touched.is_empty() || !self.ended.is_empty()
     }
 
-    /// How many pieces the end of the pass has work with.
+    /// How many pieces the end of the batch has work with.
     pub(crate) fn touched_count(&self) -> usize {
         self.touched.len()
     }
@@ -233,7 +233,7 @@ impl Blocks {
         self.touched.insert(piece);
     }
 
-    /// Whether blocks of this piece are being read back, or wait for a buffer to be.
+    /// Whether blocks of this piece are being read back, or wait for a buffer to be, or for the lanes.
     pub(crate) fn is_reading(&self, piece: PieceIndex) -> bool {
         self.touched.contains(&piece) || self.active.get(&piece).is_some_and(ActivePiece::is_reading)
     }
@@ -265,7 +265,7 @@ impl Blocks {
         self.active.iter_mut().filter(|(piece, _)| touched.contains(piece)).map(|(_, active)| active)
     }
 
-    /// The end of the pass, after the lanes: judges pieces, answers what ended, and hands `write` each block
+    /// The end of the batch, after the lanes: judges pieces, answers what ended, and hands `write` each block
     /// that has to be written, with its payload byte, in payload order.
     pub(crate) fn settle(&mut self, pool: &mut Pool, mut write: impl FnMut(u64, Block)) -> Vec<Ended> {
         let mut ended = std::mem::take(&mut self.ended);
@@ -310,7 +310,7 @@ impl Blocks {
     }
 
     /// Hands `read` each block that has to be read back now, with its payload byte and a buffer, as far as
-    /// the pool goes, but of no piece that is to `rest`. What it can't take stays touched, for the next pass, and so does what waits
+    /// the pool goes, but of no piece that is to `rest`. What it can't take stays touched, for the next batch, and so does what waits
     /// for the lanes.
     pub(crate) fn read_backs(
         &mut self,
@@ -371,7 +371,6 @@ fn blank_padding(geometry: &Geometry, run: BlockRef, block: &mut Block) {
 }
 
 fn sha1_of_zeros(len: u32) -> [u8; 20] {
-    const ZEROS: [u8; types::BLOCK_LEN as usize] = [0; types::BLOCK_LEN as usize];
     let mut state = hash::Sha1::new();
     for begin in (0..len).step_by(ZEROS.len()) {
         state.update(&ZEROS[..(len - begin).min(types::BLOCK_LEN) as usize]);

@@ -64,6 +64,7 @@ impl Conn {
             download_turns: Turns::default(),
             upload_turns: Turns::default(),
             recv_parked: false,
+            // As after a read that brought nothing.
             reach: 2,
             sender: Sender::Idle,
             in_place: false,

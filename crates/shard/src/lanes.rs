@@ -1,4 +1,4 @@
-//! Hashes the blocks of a pass together: many pieces, one SIMD lane each.
+//! Hashes the blocks of a batch together: many pieces, one SIMD lane each.
 
 use std::cmp::Reverse;
 
@@ -6,9 +6,9 @@ use hash::{sha256_each, update_many_sha1};
 
 use crate::piece::ActivePiece;
 
-/// Lanes of the widest kernel. The same on every machine, so that a run of the simulator is.
-pub(crate) const WIDE: usize = 16;
-/// With fewer pieces a wide kernel wastes more than what waiting for others costs.
+/// Lanes of the widest kernel there is, whatever this machine has: so a run of the simulator is the same everywhere.
+pub(crate) const WIDE: usize = hash::MAX_LANES;
+/// With fewer pieces it is worth waiting for others. By the log of real passes 12 to 16 save the most hashing, 8 half as much.
 const WORTH: usize = 12;
 
 /// A piece with blocks in memory from its cursor on.

@@ -80,6 +80,7 @@ pub use io::{
     Added, Command, DiskDone, DiskError, DiskOp, DiskRequest, Event, Output, Part, RecvOutcome, SendError,
     SendOutcome,
 };
+pub use outbound::MAX_PARTS;
 pub use pool::{Block, Pool};
 pub use shard::{Config, Shard};
 pub use sync::DurablePiece;

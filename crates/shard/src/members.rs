@@ -146,14 +146,14 @@ impl Members {
         self.rows.get(&id)?.get().map(|row| &row.member)
     }
 
-    /// How many pieces have work at the end of the pass.
+    /// How many pieces have work at the end of the batch.
     pub(crate) fn touched_pieces(&self) -> usize {
         self.hot.iter().filter_map(|id| self.get(*id)).map(|member| member.blocks.touched_count()).sum()
     }
 
-    /// Lets `together` see all torrents with work at the end of a pass, and then `each` every one of them;
-    /// their outputs will be drained. What `each` leaves touched comes again with the next pass.
-    pub(crate) fn end_pass(
+    /// Lets `together` see all torrents with work at the end of a batch, and then `each` every one of them;
+    /// their outputs will be drained. What `each` leaves touched comes again with the next batch.
+    pub(crate) fn finish_batch(
         &mut self,
         together: impl FnOnce(&mut [&mut Member]),
         mut each: impl FnMut(&mut Member),

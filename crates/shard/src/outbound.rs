@@ -11,10 +11,13 @@ use crate::{Block, Part, Pool, SendError};
 
 /// Protocol bytes that may wait for a peer that does not read.
 const MAX_QUEUED: usize = 1 << 20;
-/// Slices, parts and bytes offered to the socket at once.
+/// Slices in one vectored write: sixteen blocks with their headers.
 const MAX_SLICES: usize = 32;
-const MAX_PARTS: usize = 64;
+/// Bytes in one vectored write: those sixteen blocks, about what a socket takes at once.
 const MAX_OFFER: usize = 256 * 1024;
+/// Most parts that [`crate::Shard::send_parts`] offers at once. Nothing is copied for them, so that they may be more than what a vectored
+/// write takes: 64 blocks are as many as a fast peer has ahead.
+pub const MAX_PARTS: usize = 64;
 
 /// Messages and blocks, in wire order. A block that waits for the disk holds back what follows it.
 #[derive(Debug, Default)]

@@ -31,7 +31,7 @@ pub(crate) enum Place {
 }
 
 /// What padding is hashed as.
-static ZEROS: [u8; BLOCK_LEN as usize] = [0; BLOCK_LEN as usize];
+pub(crate) static ZEROS: [u8; BLOCK_LEN as usize] = [0; BLOCK_LEN as usize];
 
 /// A piece that is being received. Blocks below the cursor need no more hashing; SHA-1 takes them in order,
 /// SHA-256 as they come.
@@ -43,7 +43,7 @@ pub(crate) struct ActivePiece {
     cursor: usize,
     leaves: Vec<[u8; 32]>,
     leaf_done: Bitfield,
-    /// Blocks that came into memory since the last pass.
+    /// Blocks that came into memory since the last batch, and those before that wait for the lanes.
     fresh: Vec<usize>,
     /// Buffers that are hashed and wait for nothing.
     spare: Vec<Block>,
@@ -298,7 +298,7 @@ impl ActivePiece {
         }
     }
 
-    /// After a pass of the lanes: moves the cursor over what only SHA-256 was needed for, and judges the
+    /// After the lanes: moves the cursor over what only SHA-256 was needed for, and judges the
     /// piece when all of it is hashed.
     pub(crate) fn settle(&mut self, pool: &mut Pool) {
         if self.v1.is_none() {
@@ -403,7 +403,7 @@ impl ActivePiece {
         self.places.iter().map(there).collect()
     }
 
-    /// Gives buffers back whose blocks can be read again, but those that the next pass hashes.
+    /// Gives buffers back whose blocks can be read again, but those that the next batch hashes.
     pub(crate) fn rest(&mut self, pool: &mut Pool) {
         for at in self.cursor + 1..self.places.len() {
             if !self.fresh.contains(&at) {

@@ -11,8 +11,8 @@ pub struct Block {
 /// A bounded set of block buffers. Buffers are made on demand and kept for the next use.
 ///
 /// A pool buffer waits for disk or hash only, never for a peer: the block that a connection is receiving lies
-/// in a buffer that is lent beyond the limit (one for each connection at most), and counts from when it is
-/// whole.
+/// in a buffer that is lent beyond the limit (one for each connection at most, and 32 that the next read offers), and counts
+/// from when it is whole.
 #[derive(Debug)]
 pub struct Pool {
     free: Vec<Block>,
@@ -39,9 +39,7 @@ impl Block {
     pub fn set_len(&mut self, len: usize) {
         self.len = len.min(self.bytes.len());
     }
-}
 
-impl Block {
     /// Lets `len` bytes count, those beyond the present ones as zeros.
     pub(crate) fn stretch(&mut self, len: usize) {
         let end = len.min(self.bytes.len());

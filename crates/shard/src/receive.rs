@@ -20,8 +20,9 @@ const SCRATCH: usize = 64 * 1024;
 /// caches.
 const BATCH: usize = 128;
 /// Blocks that are hashed whatever they are of: 6 MiB. Up to there a wide kernel gains more than the caches.
-const MOST_UNHASHED: usize = 384;
-/// Blocks that may wait for others on the way: 4 MiB.
+const LARGEST_BATCH: usize = 384;
+/// Blocks that a batch may leave for the next one: 4 MiB. With the largest batch on top of them they take 10 MiB, and leave
+/// 4 MiB of the default pool for what is with the disk.
 const MOST_KEPT: usize = 256;
 
 /// What receiving connections share.
@@ -29,7 +30,7 @@ const MOST_KEPT: usize = 256;
 pub(crate) struct Receive {
     pub(crate) pool: Pool,
     pub(crate) gates: Gates,
-    /// Blocks that came since the last end of a pass.
+    /// Blocks that came since the last batch.
     pub(crate) fresh: usize,
     scratch: Vec<u8>,
     ahead: Ahead,
@@ -78,7 +79,7 @@ impl Shard {
         }
         let outcome = self.work_for(self.torrent_of(conn), |shard| shard.recv_open(now, conn, read));
         if self.has_batch() {
-            self.hash(now, MOST_KEPT);
+            self.finish_batch(now, MOST_KEPT);
         }
         outcome
     }
@@ -86,7 +87,7 @@ impl Shard {
     /// Whether what came is enough to be hashed at once.
     fn has_batch(&self) -> bool {
         let fresh = self.receive.fresh;
-        fresh >= MOST_UNHASHED || fresh >= BATCH && self.members.touched_pieces() >= lanes::WIDE
+        fresh >= LARGEST_BATCH || fresh >= BATCH && self.members.touched_pieces() >= lanes::WIDE
     }
 
     fn recv_open(

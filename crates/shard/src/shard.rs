@@ -32,7 +32,7 @@ pub struct Config {
     /// Settings of its torrents' brains.
     pub engine: Arc<engine::Config>,
     /// Block buffers for arrived data on its way to the disk. Default 896 (14 MiB). Each connection may
-    /// hold one more for the block it is receiving.
+    /// hold one more for the block it is receiving, and the shard 32 to read ahead into.
     pub receive_blocks: usize,
     /// Block buffers for data to be sent. Default 1,024 (16 MiB).
     pub send_blocks: usize,
@@ -147,20 +147,20 @@ impl Shard {
     /// The readiness pass is over: hashes what arrived and queues it for the disk.
     pub fn end_pass(&mut self, now: Time) {
         if std::mem::take(&mut self.pass_open) {
-            self.hash(now, 0);
+            self.finish_batch(now, 0);
         }
     }
 
-    /// Hashes what arrived and queues it for the disk, but up to `keep` blocks that wait for others to fill the lanes. The pass
-    /// has to go on, to its end, for them.
-    pub(crate) fn hash(&mut self, now: Time, keep: usize) {
+    /// Hashes what arrived, judges the pieces that are whole and queues their writes, but for up to `keep` blocks that wait for
+    /// others to fill the lanes. The pass has to go on, to its end, for them.
+    pub(crate) fn finish_batch(&mut self, now: Time, keep: usize) {
         self.receive.fresh = 0;
         let pool = &mut self.receive.pool;
         let hash = |members: &mut [&mut Member]| {
             let mut pieces: Vec<_> = members.iter_mut().flat_map(|member| member.blocks.touched()).collect();
             lanes::run(&mut pieces, keep);
         };
-        self.members.end_pass(hash, |member| member.settle(now, pool));
+        self.members.finish_batch(hash, |member| member.settle(now, pool));
     }
 
     /// The torrent whose work is being done: after a panic in a call of this shard, whose it was. None where

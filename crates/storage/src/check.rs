@@ -6,7 +6,7 @@ use metainfo::{FileIndex, Info, Mismatch, Place};
 use types::{Bitfield, PieceIndex};
 
 use crate::error::StorageError;
-use crate::lanes::{Digests, Task, hash_all, lanes};
+use crate::lanes::{Digests, Task, hash_all, side_by_side};
 use crate::progress::{Effort, Progress};
 use crate::storage::{FileState, Storage};
 
@@ -130,7 +130,7 @@ pub fn check(
         progress.add(geometry.piece_len(piece).into(), 1);
     }
     let task = |n: usize| there.get(n).map(|piece| task_of(info, *piece));
-    let lanes = lanes(info.version().has_v1(), info.piece_len());
+    let lanes = side_by_side(info.version().has_v1(), info.piece_len());
     hash_all(&storage, there.len(), lanes, options.effort, progress, task, |task, digests| {
         settle(task.piece, judge(info, task.piece, digests));
     });

@@ -13,7 +13,7 @@ use types::PieceIndex;
 
 use crate::error::{Op, StorageError};
 use crate::file::HandleCache;
-use crate::lanes::{Bytes, Task, hash_all, lanes};
+use crate::lanes::{Bytes, Task, hash_all, side_by_side};
 use crate::progress::{Effort, Progress};
 use crate::sys;
 
@@ -337,7 +337,7 @@ pub fn make_torrent(
         let leaves = plan.leaves(piece).map(|leaves| leaves.data_len());
         Some(Task { piece, range: plan.geometry().piece_range(piece), v1, leaves })
     };
-    let lanes = lanes(v1, plan.geometry().nominal_piece_len());
+    let lanes = side_by_side(v1, plan.geometry().nominal_piece_len());
     hash_all(&source, pieces, lanes, effort, progress, task, |task, digests| {
         let mut gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner);
         match digests {

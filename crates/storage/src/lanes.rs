@@ -66,9 +66,9 @@ pub(crate) struct Digests {
 /// to it like jumping about, so that by itself it would fetch nothing ahead.
 const AHEAD: usize = 1 << 20;
 
-/// How many pieces to hash side by side. SHA-1 takes a lane for each piece; v2 finds its lanes inside a piece, so that one
-/// of a mebibyte is read on its own.
-pub(crate) fn lanes(v1: bool, piece_len: u32) -> usize {
+/// How many pieces to hash side by side. SHA-1 takes a lane for each piece; v2 finds its lanes inside a piece (the 64 leaves of a
+/// mebibyte), so that smaller ones are taken together until they make up as many.
+pub(crate) fn side_by_side(v1: bool, piece_len: u32) -> usize {
     if v1 { hash::backend().lanes().max(1) } else { (1 << 20) / (piece_len as usize).clamp(1 << 14, 1 << 20) }
 }
 

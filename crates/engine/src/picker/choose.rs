@@ -7,6 +7,10 @@ use super::{Asker, Order, Picker, Pieces};
 
 /// So far the queue is looked through for a piece of a peer that has few, before its pieces are.
 const NEAR: usize = 4_096;
+/// A peer with less than this part of what is missing has few pieces.
+const SPARSE: usize = 64;
+/// So many of the first pieces are drawn at random.
+const DRAWN: u32 = 4;
 /// Blocks of one piece that are asked for in a row where several pieces are fetched side by side: they are written
 /// together.
 const RUN: usize = 4;
@@ -77,7 +81,9 @@ impl Picker {
         blocks as u32 / self.geometry.blocks_in(PieceIndex(0)).max(1)
     }
 
-    /// Whether more pieces are begun than peers have a use for.
+    /// Whether more pieces are begun than peers have a use for: one each, half as many again that slow or gone owners left, a few for
+    /// small swarms, and those that fast peers fetch side by side, twice, as one half waits for its last blocks while the next has
+    /// begun.
     fn is_crowded(&self) -> bool {
         self.partials.len() as u32 > self.peers + self.peers / 2 + 4 + 2 * self.begun.beside()
     }
@@ -229,14 +235,14 @@ impl Picker {
                 .map(PieceIndex)
                 .find(|&piece| rarity.contains(piece) && asker.pieces.has(piece));
         }
-        let early = self.have.count() < 4 && !self.graded;
+        let early = self.have.count() < DRAWN && !self.graded;
         let queue = self.rarity.queue(rng);
         // The first pieces are drawn at random, so that a newcomer soon has something of its own to give.
         let start = if early { rng.below(queue.len()) } else { 0 };
         match asker.pieces {
             // A peer with few pieces is cheaper to look through than the whole queue. As long as they are most of them
             // still to be had, one of them lies not far from its beginning.
-            Pieces::Some(bits) if (bits.count() as usize) < queue.len() / 64 => {
+            Pieces::Some(bits) if (bits.count() as usize) < queue.len() / SPARSE => {
                 let ahead = &queue[start..queue.len().min(start + NEAR)];
                 if let Some(&near) = ahead.iter().find(|&&i| bits.get(i)) {
                     return Some(PieceIndex(near));

@@ -20,7 +20,7 @@ const ABREAST_FOR: Duration = Duration::from_millis(500);
 /// Who brings less, in bytes a second, fetches one piece after the other: what their hashes cost is not worth a piece begun.
 const FAST: f64 = 2e6;
 /// The most pieces that one peer fetches side by side: as many as the widest kernel hashes at once.
-const MOST_ABREAST: u32 = 16;
+const MOST_ABREAST: u32 = hash::MAX_LANES as u32;
 
 /// How many pieces a peer of this rate, in bytes a second, fetches side by side: as many as it brings in [`ABREAST_FOR`], so
 /// that none is whole much later than it would be alone.

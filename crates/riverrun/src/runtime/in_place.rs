@@ -7,13 +7,10 @@ use std::io::ErrorKind;
 
 use engine::TorrentId;
 use net::tcp::{Run, Stream};
-use shard::{Part, SendError};
+use shard::{MAX_PARTS, Part, SendError};
 use storage::FileSpan;
 
 use crate::disk::Disk;
-
-/// Most parts in one call; what is beyond comes with the next one.
-const MAX_PARTS: usize = 64;
 
 /// Bytes of a torrent's payload that are in memory, from `offset` on.
 struct Found {

@@ -11,7 +11,8 @@ use types::InfoHash;
 use super::driver::Driver;
 use super::{connections, in_place};
 
-/// Calls into one socket before the others get their turn: with reads of 64 KiB, 1 MiB.
+/// Calls into one socket before the others get their turn. A read brings up to 512 KiB where blocks come one after the other:
+/// 8 MiB, more than a socket holds.
 const CALLS_PER_TURN: usize = 16;
 /// Connections taken from a listener before the others get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
