@@ -41,7 +41,10 @@ pub(super) struct LateCopies {
     copies: Vec<LateCopy>,
     /// Whether they are in the order of their blocks: only once they are asked for.
     by_block: bool,
-    last: BinaryHeap<LateCopy>,
+    /// Those that nobody looked at yet.
+    rest: BinaryHeap<LateCopy>,
+    /// Those before them that are of use still, but not to who looked at them: the last one first.
+    refused: Vec<LateCopy>,
 }
 
 impl LateCopies {
@@ -52,17 +55,26 @@ impl LateCopies {
     const KEPT: Duration = Duration::from_millis(250);
 
     fn new(now: Time, copies: Vec<LateCopy>) -> LateCopies {
-        LateCopies { since: now, last: BinaryHeap::from(copies.clone()), copies, by_block: false }
+        let (rest, refused) = (BinaryHeap::from(copies.clone()), Vec::new());
+        LateCopies { since: now, copies, by_block: false, rest, refused }
     }
 
     fn is_fresh(&self, now: Time) -> bool {
         self.copies.len() >= LateCopies::MANY && now < self.since + LateCopies::KEPT
     }
 
-    /// The copy that comes last of those that nobody was offered, if it takes `least` or longer.
-    fn pop(&mut self, least: Duration) -> Option<LateCopy> {
-        self.last.peek().filter(|copy| copy.wait >= least)?;
-        self.last.pop()
+    /// The copy before which `n` come later, if it takes `least` or longer.
+    fn nth_last(&mut self, n: usize, least: Duration) -> Option<LateCopy> {
+        if n == self.refused.len() {
+            self.rest.peek().filter(|copy| copy.wait >= least)?;
+            self.refused.extend(self.rest.pop());
+        }
+        self.refused.get(n).copied().filter(|copy| copy.wait >= least)
+    }
+
+    /// That copy is of no use any more, to nobody.
+    fn strike(&mut self, n: usize) {
+        self.refused.remove(n);
     }
 
     /// The copies of a block: who comes first stands in front.
@@ -125,11 +137,11 @@ impl Torrent {
     }
 
     fn rescue_of(&mut self, now: Time, conn: ConnId, owed: &mut LateCopies) -> bool {
-        let Some(peer) = self.peers.get_mut(&conn) else { return false };
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| !peer.trust.parole) else { return false };
         let asker = Asker {
             conn,
             pieces: &peer.pieces,
-            parole: peer.trust.parole,
+            parole: false,
             alone: false,
             pace: urgent::pace(peer, now, Duration::ZERO),
             suggested: &[],
@@ -138,21 +150,29 @@ impl Torrent {
         };
         // Who would bring it hardly sooner is no help.
         let gain = asker.pace.each * 2;
-        // One of the first is what is looked for: all are sorted only where that one has copies.
-        while let Some(copy) = owed.pop(gain) {
+        let mut n = 0;
+        while let Some(copy) = owed.nth_last(n, gain) {
+            if !asker.pieces.has(copy.block.0.piece) {
+                n += 1;
+                continue;
+            }
+            // One of the first is what is looked for: all are sorted only where that one has copies.
             let late = match self.picker.owing(copy.block.0) {
                 0 => None,
                 1 => Some(LateBlock::alone(copy)),
                 _ => LateBlock::of(owed.of(copy.block)).filter(|late| late.wait == copy.wait),
             };
             let Some(LateBlock { block, copies, .. }) = late.filter(LateBlock::is_worth_a_copy) else {
+                owed.strike(n);
                 continue;
             };
             if self.picker.ask_again(asker, block, copies) {
+                owed.strike(n);
                 peer.requests.ask(now, block);
                 self.send(now, conn, Message::Request(block));
                 return true;
             }
+            n += 1;
         }
         false
     }
@@ -164,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    fn copies(rng: &mut Rng, count: usize, blocks: usize) -> Vec<LateCopy> {
+    fn some(rng: &mut Rng, count: usize, blocks: usize) -> Vec<LateCopy> {
         let copy = |_| LateCopy {
             wait: Duration::from_millis(2_000 + rng.below(9_000) as u64),
             block: Reverse(BlockRef {
@@ -181,23 +201,28 @@ mod tests {
     fn what_comes_last_is_found_first_and_with_all_copies_of_its_block() {
         let mut rng = Rng::from_number(3);
         for round in 0..60 {
-            let owed = copies(&mut rng, round * 5, 1 + round * 2);
-            let mut late = LateCopies::new(Time::ZERO, owed.clone());
+            let owed = some(&mut rng, round * 5, 1 + round * 2);
+            let mut copies = LateCopies::new(Time::ZERO, owed.clone());
             let least = Duration::from_millis(4_000);
             let mut sorted: Vec<LateCopy> = owed.iter().copied().filter(|copy| copy.wait >= least).collect();
             sorted.sort_unstable_by(|a, b| b.cmp(a));
+            let mut kept = Vec::new();
             for copy in sorted {
-                assert_eq!(late.pop(least), Some(copy));
+                assert_eq!(copies.nth_last(kept.len(), least), Some(copy));
                 let mut of: Vec<_> = owed.iter().filter(|other| other.block == copy.block).collect();
                 of.sort_by_key(|other| other.wait);
-                let found = late.of(copy.block);
+                let found = copies.of(copy.block);
                 assert!(found.iter().map(|other| other.wait).eq(of.iter().map(|other| other.wait)));
                 assert!(found.iter().all(|other| other.block == copy.block));
                 let late = LateBlock::of(found).unwrap();
                 assert_eq!((late.wait, usize::from(late.copies)), (of[0].wait, of.len()));
+                // Every other one is of no use; the rest stay for the next peer.
+                if rng.below(2) == 0 { copies.strike(kept.len()) } else { kept.push(copy) }
             }
-            assert_eq!(late.pop(least), None);
-            assert_eq!(late.pop(Duration::ZERO).is_some(), owed.iter().any(|copy| copy.wait < least));
+            assert_eq!(copies.nth_last(kept.len(), least), None);
+            assert!((0..kept.len()).all(|n| copies.nth_last(n, least) == Some(kept[n])));
+            let sooner = copies.nth_last(kept.len(), Duration::ZERO);
+            assert_eq!(sooner, owed.iter().copied().filter(|copy| copy.wait < least).max());
         }
     }
 
@@ -205,8 +230,8 @@ mod tests {
     fn only_what_is_much_is_looked_through_once_for_several_peers() {
         let mut rng = Rng::from_number(4);
         let (now, soon) = (Time::from_secs(1), Time::from_secs(1) + Duration::from_millis(249));
-        let few = LateCopies::new(now, copies(&mut rng, LateCopies::MANY - 1, 9_000));
-        let many = LateCopies::new(now, copies(&mut rng, LateCopies::MANY, 9_000));
+        let few = LateCopies::new(now, some(&mut rng, LateCopies::MANY - 1, 9_000));
+        let many = LateCopies::new(now, some(&mut rng, LateCopies::MANY, 9_000));
         assert!(!few.is_fresh(now) && many.is_fresh(now) && many.is_fresh(soon));
         assert!(!many.is_fresh(now + LateCopies::KEPT));
     }

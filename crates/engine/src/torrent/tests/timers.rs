@@ -17,6 +17,53 @@ fn a_silent_peer_is_snubbed_and_its_blocks_go_elsewhere() {
     assert_eq!(t.peers(later).iter().map(|p| p.snubbed).collect::<Vec<_>>(), [true, false]);
 }
 
+/// More copies are owed than are looked through for each idle peer; the first of these has one piece, whose blocks are all
+/// here. The second is a seed. How many blocks that one is asked for.
+fn asked_of_a_seed_behind(who: impl Fn(&mut Torrent, ConnId)) -> usize {
+    let (pieces, owners) = (1_032, 3_u32..1_073);
+    let mut t = torrent_with(pieces, |p| {
+        let mut config = config();
+        Arc::make_mut(&mut config).max_peers = 5_000;
+        p.config = config;
+    });
+    for n in 1..owners.end {
+        let mut id = [0; 20];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        let addr = SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 6881));
+        let (conn, reserved) = (conn(n), Reserved::NONE.with_fast(true));
+        let peer_id = PeerId(id);
+        let joined = Input::Connected { conn, addr, origin: Origin::Accepted, reserved, peer_id };
+        t.handle(Time::ZERO, joined).unwrap();
+        t.drain(Time::ZERO);
+    }
+    let (helper, seed) = (conn(1), conn(2));
+    for n in owners {
+        let blocks = serve(&mut t, Time::ZERO, conn(n));
+        let last = blocks.into_iter().filter(|block| block.piece.0 == pieces - 1);
+        last.for_each(|block| give(&mut t, Time::ZERO, conn(n), block));
+    }
+    who(&mut t, helper);
+    t.drain(Time::ZERO);
+    assert_eq!(serve(&mut t, Time::ZERO, seed).len(), 0, "what may come soon is not asked for twice");
+    let later = Time::from_secs(2);
+    t.handle(later, Input::Timer).unwrap();
+    let outputs = t.drain(later);
+    assert_eq!(requests(&outputs, helper).len(), 0);
+    requests(&outputs, seed).len()
+}
+
+#[test]
+fn an_idle_peer_that_has_nothing_of_use_does_not_stand_in_the_way_of_others() {
+    assert_eq!(asked_of_a_seed_behind(|_, _| {}), 1);
+    let with_one_piece = asked_of_a_seed_behind(|t, conn| {
+        let mut bits = vec![0; 1_032 / 8];
+        bits[1_032 / 8 - 1] = 1;
+        say(t, Time::ZERO, conn, Message::Bitfield(&bits)).unwrap();
+        say(t, Time::ZERO, conn, Message::Unchoke).unwrap();
+    });
+    assert_eq!(with_one_piece, 1);
+}
+
 #[test]
 fn a_block_that_stops_half_way_goes_elsewhere() {
     let mut t = leech(1);
