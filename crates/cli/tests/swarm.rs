@@ -113,6 +113,17 @@ fn a_peer_of_no_use_is_told_once_with_the_reason() {
 }
 
 #[test]
+fn a_quiet_download_says_why_it_stands_still() {
+    let scene = Scene::new();
+    let (_seed, addr) = seed(&scene);
+    std::fs::create_dir_all(scene.path("taken/data/a.bin")).unwrap();
+    let words = format!("{ALONE} --timeout 60s --state-dir a --peer {addr}");
+    let mut download = scene.start(&format!("-q download data.torrent -o taken {words}"));
+    let said = download.complaint();
+    assert!(said.contains("a directory is in the place of a file"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_cut_while_we_seed_is_told_and_a_second_run_repairs_it() {
     let scene = Scene::new();
     let (_seed, addr) = seed(&scene);

@@ -92,6 +92,14 @@ impl Progress {
         }
     }
 
+    /// What went wrong: told although nothing else is.
+    pub(crate) fn complain(&self, text: &str) {
+        match self {
+            Progress::Silent => output::complain(text),
+            _ => self.say(text),
+        }
+    }
+
     /// Leaves the last state on the screen.
     pub(crate) fn finish(&self) {
         if let Progress::Bars { bars, .. } = self {

@@ -213,9 +213,12 @@ impl Rules<'_> {
         match &event.kind {
             EventKind::GoalReached => seen.goals.extend(event.torrent),
             EventKind::Stalled(trouble) => {
-                seen.progress.say(&format!("{}: {trouble}", name()));
+                if self.json {
+                    return Ok(());
+                }
+                seen.progress.complain(&format!("{}: {trouble}", name()));
                 if matches!(trouble.code, "truncated" | "not_found") && !self.repair.is_empty() {
-                    seen.progress.say(&format!("{}: {}", name(), self.repair));
+                    seen.progress.complain(&format!("{}: {}", name(), self.repair));
                 }
             }
             EventKind::Recovered => seen.progress.say(&format!("{}: the disk works again", name())),
