@@ -37,7 +37,7 @@ fn stay(torrents: &[Torrent], start: Instant) -> ! {
         use riverrun::TorrentState::{Checking, Seeding};
         matches!(torrent.state(), Checking { .. } | Seeding)
     }) {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
     println!("added {:.4}", start.elapsed().as_secs_f64());
     loop {

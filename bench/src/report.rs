@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::rows::{Column, Row};
+use crate::targets::growth;
 
 /// All rounds of one peer in one row.
 pub(crate) struct Series {
@@ -82,11 +83,14 @@ impl Report {
     /// One row's table.
     pub(crate) fn row(&mut self, row: &dyn Row, series: &[Series]) {
         let columns = row.columns();
-        let ours = series.iter().find(|series| series.peer == "riverrun").and_then(|series| series.median(0));
+        let compared = if row.curve().is_some() { columns.len() - 1 } else { 0 };
+        let ours = series.iter().find(|series| series.peer == "riverrun");
+        let ours = ours.and_then(|series| series.median(compared));
         let (text, rounds) = (&mut self.text, self.rounds);
         let _ = write!(text, "\n## {}\n\n{}.\n\n", row.name(), row.about());
         if row.curve().is_some() {
             let _ = write!(text, "![{0}](plots/{0}.svg)\n\n", row.name());
+            text.push_str("A cell is empty where the client did not get so far. The ratio is that of the last column.\n\n");
         }
         text.push_str("| client |");
         for column in columns {
@@ -99,16 +103,20 @@ impl Report {
                 let _ = writeln!(text, "| {} | failed: {line} |{}", series.peer, " |".repeat(columns.len()));
                 continue;
             }
-            let Some(median) = series.median(0) else { continue };
+            if series.median(0).is_none() {
+                continue;
+            }
             let _ = write!(text, "| {} |", series.peer);
             for (number, column) in columns.iter().enumerate() {
                 let _ = write!(text, " {} |", series.cell(number, column, rounds));
             }
-            let _ =
-                writeln!(text, " {} |", ours.map_or(String::new(), |ours| format!("{:.2}", median / ours)));
+            let ratio =
+                series.median(compared).zip(ours).map(|(theirs, ours)| format!("{:.2}", theirs / ours));
+            let _ = writeln!(text, " {} |", ratio.unwrap_or_default());
         }
-        let verdicts: Vec<String> =
+        let mut verdicts: Vec<String> =
             row.targets().iter().map(|target| target.verdict(columns, series)).collect();
+        verdicts.extend(row.curve().map(|curve| growth(&curve, series)));
         if !verdicts.is_empty() {
             let _ = write!(text, "\nTargets:\n\n{}\n", verdicts.join("\n"));
         }

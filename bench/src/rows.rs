@@ -67,6 +67,8 @@ pub(crate) struct Curve {
     pub(crate) grows: &'static str,
     /// What it costs, with its unit.
     pub(crate) cost: &'static str,
+    /// Whether that is the cost of all of them together, and not of one.
+    pub(crate) together: bool,
 }
 
 /// One job that every client does, or can't.

@@ -1,7 +1,7 @@
 //! What a row is to reach, and whether it does.
 
 use crate::report::Series;
-use crate::rows::Column;
+use crate::rows::{Column, Curve};
 
 /// A bound on the median of one of our columns.
 pub(crate) struct Target {
@@ -111,6 +111,34 @@ impl Target {
     }
 }
 
+/// The last tenfold may cost so many times what the tenfold before it did, for each. Flat is 1 and linear 10; a logarithm grows by
+/// half from 100 to 1,000, and by less after that.
+const LAST_TENFOLD: f64 = 1.5;
+
+/// A line that says whether our cost grows no faster than the logarithm of what grows.
+pub(crate) fn growth(curve: &Curve, series: &[Series]) -> String {
+    let not_judged = || format!("- not judged: growth with {}, as points are missing", curve.grows);
+    let of = |name: &str| tenfold(curve, series.iter().find(|series| series.peer == name)?);
+    let Some(ours) = of("riverrun") else { return not_judged() };
+    let met = if ours <= LAST_TENFOLD { "met" } else { "**missed**" };
+    let floor = of("floor").map_or(String::new(), |floor| format!(", the floor's {floor:.2}"));
+    let grows = curve.grows;
+    format!(
+        "- {met}: the last tenfold of {grows} costs at most {LAST_TENFOLD} times what the one before it did, for each; it is {ours:.2}{floor}"
+    )
+}
+
+/// What one costs at the end of the curve, by what it cost a tenfold before.
+fn tenfold(curve: &Curve, series: &Series) -> Option<f64> {
+    let last = curve.of.len().checked_sub(3)?;
+    let cost = [series.median(last)?, series.median(last + 1)?, series.median(last + 2)?];
+    if !curve.together {
+        return Some(cost[2] / cost[1]);
+    }
+    let of = [curve.of[last] as f64, curve.of[last + 1] as f64, curve.of[last + 2] as f64];
+    Some((cost[2] - cost[1]) / (of[2] - of[1]) / ((cost[1] - cost[0]) / (of[1] - of[0])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +169,24 @@ mod tests {
         let failed = Series { error: Some("no".into()), ..series("b", 80.0) };
         let others = [series("riverrun", 90.0), series("a", 60.0), failed];
         assert!(above_best("MB/s", 1.2).verdict(&columns, &others).contains("times a's"));
+    }
+
+    #[test]
+    fn a_curve_is_flat_logarithmic_or_worse() {
+        let said = |together: bool, points: &[f64]| {
+            let curve = Curve { of: &[10, 100, 1_000], grows: "peers", cost: "s", together };
+            let series = Series { rounds: vec![points.to_vec()], ..Series::new("riverrun") };
+            growth(&curve, &[series])
+        };
+        let words = ["- met", "- **missed**", "- not judged"];
+        for (word, together, points) in [
+            (0, false, &[1.0, 1.0, 1.1][..]),
+            (1, false, &[1.0, 1.0, 10.0]),
+            (0, true, &[5.0, 6.0, 16.0]),
+            (1, true, &[5.0, 6.0, 105.0]),
+            (2, true, &[5.0, 6.0, f64::NAN]),
+        ] {
+            assert!(said(together, points).starts_with(words[word]), "{}", said(together, points));
+        }
     }
 }

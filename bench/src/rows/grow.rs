@@ -21,6 +21,7 @@ pub(crate) struct Grow {
     of: &'static [usize],
     grows: &'static str,
     cost: &'static str,
+    together: bool,
     /// The cost of one point.
     point: fn(&Bench, &dyn Peer, usize) -> Result<Option<f64>>,
 }
@@ -57,6 +58,7 @@ pub(crate) const CONNECTIONS_DOWNLOAD: Grow = Grow {
     of: CONNECTIONS,
     grows: "connections",
     cost: "CPU-s/GiB",
+    together: false,
     point: |bench, peer, connections| {
         let row = Download { name: "", connections, liars: 0 };
         Ok(row.measure(bench, peer, false)?.map(|values| values[0]))
@@ -71,6 +73,7 @@ pub(crate) const CONNECTIONS_SEED: Grow = Grow {
     of: CONNECTIONS,
     grows: "connections",
     cost: "CPU-s/GiB",
+    together: false,
     point: |bench, peer, connections| {
         let row = Seed { name: "", connections };
         Ok(row.measure(bench, peer, false)?.map(|values| values[0]))
@@ -85,6 +88,7 @@ pub(crate) const TORRENTS_TIME: Grow = Grow {
     of: TORRENTS,
     grows: "torrents",
     cost: "s",
+    together: true,
     point: |bench, peer, torrents| Ok(idle::add(bench, peer, torrents)?.map(|holder| holder.added)),
 };
 
@@ -96,6 +100,7 @@ pub(crate) const TORRENTS_MEMORY: Grow = Grow {
     of: TORRENTS,
     grows: "torrents",
     cost: "MiB",
+    together: true,
     point: |bench, peer, torrents| {
         Ok(idle::add(bench, peer, torrents)?.map(|holder| holder.client.program.resident()))
     },
@@ -109,6 +114,7 @@ pub(crate) const PIECES_TIME: Grow = Grow {
     of: PIECES,
     grows: "pieces",
     cost: "s",
+    together: true,
     point: |bench, peer, pieces| time(bench, peer, &Shape::Pieces(pieces)),
 };
 
@@ -120,6 +126,7 @@ pub(crate) const PIECES_MEMORY: Grow = Grow {
     of: PIECES,
     grows: "pieces",
     cost: "MiB",
+    together: true,
     point: |bench, peer, pieces| memory(bench, peer, &Shape::Pieces(pieces)),
 };
 
@@ -131,6 +138,7 @@ pub(crate) const FILES_TIME: Grow = Grow {
     of: FILES,
     grows: "files",
     cost: "s",
+    together: true,
     point: |bench, peer, files| time(bench, peer, &Shape::Files(files)),
 };
 
@@ -142,6 +150,7 @@ pub(crate) const FILES_MEMORY: Grow = Grow {
     of: FILES,
     grows: "files",
     cost: "MiB",
+    together: true,
     point: |bench, peer, files| memory(bench, peer, &Shape::Files(files)),
 };
 
@@ -171,7 +180,7 @@ impl Row for Grow {
     }
 
     fn curve(&self) -> Option<Curve> {
-        Some(Curve { of: self.of, grows: self.grows, cost: self.cost })
+        Some(Curve { of: self.of, grows: self.grows, cost: self.cost, together: self.together })
     }
 
     fn measure(&self, bench: &Bench, peer: &dyn Peer, first: bool) -> Result<Option<Vec<f64>>> {
