@@ -175,7 +175,7 @@ fn details_tell_how_the_port_stands_and_quiet_tells_nothing() {
 #[test]
 fn a_hangup_is_a_request_to_end() {
     let scene = Scene::new();
-    let mut download = scene.start(DOWNLOAD);
+    let mut download = scene.start_heeding_hangup(DOWNLOAD);
     wait_for(&mut download, "state", "downloading");
     let (code, rest, _) = download.signal("-HUP");
     assert_eq!((code, rest.contains("\"event\":\"end\"")), (Some(130), true), "{rest}");

@@ -118,9 +118,29 @@ impl Scene {
 
     /// Starts a command that goes on until it is stopped.
     pub(crate) fn start(&self, words: &str) -> Running {
-        let mut child = self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = child.stdout.take().map(BufReader::new);
-        Running { child, lines }
+        Running::of(self.command(words))
+    }
+
+    /// The same, heeding SIGHUP even if whoever runs the tests ignores it: `nohup` hands that down.
+    pub(crate) fn start_heeding_hangup(&self, words: &str) -> Running {
+        let plain = self.command(words);
+        if !cfg!(target_os = "linux") {
+            return Running::of(plain);
+        }
+        let mut command = Command::new("env");
+        command
+            .arg("--default-signal=HUP")
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .stdin(Stdio::null());
+        command.current_dir(self.dir.path());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Running::of(command)
     }
 }
 
@@ -157,6 +177,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    fn of(mut command: Command) -> Running {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = child.stdout.take().map(BufReader::new);
+        Running { child, lines }
+    }
+
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.lines.as_mut().unwrap().read_line(&mut line).unwrap();
