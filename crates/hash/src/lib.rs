@@ -4,7 +4,7 @@
 //! streaming hashers this crate feeds many streams through SIMD lanes together, with kernels chosen at run time:
 //! AVX-512 (16 streams), SHA-NI (2 interleaved, or 1), AVX2 (8), the ARMv8 SHA-2 extension (1), and portable Rust.
 //!
-//! It does not start threads or hash one stream in parallel with itself, and allocates nothing but what [`sha256_each`] answers. It is meant for checksums of
+//! It does not start threads or hash one stream in parallel with itself, and only [`sha256_each`] allocates. It is meant for checksums of
 //! public data (pieces, blocks, merkle trees), not for keyed or secret input.
 //!
 //! ```

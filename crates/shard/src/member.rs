@@ -116,7 +116,7 @@ impl Member {
         self.inform(now, Input::BlockReceived { conn, block: run });
     }
 
-    /// Whether there is work for the end of the pass.
+    /// Whether there is work for the end of the batch.
     pub(crate) fn is_touched(&self) -> bool {
         self.blocks.is_touched() || self.trap.is_at(Trap::EndPass)
     }
@@ -131,7 +131,7 @@ impl Member {
         }
     }
 
-    /// The end of a pass, after the lanes: judges pieces, and queues what is to be written and read back.
+    /// The end of a batch, after the lanes: judges pieces, and queues what is to be written and read back.
     pub(crate) fn settle(&mut self, now: Time, pool: &mut Pool) {
         self.trap.spring(Trap::EndPass);
         let mut writes = Vec::new();

@@ -14,7 +14,7 @@ use crate::resting::Resting;
 pub(crate) struct Members {
     rows: BTreeMap<TorrentId, Row>,
     names: BTreeMap<InfoHash, TorrentId>,
-    /// Torrents that may have work at the end of the pass.
+    /// Torrents that may have work at the end of the batch.
     hot: BTreeSet<TorrentId>,
     /// Torrents whose outputs are to be drained.
     dirty: BTreeSet<TorrentId>,

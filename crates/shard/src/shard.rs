@@ -66,7 +66,7 @@ pub struct Shard {
     pub(crate) upload: Upload,
     pub(crate) lobby: Lobby,
     pub(crate) outputs: VecDeque<Output>,
-    /// Blocks came into memory or writes returned since the last end of a pass.
+    /// Blocks came into memory or writes returned since the pass began.
     pub(crate) pass_open: bool,
 }
 

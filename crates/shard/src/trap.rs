@@ -10,7 +10,7 @@
 pub enum Trap {
     /// With its next command.
     Command,
-    /// At the end of a pass, when its blocks are judged.
+    /// At the end of a batch, when its blocks are judged.
     EndPass,
     /// When its outputs are drained.
     Poll,

@@ -59,7 +59,7 @@ impl Flow {
     }
 }
 
-/// Most blocks ahead of a socket, however fast they leave: 1 MiB, as many as leave in one call.
+/// Most blocks ahead of a socket, however fast they leave: 1 MiB, about as many as leave in one call.
 const MOST_AHEAD: u32 = 64;
 
 /// How long a request may take to cross our choke, which waits behind all that was sent before. libtorrent

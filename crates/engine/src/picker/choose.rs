@@ -81,9 +81,8 @@ impl Picker {
         blocks as u32 / self.geometry.blocks_in(PieceIndex(0)).max(1)
     }
 
-    /// Whether more pieces are begun than peers have a use for: one each, half as many again that slow or gone owners left, a few for
-    /// small swarms, and those that fast peers fetch side by side, twice, as one half waits for its last blocks while the next has
-    /// begun.
+    /// Whether more pieces are begun than peers have a use for: one and a half for each peer and four, and twice those that fast
+    /// peers fetch side by side.
     fn is_crowded(&self) -> bool {
         self.partials.len() as u32 > self.peers + self.peers / 2 + 4 + 2 * self.begun.beside()
     }

@@ -48,8 +48,7 @@ pub(super) struct LateCopies {
 }
 
 impl LateCopies {
-    /// So many copies are looked through once for all peers that become idle within [`LateCopies::KEPT`]: to look through fewer takes a tenth
-    /// of a millisecond. With fewer each peer is answered by how things are.
+    /// So many copies are looked through once for all peers that become idle within [`LateCopies::KEPT`]. With fewer each peer is answered by how things are.
     const MANY: usize = 4_096;
     /// Short beside [`WORTH_A_COPY`]: the waits of copies change no more than this.
     const KEPT: Duration = Duration::from_millis(250);

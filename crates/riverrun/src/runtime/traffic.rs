@@ -12,7 +12,7 @@ use super::driver::Driver;
 use super::{connections, in_place};
 
 /// Calls into one socket before the others get their turn. A read brings up to 512 KiB where blocks come one after the other:
-/// 8 MiB, more than a socket holds.
+/// 8 MiB at most.
 const CALLS_PER_TURN: usize = 16;
 /// Connections taken from a listener before the others get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
