@@ -35,7 +35,7 @@ pub(crate) fn send(args: &Args) -> Result {
     poll.add(&listener, LISTENER)?;
     let (mut servers, mut ready): (Vec<Option<Server>>, _) = (Vec::new(), Vec::new());
     loop {
-        poll.wait(&mut ready)?;
+        poll.wait(&mut ready, None)?;
         for &n in &ready {
             if n == LISTENER {
                 let (stream, _) = listener.accept()?;
@@ -120,7 +120,7 @@ pub(crate) fn receive(args: &Args) -> Result {
     let mut work = Work { next: 0, pieces, left: pieces, file };
     let (mut takers, mut ready): (Vec<Option<Taker>>, _) = (Vec::new(), Vec::new());
     while work.left > 0 {
-        poll.wait(&mut ready)?;
+        poll.wait(&mut ready, None)?;
         for &n in &ready {
             if n == LISTENER {
                 let (stream, _) = listener.accept()?;

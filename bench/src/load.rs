@@ -21,6 +21,9 @@ use crate::sockets::{Poll, dial, handshake, later};
 /// Requests under way on one connection.
 const DEPTH: usize = 128;
 
+/// How long a peer that was thrown out stays away.
+const AWAY: Duration = Duration::from_millis(20);
+
 /// What both sides are told.
 struct Job {
     to: SocketAddr,
@@ -57,16 +60,27 @@ pub(crate) fn up(args: &Args) -> Result {
 fn serve_all(job: &Job, liars: usize, source: &Source) -> Result {
     let mut poll = Poll::new()?;
     let after = whole(job.pieces);
-    let hello = |n| handshake(job.info_hash, n);
+    let join = |poll: &Poll, n: usize, lies: bool| -> Result<Option<Server>> {
+        let server = Server::new(dial(n, job.to)?, lies, &handshake(job.info_hash, n))?;
+        poll.add(&server.stream, n)?;
+        Ok(Some(server))
+    };
     let mut servers = Vec::new();
     for n in 0..job.connections {
-        let server = Server::new(dial(n, job.to)?, n < liars, &hello(n))?;
-        poll.add(&server.stream, n)?;
-        servers.push(Some(server));
+        servers.push(join(&poll, n, n < liars)?);
     }
     let mut ready = Vec::new();
+    // Who was thrown out, and when it comes back: a client may listen before it has the torrent. The others are served meanwhile.
+    let mut out: VecDeque<(Instant, usize)> = VecDeque::new();
     loop {
-        poll.wait(&mut ready)?;
+        let next = out.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+        poll.wait(&mut ready, next)?;
+        while let Some(&(due, n)) = out.front()
+            && due <= Instant::now()
+        {
+            out.pop_front();
+            servers[n] = join(&poll, n, false)?;
+        }
         for &n in &ready {
             let Some(server) = &mut servers[n] else { continue };
             let was = server.writing;
@@ -79,10 +93,7 @@ fn serve_all(job: &Job, liars: usize, source: &Source) -> Result {
             // A liar that is thrown out stays out; everybody else comes back.
             servers[n] = None;
             if n >= liars {
-                std::thread::sleep(Duration::from_millis(20));
-                let server = Server::new(dial(n, job.to)?, false, &hello(n))?;
-                poll.add(&server.stream, n)?;
-                servers[n] = Some(server);
+                out.push_back((Instant::now() + AWAY, n));
             }
         }
     }
@@ -119,7 +130,7 @@ pub(crate) fn down(args: &Args) -> Result {
     let mut buf = vec![0; 1 << 20];
     let mut ready = Vec::new();
     while work.left > 0 {
-        poll.wait(&mut ready)?;
+        poll.wait(&mut ready, None)?;
         for &n in &ready {
             if !clients[n].read(&mut buf, &mut work)? {
                 return Err(format!("connection {n} was closed with {} blocks to come", work.left).into());

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::epoll;
+use rustix::event::{Timespec, epoll};
 use rustix::net::{AddressFamily, SocketType};
 use types::{InfoHash, PeerId};
 use wire::{Handshake, Reserved};
@@ -35,10 +35,11 @@ impl Poll {
         Ok(epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(key as u64), flags)?)
     }
 
-    /// Waits, and names the sockets that are ready.
-    pub(crate) fn wait(&mut self, ready: &mut Vec<usize>) -> Result {
+    /// Waits, no longer than that, and names the sockets that are ready.
+    pub(crate) fn wait(&mut self, ready: &mut Vec<usize>, most: Option<Duration>) -> Result {
         self.events.clear();
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), None) {
+        let most = most.map(Timespec::try_from).transpose()?;
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), most.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
             outcome => drop(outcome?),
         }
