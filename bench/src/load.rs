@@ -70,7 +70,8 @@ fn serve_all(job: &Job, liars: usize, source: &Source) -> Result {
         servers.push(join(&poll, n, n < liars)?);
     }
     let mut ready = Vec::new();
-    // Who was thrown out, and when it comes back: a client may listen before it has the torrent. The others are served meanwhile.
+    // Who was thrown out, as by a client that listens before it has the torrent, and when it comes back. The others are served
+    // meanwhile: 60 and more may be away.
     let mut out: VecDeque<(Instant, usize)> = VecDeque::new();
     loop {
         let next = out.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
